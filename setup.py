@@ -1,0 +1,44 @@
+"""Packaging of tfcyclegan; `make install` installs it with the tested versions."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).resolve().parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (ROOT / "tfcyclegan/__init__.py").read_text(), re.MULTILINE
+).group(1)
+
+setup(
+    name="tfcyclegan",
+    version=VERSION,
+    description="Unpaired T2 <-> FLAIR translation of brain MRI, from DICOM to SavedModel",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["tfcyclegan", "tfcyclegan.*"]),
+    python_requires=">=3.10",
+    install_requires=[
+        "absl-py",
+        "keras>=3.8",
+        "matplotlib",
+        "nibabel",
+        "numpy>=1.26",
+        "opencv-python-headless",
+        "pydicom>=3.0.2,<4",
+        "pyjpegls",
+        "pylibjpeg",
+        "pylibjpeg-openjpeg",
+        "pylibjpeg-rle",
+        "python-gdcm",
+        "scipy",
+        "tensorboard",
+        "tensorflow>=2.18",
+        "tqdm",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "dev": ["hypothesis", "pre-commit", "pytest", "ruff", "scikit-image"],
+    },
+)

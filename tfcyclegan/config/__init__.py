@@ -1,0 +1,42 @@
+"""Every flag of every command, the rules between flags, and the configurations they become."""
+
+import dataclasses
+
+from tfcyclegan.config.command import Command, run
+from tfcyclegan.config.ingestion import IngestConfig, PhantomConfig
+from tfcyclegan.config.training import EvaluateConfig, ExportConfig, TrainConfig
+
+__all__ = [
+    "COMMANDS",
+    "Command",
+    "EvaluateConfig",
+    "ExportConfig",
+    "IngestConfig",
+    "PhantomConfig",
+    "TrainConfig",
+    "flags_page",
+    "run",
+]
+
+COMMANDS = {
+    "tools/make_phantom.py": PhantomConfig,
+    "tools/dicom_to_tfrecord.py": IngestConfig,
+    "python -m tfcyclegan.train": TrainConfig,
+    "python -m tfcyclegan.evaluate": EvaluateConfig,
+    "python -m tfcyclegan.export": ExportConfig,
+}
+
+
+def flags_page() -> str:
+    """Returns docs/flags.md: every flag of every command, with default and meaning."""
+    lines = ["# Flags", "", "Written by `make docs`; a test compares it with the program.", ""]
+    for name, command in COMMANDS.items():
+        lines += [f"## `{name}`", "", "| flag | default | meaning |", "|---|---|---|"]
+        for field in dataclasses.fields(command):
+            default = field.default
+            text = ",".join(default) if isinstance(default, tuple) else str(default)
+            choices = field.metadata["choices"]
+            about = field.metadata["help"] + (f" One of: {', '.join(choices)}." if choices else "")
+            lines.append(f"| `--{field.name}` | {f'`{text}`' if text else ''} | {about} |")
+        lines.append("")
+    return "\n".join(lines)

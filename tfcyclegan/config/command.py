@@ -1,0 +1,144 @@
+"""From absl flags to a frozen configuration, and from a command's error to its exit code.
+
+A command is one dataclass: field name, type, default and help are the absl flag. FLAGS is read in
+this file only; `run` parses the command line and hands the dataclass to the command.
+"""
+
+import dataclasses
+import functools
+import sys
+from collections.abc import Callable
+from typing import ClassVar
+
+from absl import app, flags
+
+from tfcyclegan.errors import UserError
+
+USAGE = 2
+
+
+def flag(default, help, *, choices=None, lower=None, upper=None, required=False):
+    """Declares one field of a configuration and the flag it is read from."""
+    metadata = {
+        "help": help,
+        "choices": choices,
+        "lower": lower,
+        "upper": upper,
+        "required": required,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What all commands share, and the way from flags to a frozen configuration."""
+
+    RULES: ClassVar[tuple] = ()
+    """(flag names, predicate over the dict of their values, message) of each rule between flags."""
+
+    dry_run: bool = flag(False, "Print what would be done with these flags, and stop.")
+
+    @classmethod
+    def define(cls, values: flags.FlagValues) -> None:
+        """Registers the flags of this command, its required flags and its rules in `values`."""
+        for field in dataclasses.fields(cls):
+            _define(field, values)
+            if field.metadata["required"]:
+                flags.mark_flag_as_required(field.name, flag_values=values)
+        for names, predicate, message in cls.RULES:
+            flags.register_multi_flags_validator(names, predicate, message, flag_values=values)
+
+    @classmethod
+    def from_flags(cls, values: flags.FlagValues):
+        """Returns the configuration that parsed `values` describe."""
+        settings = {}
+        for field in dataclasses.fields(cls):
+            value = values[field.name].value
+            settings[field.name] = tuple(value) if isinstance(value, list) else value
+        return cls(**settings)
+
+    @classmethod
+    def parse(cls, *arguments: str):
+        """Returns the configuration of a command line such as `"--flagfile=run/flags.txt"`.
+
+        Raises:
+            UserError: A flag is unknown, out of range, or breaks a rule.
+        """
+        values = flags.FlagValues()
+        flags.DEFINE_string("flagfile", "", "", flag_values=values)
+        cls.define(values)
+        try:
+            rest = values(["command", *arguments])
+        except (flags.Error, OSError) as error:
+            raise UserError(str(error), USAGE) from error
+        if rest[1:]:
+            raise UserError(f"Flags start with --. Received: {' '.join(rest[1:])}", USAGE)
+        return cls.from_flags(values)
+
+    def to_flagfile(self) -> str:
+        """Returns the whole configuration as a flagfile, one flag a line."""
+        lines = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            text = ",".join(str(v) for v in value) if isinstance(value, tuple) else value
+            lines.append(f"--{field.name}={text}")
+        return "\n".join(lines) + "\n"
+
+
+def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
+    name, default, about = field.name, field.default, field.metadata
+    limits = {"lower_bound": about["lower"], "upper_bound": about["upper"]}
+    initial = None if about["required"] else default
+    if isinstance(default, bool):
+        flags.DEFINE_bool(name, initial, about["help"], flag_values=values)
+    elif isinstance(default, int):
+        flags.DEFINE_integer(name, initial, about["help"], **limits, flag_values=values)
+    elif isinstance(default, float):
+        flags.DEFINE_float(name, initial, about["help"], **limits, flag_values=values)
+    elif isinstance(default, tuple):
+        flags.DEFINE_list(
+            name, None if initial is None else list(default), about["help"], flag_values=values
+        )
+    elif about["choices"]:
+        flags.DEFINE_enum(name, initial, about["choices"], about["help"], flag_values=values)
+    else:
+        flags.DEFINE_string(name, initial, about["help"], flag_values=values)
+
+
+def run(main: Callable, command: type[Command]) -> None:
+    """Parses the command line into `command`, calls `main` with it, and exits with its result.
+
+    A UserError ends the process with its message and exit code, without a traceback.
+    """
+    command.define(flags.FLAGS)
+    app.run(functools.partial(_call, main, command), flags_parser=_parse_or_exit)
+
+
+def _parse_or_exit(argv: list[str]) -> list[str]:
+    try:
+        rest = (
+            app.parse_flags_with_usage(argv)
+            if {"--help", "-h", "--helpfull"} & set(argv)
+            else flags.FLAGS(argv)
+        )
+    except (flags.Error, OSError) as error:
+        _fail(UserError(f"{error}. See --help.", USAGE))
+    if rest[1:]:
+        _fail(UserError(f"Flags start with --. Received: {' '.join(rest[1:])}. See --help.", USAGE))
+    return rest
+
+
+def _call(main: Callable, command: type[Command], argv: list[str]) -> None:
+    del argv
+    try:
+        config = command.from_flags(flags.FLAGS)
+        if config.dry_run:
+            print(config.to_flagfile(), end="")
+        sys.exit(main(config) or 0)
+    except UserError as error:
+        _fail(error)
+
+
+def _fail(error: UserError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)

@@ -1,0 +1,159 @@
+"""Flags of the commands that train, evaluate and export."""
+
+import dataclasses
+from typing import ClassVar
+
+from tfcyclegan.config.command import Command, flag
+
+
+def _rotations_are_numbers(values: dict) -> bool:
+    try:
+        return all(-360 <= float(angle) <= 360 for angle in values["rotations"])
+    except ValueError:
+        return False
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(Command):
+    """Flags of `python -m tfcyclegan.train`; a run keeps them in WORKDIR/flags.txt."""
+
+    RULES: ClassVar[tuple] = (
+        (
+            ["rotations"],
+            _rotations_are_numbers,
+            "--rotations is a list of degrees, for example 30,60,90",
+        ),
+        (
+            ["flips"],
+            lambda v: set(v["flips"]) <= {"horizontal", "vertical"},
+            "--flips is a list of horizontal, vertical",
+        ),
+        (
+            ["domain_a", "domain_b"],
+            lambda v: v["domain_a"] != v["domain_b"],
+            "--domain_a and --domain_b must differ",
+        ),
+        (
+            ["decay_start_epoch", "epochs"],
+            lambda v: v["decay_start_epoch"] <= v["epochs"],
+            "--decay_start_epoch must not exceed --epochs",
+        ),
+        (
+            ["image_size"],
+            lambda v: v["image_size"] % 4 == 0,
+            "--image_size must be divisible by 4, because the generator halves it twice",
+        ),
+    )
+
+    data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
+    workdir: str = flag(
+        "", "Directory for checkpoints, logs and samples; a run in it continues.", required=True
+    )
+    domain_a: str = flag("t2", "Sequence that is domain a.")
+    domain_b: str = flag("flair", "Sequence that is domain b.")
+    train_split: str = flag("train", "Split to train on.", choices=["train", "val", "test"])
+    val_split: str = flag("val", "Split to validate on.", choices=["train", "val", "test"])
+
+    image_size: int = flag(
+        256, "Height and width the networks see, in pixels.", lower=32, upper=1024
+    )
+    generator_blocks: int = flag(9, "Residual blocks: 9 for 256 px, 6 for 128 px.", lower=1)
+    generator_filters: int = flag(64, "Filters of the generator's first layer.", lower=1)
+    discriminator_filters: int = flag(64, "Filters of the discriminator's first layer.", lower=1)
+    upsampling: str = flag(
+        "transpose", "How the generator doubles its size.", choices=["transpose", "resize_conv"]
+    )
+    initializer: str = flag(
+        "he_normal", "Initial weights of convolutions.", choices=["he_normal", "normal_0.02"]
+    )
+
+    adversarial_loss: str = flag(
+        "vanilla", "Cross-entropy (vanilla) or least squares.", choices=["vanilla", "lsgan"]
+    )
+    cycle_weight: float = flag(10.0, "Weight of the cycle loss.", lower=0.0)
+    identity_weight: float = flag(
+        0.0, "Weight of the identity loss as a multiple of --cycle_weight.", lower=0.0
+    )
+    pool_size: int = flag(50, "Translated images each discriminator remembers; 0 is off.", lower=0)
+    ema_decay: float = flag(
+        0.0,
+        "Decay of the generators' moving average, used for validation, evaluation and export; 0 is"
+        " off.",
+        lower=0.0,
+        upper=0.99999,
+    )
+
+    flips: tuple = flag(("horizontal",), "Flips, each applied with probability one half.")
+    rotations: tuple = flag(
+        ("30", "60", "90"), "Angles in degrees; each example draws one of them or none."
+    )
+    brightness: float = flag(
+        0.5, "Largest relative change of the gain, 0.5 for +-50 %.", lower=0.0, upper=0.99
+    )
+    contrast: float = flag(
+        0.0,
+        "Largest relative change of contrast about the foreground's mean.",
+        lower=0.0,
+        upper=0.99,
+    )
+    match_slice_position: float = flag(
+        0.0,
+        "Draw b within this share of the head from a's slice position; 0 draws it anywhere.",
+        lower=0.0,
+        upper=1.0,
+    )
+
+    epochs: int = flag(100, "Epochs.", lower=1)
+    steps_per_epoch: int = flag(
+        0, "Steps per epoch; 0 means one pass over the larger domain.", lower=0
+    )
+    batch_size: int = flag(1, "Global batch size, over all replicas.", lower=1)
+    learning_rate: float = flag(2e-4, "Adam's learning rate before the decay.", lower=0.0)
+    decay_start_epoch: int = flag(
+        50, "Epoch after which the learning rate falls linearly to 0 at the last one.", lower=0
+    )
+    seed: int = flag(0, "Seed of weights, order and augmentation.", lower=0)
+    deterministic: bool = flag(True, "Same seed, same weights to the bit; costs some speed.")
+    precision: str = flag(
+        "float32", "Keras precision policy.", choices=["float32", "mixed_bfloat16", "mixed_float16"]
+    )
+    strategy: str = flag(
+        "auto",
+        "How to distribute; auto mirrors over all GPUs.",
+        choices=["auto", "single", "mirrored"],
+    )
+
+    validate_every: int = flag(1, "Epochs between validations.", lower=1)
+    validation_pairs: int = flag(200, "Pairs used for validation; 0 means all.", lower=0)
+    checkpoint_every: int = flag(1, "Epochs between checkpoints.", lower=1)
+    keep_checkpoints: int = flag(3, "Checkpoints to keep.", lower=1)
+    allow_config_change: bool = flag(
+        False, "Continue a run although flags that change its mathematics have changed."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig(Command):
+    """Flags of `python -m tfcyclegan.evaluate`."""
+
+    RULES: ClassVar[tuple] = (
+        (
+            ["workdir", "model"],
+            lambda v: bool(v["workdir"]) != bool(v["model"]),
+            "give either --workdir or --model",
+        ),
+    )
+
+    workdir: str = flag("", "Workdir of a training run.")
+    model: str = flag("", "Exported SavedModel, the directory that holds saved_model.pb.")
+    data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
+    split: str = flag("test", "Split to evaluate.", choices=["train", "val", "test"])
+    output: str = flag("", "Directory for metrics.json and CSVs.", required=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig(Command):
+    """Flags of `python -m tfcyclegan.export`."""
+
+    workdir: str = flag("", "Workdir of a training run.", required=True)
+    output: str = flag("", "Directory that gets the next version number.", required=True)

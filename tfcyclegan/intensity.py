@@ -1,0 +1,73 @@
+"""The three pixel units and every conversion between them.
+
+*scanner*: float32, what the scanner meant, after rescale slope and intercept; unbounded.
+*unit*: float32 in [0, 1], after the volume's window was applied; what metrics and servers see.
+*model*: float32 in [-1, 1], the range of tanh; what networks see.
+A record stores unit range as uint16 (*stored*), 0 to 65535.
+
+Functions take NumPy arrays and TensorFlow tensors alike, unless they say otherwise.
+"""
+
+import numpy as np
+
+STORED_MAX = 65535
+WINDOW_PERCENTILES = (0.5, 99.5)
+"""Percentiles of a volume's voxels that become 0 and 1 in unit range (BraSyn's choice)."""
+
+
+def volume_window(volume: np.ndarray, valid: np.ndarray | None = None) -> tuple[float, float]:
+    """Returns the scanner intensities that a volume maps to 0 and 1 in unit range.
+
+    Args:
+        volume: [S, H, W] scanner units, any real dtype.
+        valid: Boolean mask of the same shape; False marks padding voxels. None means all valid.
+
+    Returns:
+        (lo, hi), the percentiles `WINDOW_PERCENTILES` of the valid voxels.
+
+    Raises:
+        ValueError: The volume has no valid voxel, is not finite, or its percentiles coincide, so
+            that no window exists.
+    """
+    voxels = volume[valid] if valid is not None else volume.reshape(-1)
+    if voxels.size == 0 or not np.all(np.isfinite(voxels)):
+        raise ValueError("A volume needs finite voxels outside its padding to have a window.")
+    lo, hi = (float(p) for p in np.percentile(voxels, WINDOW_PERCENTILES))
+    if hi <= lo:
+        raise ValueError(
+            f"A volume needs contrast to have a window: expected percentile {WINDOW_PERCENTILES[1]}"
+            f" above percentile {WINDOW_PERCENTILES[0]}. Received a constant volume."
+        )
+    return lo, hi
+
+
+def scanner_to_unit(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+    """Maps scanner units to unit range by `window` and clips; NumPy only, returns float32."""
+    lo, hi = window
+    return np.clip((image.astype(np.float32) - lo) / (hi - lo), 0.0, 1.0, dtype=np.float32)
+
+
+def unit_to_scanner(image, window: tuple[float, float]):
+    """Inverse of `scanner_to_unit` inside the window."""
+    lo, hi = window
+    return image * (hi - lo) + lo
+
+
+def unit_to_stored(image: np.ndarray) -> np.ndarray:
+    """Rounds unit range to uint16 0..65535; NumPy only. The error is at most 0.5 / 65535."""
+    return np.rint(np.clip(image, 0.0, 1.0) * STORED_MAX).astype("<u2")
+
+
+def stored_to_unit(image):
+    """Maps stored values, already cast to float, to unit range."""
+    return image / STORED_MAX
+
+
+def unit_to_model(image):
+    """Maps [0, 1] to [-1, 1]."""
+    return image * 2.0 - 1.0
+
+
+def model_to_unit(image):
+    """Maps [-1, 1] to [0, 1]."""
+    return (image + 1.0) * 0.5

@@ -1,0 +1,167 @@
+"""The tf.Example contract between ingestion and training: field table, serialize, parse.
+
+The table is a whitelist. `serialize` refuses a feature that is not in it and a byte string outside
+its closed vocabulary, so no text of a DICOM file can reach a shard whatever a caller does.
+"""
+
+import dataclasses
+import re
+
+import numpy as np
+import tensorflow as tf
+
+SCHEMA_VERSION = 1
+SIZE = 256
+"""Height and width of every stored slice, in pixels."""
+
+SEQUENCES = ("t2", "flair", "t1", "t1_flair", "pd", "stir", "dwi", "t2_star", "other")
+PLANES = ("axial", "coronal", "sagittal", "oblique")
+SPLITS = ("train", "val", "test")
+MANUFACTURERS = ("siemens", "ge", "philips", "canon", "uih", "hitachi", "other")
+
+HEX32 = re.compile(r"[0-9a-f]{32}")
+HEX8 = re.compile(r"[0-9a-f]{8}")
+VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One feature: its tf.Example kind, its length, and for bytes the closed set of its values."""
+
+    kind: str
+    length: int = 1
+    allowed: tuple[str, ...] | re.Pattern | None = None
+
+
+FIELDS = {
+    # Pixels: uint16 little endian, SIZE x SIZE, rows A->P and columns R->L for an axial slice.
+    "image/data": Field("bytes"),
+    "image/height": Field("int64"),
+    "image/width": Field("int64"),
+    "image/channels": Field("int64"),
+    "image/bits": Field("int64"),
+    "image/content_box": Field("int64", 4),  # y0, x0, height, width of the non-padded area
+    "image/scale_lo": Field("float"),  # scanner units at stored 0
+    "image/scale_hi": Field("float"),  # scanner units at stored 65535
+    "series/class": Field("bytes", allowed=SEQUENCES),
+    "series/class_source": Field("bytes", allowed=("rule", "mapping")),
+    "series/class_confidence": Field("float"),
+    # Acquisition, rounded to 3 significant digits; NaN where the header has no value.
+    "mr/te_ms": Field("float"),
+    "mr/tr_ms": Field("float"),
+    "mr/ti_ms": Field("float"),
+    "mr/flip_deg": Field("float"),
+    "mr/etl": Field("float"),
+    "mr/field_t": Field("float"),
+    "mr/manufacturer": Field("bytes", allowed=MANUFACTURERS),
+    "mr/acq_dim": Field("bytes", allowed=("2d", "3d", "unknown")),
+    "mr/contrast": Field("bytes", allowed=("yes", "no", "unknown")),
+    "mr/plane": Field("bytes", allowed=PLANES),
+    "geom/src_spacing_mm": Field("float", 2),  # row spacing (y), column spacing (x)
+    "geom/out_spacing_mm": Field("float"),
+    "geom/slice_thickness_mm": Field("float"),
+    "geom/slice_spacing_mm": Field("float"),
+    "geom/slice_index": Field("int64"),
+    "geom/slice_count": Field("int64"),
+    "geom/slice_pos_mm": Field("float"),  # along the normal, from the volume's first slice
+    "geom/slice_frac": Field("float"),  # 0 first slice, 1 last slice
+    "geom/frame_pos_mm": Field("float"),  # from the lowest slice of the study's frame of reference
+    "geom/grid": Field("bytes", allowed=HEX32),
+    "id/patient": Field("bytes", allowed=HEX32),
+    "id/study": Field("bytes", allowed=HEX32),
+    "id/series": Field("bytes", allowed=HEX32),
+    "id/frame_of_ref": Field("bytes", allowed=HEX32),
+    "prov/schema_version": Field("int64"),
+    "prov/converter_version": Field("bytes", allowed=VERSION),
+    "prov/config_hash": Field("bytes", allowed=HEX32),
+    "prov/key_id": Field("bytes", allowed=HEX8),
+}
+
+
+def serialize(record: dict) -> bytes:
+    """Encodes one slice as a serialized tf.Example, the same bytes for the same record.
+
+    Args:
+        record: Every name of `FIELDS`; str or bytes, int, float, or a sequence of `length` of
+            them; "image/data" is a uint16 array [SIZE, SIZE].
+
+    Raises:
+        ValueError: A feature is missing or not in `FIELDS`, has another length, or is a string
+            outside its closed vocabulary. The message names the feature, never its value.
+    """
+    if record.keys() != FIELDS.keys():
+        known = ", ".join(sorted(FIELDS.keys() - record.keys())) or "none"
+        raise ValueError(
+            f"A record holds the features of records.FIELDS and no other. Missing: {known}."
+            f" Not allowed: {len(record.keys() - FIELDS.keys())} feature(s)."
+        )
+    example = tf.train.Example()
+    for name in sorted(FIELDS):
+        _encode(example.features.feature[name], name, FIELDS[name], record[name])
+    return example.SerializeToString(deterministic=True)
+
+
+def _encode(feature, name: str, field: Field, value) -> None:
+    if name == "image/data":
+        feature.bytes_list.value.append(_pixels(value))
+        return
+    values = list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
+    if len(values) != field.length:
+        raise ValueError(
+            f"Feature {name}: expected {field.length} value(s). Received: {len(values)}."
+        )
+    if field.kind == "int64":
+        feature.int64_list.value.extend(int(v) for v in values)
+    elif field.kind == "float":
+        feature.float_list.value.extend(float(v) for v in values)
+    else:
+        feature.bytes_list.value.extend(_closed(name, field, v) for v in values)
+
+
+def _pixels(image: np.ndarray) -> bytes:
+    if image.shape != (SIZE, SIZE) or image.dtype != np.uint16:
+        raise ValueError(f"Feature image/data: expected uint16 [{SIZE}, {SIZE}].")
+    return image.astype("<u2", copy=False).tobytes()
+
+
+def _closed(name: str, field: Field, value) -> bytes:
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+    if isinstance(field.allowed, re.Pattern):
+        known = isinstance(text, str) and field.allowed.fullmatch(text) is not None
+    else:
+        known = text in field.allowed
+    if not known:
+        raise ValueError(
+            f"Feature {name}: the value is outside the closed vocabulary of records.FIELDS and was"
+            " not written."
+        )
+    return text.encode("ascii")
+
+
+def parse(serialized, names: tuple[str, ...] = tuple(FIELDS)) -> dict:
+    """Decodes serialized examples inside a tf.data graph.
+
+    Args:
+        serialized: String tensor [N].
+        names: The features wanted.
+
+    Returns:
+        Name to tensor: [N] or [N, length]; "image/data" is uint16 [N, SIZE, SIZE].
+
+    Raises:
+        tf.errors.InvalidArgumentError: A record lacks a feature of the schema.
+    """
+    dtypes = {"bytes": tf.string, "int64": tf.int64, "float": tf.float32}
+    specification = {
+        name: tf.io.FixedLenFeature(
+            [] if FIELDS[name].length == 1 else [FIELDS[name].length], dtypes[FIELDS[name].kind]
+        )
+        for name in names
+    }
+    parsed = tf.io.parse_example(serialized, specification)
+    if "image/data" in parsed:
+        pixels = tf.io.decode_raw(
+            parsed["image/data"], tf.uint16, little_endian=True, fixed_length=None
+        )
+        parsed["image/data"] = tf.reshape(pixels, [-1, SIZE, SIZE])
+    return parsed
