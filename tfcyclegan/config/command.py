@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import ClassVar
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from tfcyclegan.errors import UserError
 
@@ -130,6 +130,9 @@ def _parse_or_exit(argv: list[str]) -> list[str]:
 
 def _call(main: Callable, command: type[Command], argv: list[str]) -> None:
     del argv
+    # TensorFlow logs its internals at INFO; absl has replaced the flag's default by then.
+    if not any(argument.startswith(("--verbosity", "-v")) for argument in sys.argv):
+        logging.set_verbosity(logging.WARNING)
     try:
         config = command.from_flags(flags.FLAGS)
         if config.dry_run:

@@ -1,0 +1,72 @@
+"""Instance normalisation against tensorflow-addons, Keras and first principles."""
+
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcyclegan.layers import FUSED_BATCH_LIMIT, InstanceNormalization, ReflectionPadding
+
+GOLDEN = np.load(pathlib.Path(__file__).parent / "golden" / "tfa_reference.npz")
+"""Made by golden/gen_tfa_reference.py under tensorflow-addons 0.23.0."""
+
+TOLERANCE = 1e-5
+
+
+@pytest.mark.parametrize("copies", [1, FUSED_BATCH_LIMIT], ids=["fused", "moments"])
+def test_equals_tensorflow_addons(copies):
+    images = tf.repeat(GOLDEN["in_x"], copies, axis=0)
+    expected = np.repeat(GOLDEN["in_out_noaffine_eps1e-5"], copies, axis=0)
+    made = InstanceNormalization(epsilon=1e-5)(images)
+    np.testing.assert_allclose(made, expected, atol=TOLERANCE)
+
+
+def test_default_of_tensorflow_addons_has_another_epsilon_and_must_not_match():
+    made = InstanceNormalization()(GOLDEN["in_x"]) * GOLDEN["in_gamma"] + GOLDEN["in_beta"]
+    np.testing.assert_allclose(made, GOLDEN["in_out_eps1e-5"], atol=TOLERANCE)
+    assert np.abs(made - GOLDEN["in_out_default"]).max() > 10 * TOLERANCE
+
+
+def test_equals_keras_group_normalization_with_one_channel_per_group():
+    reference = keras.layers.GroupNormalization(groups=-1, epsilon=1e-5, scale=False, center=False)
+    made = InstanceNormalization(epsilon=1e-5)(GOLDEN["in_x"])
+    np.testing.assert_allclose(made, reference(GOLDEN["in_x"]), atol=TOLERANCE)
+
+
+def test_one_channel_and_one_image_leave_the_others_alone():
+    images = GOLDEN["in_x"].copy()
+    before = InstanceNormalization()(images).numpy()
+    images[0, ..., 3] *= 7.0
+    images[0, 2, 2, 3] += 5.0
+    after = InstanceNormalization()(images).numpy()
+    changed = np.abs(after - before).max(axis=(1, 2)) > TOLERANCE
+    expected = np.zeros((2, 8), bool)
+    expected[0, 3] = True
+    np.testing.assert_array_equal(changed, expected)
+
+
+def test_gradients_of_both_ways_agree():
+    layer, gradients = InstanceNormalization(), []
+    weight = tf.constant(np.random.default_rng(0).normal(size=GOLDEN["in_x"].shape), tf.float32)
+    for way in (layer, layer._by_moments):
+        images = tf.Variable(GOLDEN["in_x"])
+        with tf.GradientTape() as tape:
+            value = tf.reduce_sum(tf.square(way(images)) * weight)
+        gradients.append(tape.gradient(value, images))
+    np.testing.assert_allclose(gradients[0], gradients[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_blank_slice_becomes_zero_and_not_nan(policy):
+    layer = InstanceNormalization(dtype=policy)
+    made = tf.function(layer)(tf.fill([1, 16, 16, 4], -1.0))
+    np.testing.assert_array_equal(tf.cast(made, tf.float32), np.zeros((1, 16, 16, 4)))
+
+
+def test_reflection_padding_mirrors_without_repeating_the_border():
+    image = tf.reshape(tf.range(9.0), [1, 3, 3, 1])
+    padded = ReflectionPadding(2)(image)[0, :, :, 0]
+    expected = np.pad(np.arange(9.0).reshape(3, 3), 2, mode="reflect")
+    np.testing.assert_array_equal(padded, expected)

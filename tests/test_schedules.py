@@ -1,0 +1,21 @@
+"""The learning rate at hand-computed steps."""
+
+import pytest
+
+from tfcyclegan.schedules import ConstantThenLinear
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(0, 2e-4), (50, 2e-4), (75, 1e-4), (99, 4e-6), (100, 0.0), (200, 0.0)]
+)
+def test_constant_then_linear(step, expected):
+    assert float(ConstantThenLinear(2e-4, 50, 100)(step)) == pytest.approx(expected, abs=1e-10)
+
+
+def test_without_decay_the_rate_stays():
+    assert float(ConstantThenLinear(2e-4, 100, 100)(99)) == pytest.approx(2e-4)
+
+
+def test_a_decay_after_the_end_is_refused():
+    with pytest.raises(ValueError, match="decay_start must not exceed total_steps"):
+        ConstantThenLinear(2e-4, 101, 100)

@@ -1,0 +1,212 @@
+"""From verified shards to slices in memory and unpaired training batches.
+
+Slices are parsed once and kept as uint16; order and augmentation come after that, as functions of
+(seed, step), so no epoch repeats another and a run can continue at any step.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from tfcyclegan import intensity, manifest, records
+from tfcyclegan.augment import Augmentation, augment
+from tfcyclegan.errors import UserError
+
+MIN_UNIT_STD = 1e-3
+"""Slices flatter than this in unit range are left out: instance norm would amplify their noise."""
+
+METADATA = (
+    "id/patient",
+    "id/study",
+    "id/series",
+    "id/frame_of_ref",
+    "geom/grid",
+    "geom/slice_index",
+    "geom/slice_frac",
+    "geom/frame_pos_mm",
+    "geom/slice_spacing_mm",
+)
+PARSE_BATCH = 64
+ORDER_A, ORDER_B, LOOK_A, LOOK_B = range(4)
+"""What a random draw is for; each has its own stream."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Slices:
+    """The slices of one sequence in one split, ordered by patient, study, series and position.
+
+    Args:
+        images: uint16 [N, S, S], stored range.
+        metadata: Feature name to array [N], the names in `METADATA`.
+    """
+
+    images: np.ndarray
+    metadata: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: np.ndarray) -> "Slices":
+        """Returns the slices at `indices`, in that order."""
+        return Slices(self.images[indices], {k: v[indices] for k, v in self.metadata.items()})
+
+    def unit(self) -> np.ndarray:
+        """Returns the images as float32 [N, S, S, 1] in unit range."""
+        return intensity.stored_to_unit(self.images.astype(np.float32))[..., np.newaxis]
+
+
+def load_slices(
+    data_dir: str, shards: list[manifest.Shard], *, split: str, sequence: str, image_size: int
+) -> Slices:
+    """Reads the verified shards of one split and sequence into memory.
+
+    Args:
+        data_dir: Directory of the shards.
+        shards: Rows of the manifest.
+        split: "train", "val" or "test".
+        sequence: A member of `records.SEQUENCES`.
+        image_size: Slices are resampled to this height and width, antialiased.
+
+    Raises:
+        UserError: There is no such slice, a shard is missing or damaged, or a record does not
+            follow the schema.
+    """
+    wanted = [s for s in shards if s.split == split and s.sequence == sequence]
+    if not wanted:
+        have = sorted({(s.split, s.sequence) for s in shards})
+        raise UserError(
+            f"--data_dir {data_dir} holds no {sequence} slices in split {split}. It holds:"
+            f" {', '.join(' '.join(pair) for pair in have) or 'nothing'}. Convert with other"
+            " --splits, or choose another split or domain."
+        )
+    manifest.verify(pathlib.Path(data_dir), wanted)
+    parts = [_read_shard(pathlib.Path(data_dir) / shard.shard, shard.records) for shard in wanted]
+    images = np.concatenate([part["image/data"] for part in parts])
+    metadata = {name: np.concatenate([part[name] for part in parts]) for name in METADATA}
+    images = resample(images, image_size)
+    keep = images.std(axis=(1, 2)) > MIN_UNIT_STD * intensity.STORED_MAX
+    keys = ("geom/slice_index", "id/series", "id/study", "id/patient")
+    order = np.lexsort([metadata[key] for key in keys])
+    return Slices(images, metadata).take(order[keep[order]])
+
+
+def _read_shard(path: pathlib.Path, count: int) -> dict[str, np.ndarray]:
+    names = ("image/data", *METADATA)
+    dataset = tf.data.TFRecordDataset(str(path)).batch(PARSE_BATCH)
+    dataset = dataset.map(lambda batch: records.parse(batch, names))
+    try:
+        batches = list(dataset.as_numpy_iterator())
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise UserError(
+            f"Shard {path} holds a record that does not follow the schema. Convert again.",
+            manifest.DAMAGED,
+        ) from error
+    part = {name: np.concatenate([batch[name] for batch in batches]) for name in names}
+    if len(part["image/data"]) != count:
+        raise UserError(
+            f"Shard {path}: expected {count} records. Received: {len(part['image/data'])}."
+            " Convert again.",
+            manifest.DAMAGED,
+        )
+    return part
+
+
+def resample(images: np.ndarray, size: int) -> np.ndarray:
+    """Resamples uint16 [N, H, W] to [N, size, size]: area mean down, bilinear up."""
+    if images.shape[1:] == (size, size):
+        return images
+    batches = np.array_split(images, max(1, len(images) // PARSE_BATCH))
+    return np.concatenate([_resample_batch(batch, size) for batch in batches])
+
+
+def _resample_batch(images: np.ndarray, size: int) -> np.ndarray:
+    method = "area" if size < images.shape[1] else "bilinear"
+    resized = tf.image.resize(images.astype(np.float32)[..., np.newaxis], (size, size), method)
+    return np.rint(resized[..., 0]).astype(np.uint16)
+
+
+def training_batches(
+    slices_a: Slices,
+    slices_b: Slices,
+    *,
+    batch_size: int,
+    first_step: int,
+    seed: int,
+    augmentation: Augmentation,
+    match_slice_position: float = 0.0,
+) -> tf.data.Dataset:
+    """Returns an endless dataset of unpaired, augmented batches.
+
+    Each domain goes through its own permutation, a new one each pass. Example n of the run depends
+    on (seed, n) alone, so the number of threads changes nothing and `first_step` continues a run.
+
+    Args:
+        slices_a: Slices of domain a.
+        slices_b: Slices of domain b.
+        batch_size: Global batch size.
+        first_step: Step whose batch comes first.
+        seed: Seed of order and augmentation.
+        augmentation: What is done to each slice.
+        match_slice_position: b is drawn among slices whose relative position in the head is within
+            this distance of a's (the nearest where there is none); 0 draws it anywhere.
+
+    Returns:
+        Dataset of (a, b), float32 [batch_size, S, S, 1], model range.
+    """
+    images_a, images_b = tf.constant(slices_a.images), tf.constant(slices_b.images)
+    match = _PositionMatch(slices_a, slices_b, match_slice_position)
+
+    def example(n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        index_a = _shuffled(n, len(slices_a), seed, ORDER_A)
+        if match_slice_position:
+            index_b = match(index_a, _seed(seed, ORDER_B, n))
+        else:
+            index_b = _shuffled(n, len(slices_b), seed, ORDER_B)
+        return (
+            _look(images_a[index_a], _seed(seed, LOOK_A, n), augmentation),
+            _look(images_b[index_b], _seed(seed, LOOK_B, n), augmentation),
+        )
+
+    numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
+    examples = numbers.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return examples.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _seed(seed: int, stream: int, n: tf.Tensor) -> tf.Tensor:
+    """Returns an int64 [2] seed that differs for each (seed, stream, n)."""
+    return tf.random.fold_in(tf.constant([seed, stream], tf.int64), n)
+
+
+def _shuffled(n: tf.Tensor, size: int, seed: int, stream: int) -> tf.Tensor:
+    """Returns the index that pass n // size visits at its position n % size."""
+    key = _seed(seed, stream, n // size)
+    return tf.random.experimental.index_shuffle(tf.cast(n % size, tf.int64), key, size - 1)
+
+
+def _look(stored: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
+    unit = intensity.stored_to_unit(tf.cast(stored, tf.float32))[..., tf.newaxis]
+    return intensity.unit_to_model(augment(unit, seed, augmentation))
+
+
+class _PositionMatch:
+    """Draws a slice of b whose relative position in the head is near that of a slice of a."""
+
+    def __init__(self, slices_a: Slices, slices_b: Slices, tolerance: float):
+        positions_a = slices_a.metadata["geom/slice_frac"]
+        positions_b = slices_b.metadata["geom/slice_frac"]
+        order = np.argsort(positions_b, kind="stable")
+        ordered = positions_b[order]
+        first = np.searchsorted(ordered, positions_a - tolerance, side="left")
+        last = np.searchsorted(ordered, positions_a + tolerance, side="right")
+        nearest = np.argmin(np.abs(ordered[np.newaxis] - positions_a[:, np.newaxis]), axis=1)
+        empty = first == last
+        self._order = tf.constant(order, tf.int32)
+        self._first = tf.constant(np.where(empty, nearest, first), tf.int32)
+        self._count = tf.constant(np.where(empty, 1, last - first), tf.int32)
+
+    def __call__(self, index_a: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        draw = tf.random.stateless_uniform([], seed)
+        offset = tf.cast(draw * tf.cast(self._count[index_a], tf.float32), tf.int32)
+        return self._order[self._first[index_a] + offset]

@@ -1,0 +1,67 @@
+"""Translation models, one file each, behind the same train, callbacks and evaluate."""
+
+import keras
+
+from tfcyclegan import networks
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.image_pool import ImagePool
+from tfcyclegan.models.cyclegan import CycleGAN, Objective
+from tfcyclegan.schedules import ConstantThenLinear
+
+ADAM_BETA_1 = 0.5
+"""Zhu et al. (2017), section 7.1 and their code; 0.9 makes the discriminators oscillate."""
+
+SEED_STRIDE = 1000
+"""Seeds of one network's layers; two networks share none."""
+
+
+def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
+    """Builds and compiles the model of a run; call it under the scope of its strategy.
+
+    Args:
+        config: Flags of the run.
+        steps_per_epoch: Updates per epoch, which the learning rate's decay counts in.
+    """
+    generator = {
+        "filters": config.generator_filters,
+        "blocks": config.generator_blocks,
+        "upsampling": config.upsampling,
+        "initializer": config.initializer,
+    }
+    discriminator = {
+        "filters": config.discriminator_filters,
+        "initializer": config.initializer,
+    }
+    seeds = [config.seed * 10 * SEED_STRIDE + i * SEED_STRIDE for i in range(6)]
+    shape = (config.image_size, config.image_size, 1)
+    model = CycleGAN(
+        generator_ab=networks.build_generator(**generator, seed=seeds[0], name="generator_ab"),
+        generator_ba=networks.build_generator(**generator, seed=seeds[1], name="generator_ba"),
+        discriminator_a=networks.build_discriminator(
+            **discriminator, seed=seeds[2], name="discriminator_a"
+        ),
+        discriminator_b=networks.build_discriminator(
+            **discriminator, seed=seeds[3], name="discriminator_b"
+        ),
+        pool_a=ImagePool(config.pool_size, shape, seeds[4]),
+        pool_b=ImagePool(config.pool_size, shape, seeds[5]),
+        ema_decay=config.ema_decay,
+    )
+    model.compile(
+        generator_optimizer=_optimizer(config, steps_per_epoch),
+        discriminator_optimizer=_optimizer(config, steps_per_epoch),
+        objective=Objective(config.adversarial_loss, config.cycle_weight, config.identity_weight),
+    )
+    return model
+
+
+def _optimizer(config: TrainConfig, steps_per_epoch: int) -> keras.Optimizer:
+    rate = ConstantThenLinear(
+        config.learning_rate,
+        config.decay_start_epoch * steps_per_epoch,
+        config.epochs * steps_per_epoch,
+    )
+    adam = keras.optimizers.Adam(rate, beta_1=ADAM_BETA_1)
+    if config.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam

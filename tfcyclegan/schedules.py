@@ -1,0 +1,41 @@
+"""Learning rates as pure functions of the step."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("tfcyclegan")
+class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant rate, then a straight line to zero (Zhu et al. 2017, section 7.1).
+
+    Args:
+        learning_rate: The rate before the decay.
+        decay_start: First step of the decay.
+        total_steps: Step at which the rate is 0.
+
+    Raises:
+        ValueError: `decay_start` exceeds `total_steps`.
+    """
+
+    def __init__(self, learning_rate: float, decay_start: int, total_steps: int):
+        super().__init__()
+        if decay_start > total_steps:
+            raise ValueError(
+                f"decay_start must not exceed total_steps. Received: {decay_start} > {total_steps}."
+            )
+        self.learning_rate = learning_rate
+        self.decay_start = decay_start
+        self.total_steps = total_steps
+
+    def __call__(self, step) -> tf.Tensor:
+        """Returns the float32 rate of step 0, 1, ..."""
+        decay_steps = max(self.total_steps - self.decay_start, 1)
+        done = (tf.cast(step, tf.float32) - self.decay_start) / decay_steps
+        return self.learning_rate * (1.0 - tf.clip_by_value(done, 0.0, 1.0))
+
+    def get_config(self) -> dict:
+        return {
+            "learning_rate": self.learning_rate,
+            "decay_start": self.decay_start,
+            "total_steps": self.total_steps,
+        }

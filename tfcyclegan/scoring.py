@@ -1,0 +1,132 @@
+"""Translations of paired slices and their scores, the same in training and in evaluation."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tfcyclegan import intensity, metrics
+from tfcyclegan.extractors import Extractor
+from tfcyclegan.pairing import Pairs
+
+BATCH = 8
+DIRECTIONS = ("a_to_b", "b_to_a")
+UNIT_RANGE = 1.0
+
+Translator = Callable[[tf.Tensor], tf.Tensor]
+"""From float32 [N, H, W, 1] to the same shape, both in unit range."""
+
+
+def translator_of(generator) -> Translator:
+    """Wraps a generator, which works in model range, for images in unit range."""
+
+    @tf.function(reduce_retracing=True)
+    def translate(images: tf.Tensor) -> tf.Tensor:
+        translated = generator(intensity.unit_to_model(images), training=False)
+        return tf.clip_by_value(intensity.model_to_unit(translated), 0.0, 1.0)
+
+    return translate
+
+
+def translators_of(model) -> dict[str, Translator]:
+    """Returns the translator of each direction of a CycleGAN."""
+    return {
+        "a_to_b": translator_of(model.translator_ab),
+        "b_to_a": translator_of(model.translator_ba),
+    }
+
+
+def translate(translator: Translator, images: np.ndarray) -> np.ndarray:
+    """Translates float32 [N, H, W, 1] in unit range batch by batch.
+
+    The last batch is filled up and cut again, so that one shape is traced.
+    """
+    missing = -len(images) % BATCH
+    filled = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+    parts = [
+        np.asarray(translator(tf.constant(part))) for part in np.split(filled, len(filled) // BATCH)
+    ]
+    return np.concatenate(parts)[: len(images)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Direction:
+    """One direction of paired evaluation; images are float32 [N, H, W, 1], unit range.
+
+    Args:
+        name: "a_to_b" or "b_to_a".
+        source: Slices that are translated.
+        target: Real slices of the same place.
+        patients: Pseudonym of each slice's patient, [N].
+        volumes: Id of each slice's target series, [N].
+        indices: Position of each slice in its target series, [N].
+    """
+
+    name: str
+    source: np.ndarray
+    target: np.ndarray
+    patients: np.ndarray
+    volumes: np.ndarray
+    indices: np.ndarray
+
+
+def directions_of(pairs: Pairs) -> tuple[Direction, Direction]:
+    """Returns both directions of a set of pairs."""
+    a, b = pairs.a.unit(), pairs.b.unit()
+    return (_direction("a_to_b", a, b, pairs.b), _direction("b_to_a", b, a, pairs.a))
+
+
+def _direction(name: str, source: np.ndarray, target: np.ndarray, slices) -> Direction:
+    ids = {key: slices.metadata[key] for key in ("id/patient", "id/series", "geom/slice_index")}
+    return Direction(
+        name, source, target, ids["id/patient"], ids["id/series"], ids["geom/slice_index"]
+    )
+
+
+def paired_scores(direction: Direction, fake: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the scores of each slice against the real one, over the whole frame.
+
+    Args:
+        direction: Sources and targets.
+        fake: Translations of the sources, float32 [N, H, W, 1], unit range.
+
+    Returns:
+        "psnr" in dB, "ssim" and "mae", float64 [N].
+    """
+    target, made = direction.target, fake
+    return {
+        "psnr": metrics.psnr(target, made, data_range=UNIT_RANGE),
+        "ssim": metrics.ssim(target, made, data_range=UNIT_RANGE),
+        "mae": metrics.mae(target, made, data_range=UNIT_RANGE),
+    }
+
+
+def volume_psnr_of_patients(direction: Direction, fake: np.ndarray) -> dict[bytes, float]:
+    """Returns each patient's PSNR in dB: one pooled error per volume, then the mean over volumes.
+
+    The headline of paired evaluation; arguments as `paired_scores`.
+    """
+    by_volume = metrics.psnr_volume(
+        direction.target, fake, volumes=direction.volumes, data_range=UNIT_RANGE
+    )
+    home = dict(zip(direction.volumes, direction.patients, strict=True))
+    return metrics.patient_means(np.array(list(by_volume.values())), [home[v] for v in by_volume])
+
+
+def features(extractor: Extractor, images: np.ndarray) -> np.ndarray:
+    """Returns float32 features [N, d] of images [N, H, W, 1] in unit range."""
+    return translate(_compiled(extractor), images)
+
+
+@functools.cache
+def _compiled(extractor: Extractor) -> Callable[[tf.Tensor], tf.Tensor]:
+    return tf.function(extractor.__call__, reduce_retracing=True)
+
+
+def distance(real_features: np.ndarray, fake_features: np.ndarray) -> float:
+    """Returns the Frechet distance of two sets of features, NaN below two images a side."""
+    if min(len(real_features), len(fake_features)) < 2:
+        return float("nan")
+    return float(metrics.frechet_distance(real_features, fake_features))

@@ -1,0 +1,159 @@
+"""Trains a CycleGAN on converted records: `python -m tfcyclegan.train --flagfile=...`."""
+
+import json
+import pathlib
+import platform
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfcyclegan
+from tfcyclegan import callbacks, data, manifest, scoring
+from tfcyclegan.augment import Augmentation
+from tfcyclegan.checkpoints import RunCheckpoints, claim_workdir, write_atomically
+from tfcyclegan.config import TrainConfig, run
+from tfcyclegan.errors import UserError
+from tfcyclegan.extractors import make_extractor
+from tfcyclegan.models import build_model
+from tfcyclegan.models.cyclegan import TRACKED
+from tfcyclegan.pairing import Pairs, pair
+from tfcyclegan.strategies import check_batch_size, make_strategy
+
+EXTRACTOR = "randconv_v1"
+SHOWN_PAIRS = 4
+
+
+def main(config: TrainConfig) -> None:
+    """Trains, or continues, the run that the flags describe."""
+    shards = manifest.read(pathlib.Path(config.data_dir))
+    set_up_numerics(config)
+    strategy = make_strategy(config.strategy)
+    check_batch_size(strategy, config.batch_size)
+    train_a, train_b = load_domains(config, shards, config.train_split)
+    pairs = validation_pairs(config, shards)
+    steps = config.steps_per_epoch or -(-max(len(train_a), len(train_b)) // config.batch_size)
+    print(
+        f"train: {len(train_a)} {config.domain_a} and {len(train_b)} {config.domain_b} slices,"
+        f" {steps} steps per epoch, {strategy.num_replicas_in_sync} replica(s); validation:"
+        f" {len(pairs)} pairs"
+    )
+    if config.dry_run:
+        return
+    claim_workdir(config)
+    write_run_description(config, shards)
+    with strategy.scope():
+        model = build_model(config, steps)
+    fit(config, model, train_a, train_b, pairs, steps)
+
+
+def set_up_numerics(config: TrainConfig) -> None:
+    """Sets seeds, determinism and precision for this process."""
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(config.precision)
+
+
+def load_domains(config: TrainConfig, shards: list, split: str) -> tuple[data.Slices, data.Slices]:
+    """Returns the slices of domain a and b of one split."""
+    return tuple(
+        data.load_slices(
+            config.data_dir, shards, split=split, sequence=domain, image_size=config.image_size
+        )
+        for domain in (config.domain_a, config.domain_b)
+    )
+
+
+def validation_pairs(config: TrainConfig, shards: list) -> Pairs:
+    """Returns the fixed pairs that the run is validated on, evenly spaced over all there are."""
+    pairs = pair(*load_domains(config, shards, config.val_split))
+    if not len(pairs):
+        raise UserError(
+            f"Split {config.val_split} holds no slice of {config.domain_a} and {config.domain_b} at"
+            " the same place of the same study, so nothing can be validated. Choose another"
+            " --val_split, or convert studies that hold both sequences."
+        )
+    return pairs.thin(config.validation_pairs)
+
+
+def write_run_description(config: TrainConfig, shards: list) -> None:
+    """Writes run.json: what made this run, for whoever wants to repeat it."""
+    description = {
+        "command": ["python", "-m", "tfcyclegan.train", *sys.argv[1:]],
+        "dataset_hash": manifest.dataset_hash(shards),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+        "deterministic": config.deterministic,
+        "seed": config.seed,
+        "versions": {
+            "tfcyclegan": tfcyclegan.__version__,
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+    }
+    path = pathlib.Path(config.workdir) / "run.json"
+    write_atomically(path, json.dumps(description, indent=2) + "\n")
+
+
+def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) -> None:
+    """Runs the epochs that are left."""
+    checkpoints = RunCheckpoints(config.workdir, model, config.keep_checkpoints)
+    finished = checkpoints.restore()
+    if finished:
+        print(f"continue after epoch {finished} of {config.epochs}")
+    if finished >= config.epochs:
+        return
+    batches = data.training_batches(
+        train_a,
+        train_b,
+        batch_size=config.batch_size,
+        first_step=finished * steps,
+        seed=config.seed,
+        augmentation=Augmentation(
+            flips=config.flips,
+            rotations=tuple(float(angle) for angle in config.rotations),
+            brightness=config.brightness,
+            contrast=config.contrast,
+        ),
+        match_slice_position=config.match_slice_position,
+    )
+    model.fit(
+        batches,
+        epochs=config.epochs,
+        initial_epoch=finished,
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,
+        callbacks=make_callbacks(config, model, checkpoints, pairs, finished),
+    )
+
+
+def make_callbacks(
+    config: TrainConfig, model, checkpoints: RunCheckpoints, pairs: Pairs, finished: int
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks in the order in which they see `logs`."""
+    extractor = make_extractor(EXTRACTOR)
+    translators = scoring.translators_of(model)
+    columns = [*TRACKED, "learning_rate", *callbacks.Validation.keys(extractor)]
+    history = pathlib.Path(config.workdir) / "history.csv"
+    return [
+        callbacks.StopOnNonFinite(),
+        callbacks.LearningRate(),
+        callbacks.Validation(pairs, translators, extractor, config.validate_every),
+        callbacks.Summaries(
+            config.workdir,
+            pairs.thin(SHOWN_PAIRS),
+            translators,
+            config.to_flagfile(),
+            config.validate_every,
+        ),
+        callbacks.History(history, columns, finished),
+        callbacks.Checkpoints(checkpoints, config.checkpoint_every),
+    ]
+
+
+if __name__ == "__main__":
+    run(main, TrainConfig)
