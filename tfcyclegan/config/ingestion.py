@@ -21,7 +21,7 @@ class PhantomConfig(Command):
     """Flags of tools/make_phantom.py."""
 
     output: str = flag(
-        "", "Directory for the DICOM studies; it must not hold any yet.", required=True
+        "", "New or empty directory for the DICOM studies and the truth masks.", required=True
     )
     patients: int = flag(8, "Number of simulated patients.", lower=1)
     slices: int = flag(20, "Axial slices per series.", lower=5, upper=200)

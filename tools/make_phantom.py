@@ -1,0 +1,97 @@
+"""Makes DICOM studies of simulated heads: T2 and FLAIR of each, an exact pair, with the truth.
+
+    python tools/make_phantom.py --output=DIR [--patients=8] [--seed=0]
+
+DIR/patient001/t2, DIR/patient001/flair, … hold the studies; DIR/truth holds masks of lesions,
+ventricles and brain as NIfTI on the same voxels. The same flags give the same bytes.
+"""
+
+import gzip
+import pathlib
+
+import nibabel
+import numpy as np
+from phantom_dicom import ENCODINGS, write_series
+from phantom_exam import Examination
+from scipy.spatial.transform import Rotation
+
+from tfcyclegan.config import PhantomConfig, run
+from tfcyclegan.errors import UserError
+from tfcyclegan.phantom.anatomy import Grid
+from tfcyclegan.phantom.head import Head, simulate
+from tfcyclegan.phantom.scanner import scan
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def main(config: PhantomConfig) -> None:
+    output = pathlib.Path(config.output)
+    refuse_used(output)
+    if config.dry_run:
+        return
+    for number in range(1, config.patients + 1):
+        head = make_patient(output, config, number)
+        print(
+            f"patient {number}/{config.patients}: {ENCODINGS[(number - 1) % len(ENCODINGS)]},"
+            f" {config.slices} slices, {head.traits.lesions} lesions",
+            flush=True,
+        )
+
+
+def refuse_used(output: pathlib.Path) -> None:
+    """Raises UserError unless `output` is missing or an empty directory."""
+    if output.exists() and not output.is_dir():
+        raise UserError(f"--output must be a directory. Received: {output}, which is a file.")
+    if output.is_dir() and any(output.iterdir()):
+        raise UserError(
+            f"--output must be a new or empty directory. Received: {output}, which holds files."
+            " Remove them or name another directory."
+        )
+
+
+def make_patient(output: pathlib.Path, config: PhantomConfig, number: int) -> Head:
+    """Simulates, scans and writes one patient; the patient depends on seed and number only."""
+    streams = [np.random.default_rng([config.seed, number, part]) for part in range(3)]
+    grid = Grid(config.matrix, config.slices)
+    head = simulate(grid, streams[0])
+    exam = examine(config.seed, number, grid, streams[1])
+    name = f"patient{number:03d}"
+    for sequence, series in scan(head.fractions, grid, streams[2]).items():
+        write_series(output / name / sequence, exam, series, streams[1])
+    for what in ("lesions", "ventricles", "brain"):
+        write_mask(output / "truth" / f"{name}_{what}.nii.gz", getattr(head, what), exam)
+    return head
+
+
+def examine(seed: int, number: int, grid: Grid, rng: np.random.Generator) -> Examination:
+    """Lays the patient into the scanner: off centre, and the slices tilted as if along the AC-PC.
+
+    Tilt is about the left-right axis mostly. The axes stay close to left, posterior and head.
+    """
+    angles = rng.uniform([-12, -2.5, -2.5], [12, 2.5, 2.5])
+    return Examination(
+        seed,
+        number,
+        ENCODINGS[(number - 1) % len(ENCODINGS)],
+        grid,
+        origin=rng.uniform([-6, -30, -40], [6, 10, 40]),
+        axes=Rotation.from_euler("xyz", angles, degrees=True).as_matrix(),
+    )
+
+
+def write_mask(path: pathlib.Path, mask: np.ndarray, exam: Examination) -> None:
+    """Writes a mask [slices, rows, columns] as NIfTI, whose axes are columns, rows, slices in RAS.
+
+    The gzip header carries neither time nor name, so that the same mask is the same file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    affine = LPS_TO_RAS @ exam.affine()
+    image = nibabel.Nifti1Image(mask.transpose().astype(np.uint8), affine)
+    image.set_qform(affine, code="scanner")
+    image.set_sform(affine, code="scanner")
+    image.header.set_xyzt_units("mm")
+    path.write_bytes(gzip.compress(image.to_bytes(), mtime=0))
+
+
+if __name__ == "__main__":
+    run(main, PhantomConfig)
