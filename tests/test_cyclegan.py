@@ -1,0 +1,173 @@
+"""The train step: who gets which gradient, what is updated, and that the logs are true."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcyclegan import losses
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.models import build_model
+from tfcyclegan.models.cyclegan import TRACKED
+
+TINY = (
+    "--data_dir=none",
+    "--workdir=none",
+    "--image_size=32",
+    "--generator_blocks=1",
+    "--generator_filters=4",
+    "--discriminator_filters=4",
+    "--pool_size=0",
+)
+
+
+def tiny_model(*flags: str):
+    return build_model(TrainConfig.parse(*TINY, *flags), steps_per_epoch=10)
+
+
+def with_rates(model, generators: float, discriminators: float):
+    """Recompiles with plain gradient descent at these rates."""
+    model.compile(
+        generator_optimizer=keras.optimizers.SGD(generators),
+        discriminator_optimizer=keras.optimizers.SGD(discriminators),
+        objective=model.objective,
+    )
+    return model
+
+
+def batch(n: int = 2, seed: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
+    rng = np.random.default_rng(seed)
+    return tuple(tf.constant(rng.uniform(-1, 1, (n, 32, 32, 1)), tf.float32) for _ in range(2))
+
+
+def norms(tape, value, model) -> float:
+    gradients = tape.gradient(value, model.trainable_variables)
+    return sum(float(tf.norm(g)) for g in gradients if g is not None)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model("--identity_weight=0.5")
+
+
+@pytest.mark.parametrize("cycle", ["cycle_a_loss", "cycle_b_loss"])
+@pytest.mark.parametrize("generator", ["generator_ab", "generator_ba"])
+def test_both_cycle_terms_reach_both_generators(model, cycle, generator):
+    real_a, real_b = batch()
+    with tf.GradientTape() as tape:
+        values = model.generator_losses(real_a, real_b, model.translate(real_a, real_b))
+        value = tf.reduce_mean(values[cycle])
+    assert norms(tape, value, getattr(model, generator)) > 1e-3
+
+
+def test_the_total_is_equation_9_term_by_term(model):
+    real_a, real_b = batch()
+    made = model.translate(real_a, real_b)
+    np.testing.assert_allclose(made["fake_b"], model.generator_ab(real_a), atol=1e-5)
+    np.testing.assert_allclose(made["identity_b"], model.generator_ab(real_b), atol=1e-5)
+    np.testing.assert_allclose(made["cycled_a"], model.generator_ba(made["fake_b"]), atol=1e-5)
+    np.testing.assert_allclose(made["cycled_b"], model.generator_ab(made["fake_a"]), atol=1e-5)
+
+    def l1(x, y):
+        return np.abs(np.asarray(x) - np.asarray(y)).mean(axis=(1, 2, 3))
+
+    def entropy(scores):  # -log sigmoid
+        return np.log1p(np.exp(-np.asarray(scores, np.float64))).mean(axis=(1, 2, 3))
+
+    expected = (
+        entropy(model.discriminator_b(made["fake_b"]))
+        + entropy(model.discriminator_a(made["fake_a"]))
+        + 10.0 * (l1(real_a, made["cycled_a"]) + l1(real_b, made["cycled_b"]))
+        + 5.0 * (l1(real_a, made["identity_a"]) + l1(real_b, made["identity_b"]))
+    )
+    values = model.generator_losses(real_a, real_b, made)
+    np.testing.assert_allclose(values["loss"], expected, rtol=1e-5)
+
+
+def test_adversarial_terms_reach_their_own_generator_only(model):
+    real_a, real_b = batch()
+    with tf.GradientTape(persistent=True) as tape:
+        values = model.generator_losses(real_a, real_b, model.translate(real_a, real_b))
+    assert norms(tape, values["generator_ab_loss"], model.generator_ab) > 1e-3
+    assert norms(tape, values["generator_ab_loss"], model.generator_ba) == 0
+
+
+def test_discriminators_learn_on_detached_fakes():
+    model = with_rates(tiny_model(), 0.0, 1.0)
+    before = [w.numpy() for w in model.generator_variables]
+    critics = [w.numpy() for w in model.discriminator_variables]
+    model.train_step(batch())
+    for old, new in zip(before, model.generator_variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+    moved = [
+        np.abs(o - n).max() for o, n in zip(critics, model.discriminator_variables, strict=True)
+    ]
+    assert min(moved) > 0
+
+
+def test_generators_leave_discriminators_alone():
+    model = with_rates(tiny_model(), 1.0, 0.0)
+    critics = [w.numpy() for w in model.discriminator_variables]
+    model.train_step(batch())
+    for old, new in zip(critics, model.discriminator_variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_discriminator_loss_tells_real_from_fake():
+    model = tiny_model("--adversarial_loss=lsgan")
+    real, fake = batch()
+    made = model._discriminator_loss(model.discriminator_a, real, fake)
+    expected = losses.discriminator_adversarial_loss(
+        model.discriminator_a(real), model.discriminator_a(fake), kind="lsgan"
+    )
+    np.testing.assert_allclose(made, expected, rtol=1e-4)
+
+
+def test_logs_are_means_over_the_epoch_under_their_documented_names():
+    model = with_rates(tiny_model("--identity_weight=0.5"), 0.0, 0.0)
+    first, second = batch(seed=1), batch(seed=2)
+    singles = []
+    for data in (first, second):
+        values = model.generator_losses(*data, model.translate(*data))
+        singles.append(float(tf.reduce_mean(values["loss"])))
+    model.train_step(first)
+    logs = model.train_step(second)
+    assert set(logs) == set(TRACKED)
+    assert float(logs["loss"]) == pytest.approx(np.mean(singles), rel=1e-4)
+
+
+def test_eager_and_graph_take_the_same_step():
+    models = [tiny_model("--ema_decay=0.9"), tiny_model("--ema_decay=0.9")]
+    models[0].train_step(batch())
+    tf.function(models[1].train_step)(batch())
+    for x, y in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-5)
+
+
+def test_the_moving_average_follows_its_formula_and_is_what_translates():
+    model = tiny_model("--ema_decay=0.9")
+    start = model.generator_ab.get_weights()
+    model.train_step(batch())
+    expected = [
+        0.9 * s + 0.1 * w for s, w in zip(start, model.generator_ab.get_weights(), strict=True)
+    ]
+    for made, wanted in zip(model.average_ab.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(made, wanted, atol=1e-6)
+    assert model.translator_ab is model.average_ab
+    assert tiny_model().translator_ab.name == "generator_ab"
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_on_blank_slices_without_nan(precision):
+    keras.config.set_dtype_policy(precision)
+    try:
+        model = tiny_model(f"--precision={precision}", "--pool_size=2")
+        step = tf.function(model.train_step)
+        for _ in range(3):
+            blank = tf.fill([1, 32, 32, 1], -1.0)
+            logs = step((blank, batch(1)[1]))
+        assert all(np.isfinite(float(value)) for value in logs.values())
+        assert all(np.isfinite(w).all() for w in model.get_weights())
+        assert model.translator_ab(batch()[0]).dtype == tf.float32
+    finally:
+        keras.config.set_dtype_policy("float32")
