@@ -2,13 +2,15 @@
 
 The table is a whitelist. `serialize` refuses a feature that is not in it and a byte string outside
 its closed vocabulary, so no text of a DICOM file can reach a shard whatever a caller does.
+
+TensorFlow is imported where it is used: the worker processes of ingestion read this table too, and
+a TensorFlow in each would cost seconds and hundreds of megabytes.
 """
 
 import dataclasses
 import re
 
 import numpy as np
-import tensorflow as tf
 
 SCHEMA_VERSION = 1
 SIZE = 256
@@ -89,6 +91,8 @@ def serialize(record: dict) -> bytes:
         ValueError: A feature is missing or not in `FIELDS`, has another length, or is a string
             outside its closed vocabulary. The message names the feature, never its value.
     """
+    import tensorflow as tf
+
     if record.keys() != FIELDS.keys():
         known = ", ".join(sorted(FIELDS.keys() - record.keys())) or "none"
         raise ValueError(
@@ -151,6 +155,8 @@ def parse(serialized, names: tuple[str, ...] = tuple(FIELDS)) -> dict:
     Raises:
         tf.errors.InvalidArgumentError: A record lacks a feature of the schema.
     """
+    import tensorflow as tf
+
     dtypes = {"bytes": tf.string, "int64": tf.int64, "float": tf.float32}
     specification = {
         name: tf.io.FixedLenFeature(

@@ -1,0 +1,276 @@
+"""From a file's bytes to frames: the boundary that no string crosses.
+
+Everything that is read of a header is reduced here to numbers, closed names and pseudonyms.
+"""
+
+import math
+
+from tfcyclegan.dicom import elements, enhanced, parsing, pixels, sequences
+from tfcyclegan.dicom.elements import Layers
+from tfcyclegan.dicom.frames import KINDS, SCANNING, Frame, Layout, Physics
+from tfcyclegan.privacy.pseudonyms import Pseudonyms
+from tfcyclegan.privacy.reasons import Refusal
+
+_MR = b"1.2.840.10008.5.1.4.1.1.4"
+_MULTI_FRAME = (b"1.2.840.10008.5.1.4.1.1.4.1", b"1.2.840.10008.5.1.4.1.1.4.4")
+"""Enhanced MR and Legacy Converted Enhanced MR Image Storage."""
+
+_PLACEHOLDERS = {b"", b"0", b"ANONYMOUS", b"ANONYMIZED", b"ANON", b"UNKNOWN", b"NONE", b"NA"}
+"""Values of PatientID that many patients share."""
+
+_MANUFACTURERS = {
+    "SIEMENS": "siemens",
+    "GE ": "ge",
+    "GE": "ge",
+    "GENERAL ELECTRIC": "ge",
+    "PHILIPS": "philips",
+    "CANON": "canon",
+    "TOSHIBA": "canon",
+    "UIH": "uih",
+    "UNITED IMAGING": "uih",
+    "HITACHI": "hitachi",
+    "FUJIFILM": "hitachi",
+}
+_FIELDS_T = (0.2, 0.3, 0.35, 0.5, 0.55, 0.7, 1.0, 1.2, 1.5, 3.0, 7.0)
+_PERPENDICULAR = 1e-3
+"""Largest deviation of ImageOrientationPatient from two perpendicular unit vectors."""
+_TEXT_KEYWORDS = ("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName")
+
+
+def read(
+    blob: bytes, object_index: int, pseudonyms: Pseudonyms, *, allow_derived: bool
+) -> list[Frame]:
+    """Reads the frames of one file, without decoding pixels.
+
+    Args:
+        blob: The whole file.
+        object_index: Written into each frame.
+        pseudonyms: Replace every identifier.
+        allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
+
+    Raises:
+        Refusal: The file is no MR image, not wanted, or cannot be trusted; names the series.
+    """
+    parsed = parsing.parse(blob, pixels=False)
+    top = (parsed.dataset,)
+    sop_class = elements.raw(top, "SOPClassUID")[0].rstrip(b"\0 ")
+    if sop_class != _MR and sop_class not in _MULTI_FRAME:
+        raise Refusal("not_mr_image")
+    series = pseudonyms.of("series", elements.raw(top, "SeriesInstanceUID")[0])
+    try:
+        return _frames(parsed, object_index, pseudonyms, sop_class in _MULTI_FRAME, allow_derived)
+    except Refusal as refusal:
+        raise Refusal(refusal.reason, series) from refusal
+
+
+def _frames(
+    parsed: parsing.Parsed,
+    object_index: int,
+    pseudonyms: Pseudonyms,
+    multi_frame: bool,
+    allow_derived: bool,
+) -> list[Frame]:
+    top = (parsed.dataset,)
+    count = elements.integer(top, "NumberOfFrames", 1) if multi_frame else 1
+    if count < 1:
+        raise Refusal("bad_type")
+    views = list(enhanced.frame_layers(parsed.dataset, count)) if multi_frame else [top]
+    physics = [_physics(view) for view in views]
+    _refuse_excluded(top, physics, allow_derived)
+    identity = _identity(top, pseudonyms)
+    layout = pixels.layout(parsed, count)
+    content = pseudonyms.of_content(parsed.blob[parsed.pixels_at :])
+    return [
+        _frame(view, facts, object_index, index, identity, content, layout)
+        for index, (view, facts) in enumerate(zip(views, physics, strict=True))
+    ]
+
+
+def _refuse_excluded(top: Layers, physics: list[Physics], allow_derived: bool) -> None:
+    """Refuses a file none of whose frames is a candidate; single frames are excluded later."""
+    if "YES" in elements.tokens(top, "BurnedInAnnotation"):
+        raise Refusal("burned_in")
+    if elements.has(top, "ConversionType"):
+        raise Refusal("burned_in")
+    excluded = [sequences.exclusion(facts, allow_derived=allow_derived) for facts in physics]
+    if all(excluded):
+        raise Refusal(excluded[0])
+
+
+def _identity(top: Layers, pseudonyms: Pseudonyms) -> dict[str, str]:
+    """Returns the pseudonyms of a file (spec/ingestion.md, A3 and A4)."""
+    uids = {
+        "study": elements.raw(top, "StudyInstanceUID")[0],
+        "series": elements.raw(top, "SeriesInstanceUID")[0],
+        "instance": elements.raw(top, "SOPInstanceUID")[0],
+    }
+    if not all(uid.rstrip(b"\0 ") for uid in uids.values()):
+        raise Refusal("no_series_uid")
+    patient = elements.raw(top, "PatientID")[0]
+    if patient.strip(b"\0 ").upper() in _PLACEHOLDERS:
+        raise Refusal("patient_id_missing")
+    issuer = elements.raw(top, "IssuerOfPatientID")[0]
+    identity = {name: pseudonyms.of(name, uid) for name, uid in uids.items()}
+    identity["patient"] = pseudonyms.of("patient", patient, issuer)
+    frame_of_ref = elements.raw(top, "FrameOfReferenceUID")[0]
+    # Without a frame of reference a series shares its coordinates with nothing but itself.
+    identity["frame_of_ref"] = (
+        pseudonyms.of("frame_of_ref", frame_of_ref)
+        if frame_of_ref.rstrip(b"\0 ")
+        else pseudonyms.of("frame_of_ref_of_series", uids["series"])
+    )
+    return identity
+
+
+def _frame(
+    view: Layers,
+    physics: Physics,
+    object_index: int,
+    frame_index: int,
+    identity: dict[str, str],
+    content: str,
+    layout: Layout,
+) -> Frame:
+    slope, intercept = _rescale(view)
+    return Frame(
+        object_index=object_index,
+        frame_index=frame_index,
+        **identity,
+        content=content,
+        position=_position(view),
+        orientation=_orientation(view),
+        spacing=_spacing(view),
+        thickness=elements.number(view, "SliceThickness"),
+        slope=slope,
+        intercept=intercept,
+        temporal=_ordinal(view, "TemporalPositionIndex", "TemporalPositionIdentifier"),
+        acquisition=_ordinal(view, "FrameAcquisitionNumber", "AcquisitionNumber"),
+        instance_number=_ordinal(view, "InstanceNumber"),
+        physics=physics,
+        layout=layout,
+    )
+
+
+def _position(view: Layers) -> tuple:
+    position = elements.numbers(view, "ImagePositionPatient")
+    if len(position) != 3 or not all(map(math.isfinite, position)):
+        raise Refusal("no_position")
+    return position
+
+
+def _orientation(view: Layers) -> tuple:
+    """Returns ImageOrientationPatient, which must hold two perpendicular unit vectors."""
+    orientation = elements.numbers(view, "ImageOrientationPatient")
+    if not orientation:
+        raise Refusal("no_orientation")
+    if len(orientation) != 6 or not all(map(math.isfinite, orientation)):
+        raise Refusal("bad_orientation")
+    row, column = orientation[:3], orientation[3:]
+    products = (_dot(row, row) - 1, _dot(column, column) - 1, _dot(row, column))
+    if max(map(abs, products)) > _PERPENDICULAR:
+        raise Refusal("bad_orientation")
+    return orientation
+
+
+def _dot(a: tuple, b: tuple) -> float:
+    return sum(p * q for p, q in zip(a, b, strict=True))
+
+
+def _spacing(view: Layers) -> tuple:
+    try:
+        spacing = elements.numbers(view, "PixelSpacing")
+    except Refusal as refusal:
+        raise Refusal("bad_spacing") from refusal
+    if len(spacing) != 2 or not all(math.isfinite(s) and s > 0 for s in spacing):
+        raise Refusal("bad_spacing")
+    return spacing
+
+
+def _rescale(view: Layers) -> tuple[float, float]:
+    """Returns slope and intercept; MR images need not have them (PS3.3, C.11.1)."""
+    try:
+        slope = elements.numbers(view, "RescaleSlope") or (1.0,)
+        intercept = elements.numbers(view, "RescaleIntercept") or (0.0,)
+    except Refusal as refusal:
+        raise Refusal("bad_rescale") from refusal
+    if slope[0] == 0 or not all(map(math.isfinite, slope + intercept)):
+        raise Refusal("bad_rescale")
+    return slope[0], intercept[0]
+
+
+def _ordinal(view: Layers, *keywords: str) -> int:
+    for keyword in keywords:
+        value = elements.number(view, keyword)
+        if math.isfinite(value):
+            return int(value)
+    return -1
+
+
+def _physics(view: Layers) -> Physics:
+    scanning = frozenset(elements.tokens(view, "ScanningSequence")) & SCANNING
+    kinds = {*elements.tokens(view, "ImageType"), *elements.tokens(view, "FrameType")}
+    component = elements.tokens(view, "ComplexImageComponent")
+    text = "\n".join(elements.raw(view, keyword)[0].decode("latin-1") for keyword in _TEXT_KEYWORDS)
+    echo = elements.tokens(view, "EchoPulseSequence")
+    found = sequences.hints(text)
+    return Physics(
+        te_ms=_first(view, "EffectiveEchoTime", "EchoTime"),
+        tr_ms=elements.number(view, "RepetitionTime"),
+        ti_ms=_first(view, "InversionTimes", "InversionTime"),
+        flip_deg=elements.number(view, "FlipAngle"),
+        etl=_first(view, "RFEchoTrainLength", "EchoTrainLength"),
+        field_t=_field_t(elements.number(view, "MagneticFieldStrength")),
+        b_value=elements.number(view, "DiffusionBValue"),
+        scanning=scanning,
+        inversion=_yes_no(view, "InversionRecovery"),
+        gradient_echo=echo[0] == "GRADIENT" if echo else None,
+        echo_planar=_yes_no(view, "EchoPlanarPulseSequence"),
+        kinds=frozenset((kinds | set(component)) & KINDS),
+        hints=found,
+        acquisition_contrast=_acquisition_contrast(view),
+        manufacturer=_manufacturer(view),
+        acq_dim=_acq_dim(view),
+        contrast=_contrast(view, found),
+    )
+
+
+def _first(view: Layers, *keywords: str) -> float:
+    values = (elements.number(view, keyword) for keyword in keywords)
+    return next((value for value in values if math.isfinite(value)), math.nan)
+
+
+def _yes_no(view: Layers, keyword: str) -> bool | None:
+    values = elements.tokens(view, keyword)
+    return {"YES": True, "NO": False}.get(values[0]) if values else None
+
+
+def _acquisition_contrast(view: Layers) -> str:
+    values = elements.tokens(view, "AcquisitionContrast")
+    known = ("DIFFUSION", "FLUID_ATTENUATED", "STIR", "T1", "T2", "T2_STAR", "PROTON_DENSITY")
+    return values[0] if values and values[0] in known else ""
+
+
+def _manufacturer(view: Layers) -> str:
+    name = " ".join(elements.tokens(view, "Manufacturer"))
+    return next((out for start, out in _MANUFACTURERS.items() if name.startswith(start)), "other")
+
+
+def _acq_dim(view: Layers) -> str:
+    values = elements.tokens(view, "MRAcquisitionType")
+    return {"2D": "2d", "3D": "3d"}.get(values[0], "unknown") if values else "unknown"
+
+
+def _contrast(view: Layers, found: frozenset[str]) -> str:
+    agent = elements.tokens(view, "ContrastBolusAgent")
+    if "post_contrast" in found or (agent and agent[0] not in ("NONE", "NO", "")):
+        return "yes"
+    return "no" if agent else "unknown"
+
+
+def _field_t(value: float) -> float:
+    """Snaps a field strength to its nominal value: 2.8936 T is a 3 T scanner of one site."""
+    tesla = value / 10000 if value > 100 else value  # old headers give gauss
+    if not math.isfinite(tesla):
+        return math.nan
+    nominal = min(_FIELDS_T, key=lambda t: abs(t - tesla))
+    return nominal if abs(nominal - tesla) <= 0.05 * nominal else round(tesla, 1)

@@ -1,0 +1,137 @@
+"""From the bytes of a file to a data set, within bounds: transfer syntax, deflate, depth, end.
+
+The file meta information is parsed here and not by pydicom, because the transfer syntax must be
+known before a deflated data set is inflated, and pydicom inflates without a limit.
+"""
+
+import dataclasses
+import io
+import struct
+import zlib
+
+import pydicom
+from pydicom import uid
+from pydicom.errors import InvalidDicomError
+
+from tfcyclegan.dicom import source
+from tfcyclegan.privacy.reasons import Refusal
+
+INFLATED = 256 << 20
+"""Largest deflated data set after inflating, in bytes."""
+DEEPEST = 64
+"""Deepest accepted nesting of sequences."""
+
+_LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT"}
+_PIXEL_TAGS = {0x7FE00010, 0x7FE00008, 0x7FE00009}
+_TRANSFER_SYNTAX = (0x0002, 0x0010)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Parsed:
+    """A data set and what is known of its encoding.
+
+    Attributes:
+        dataset: pydicom data set.
+        transfer_syntax: Of the pixel data; a deflated data set counts as what it inflates to.
+        blob: The bytes `dataset` was parsed from.
+        pixels_at: Offset of the pixel data element in `blob`; its length if there is none.
+    """
+
+    dataset: pydicom.Dataset
+    transfer_syntax: uid.UID
+    blob: bytes
+    pixels_at: int
+
+    def __repr__(self) -> str:
+        return "Parsed(not shown)"
+
+
+def parse(blob: bytes, *, pixels: bool) -> Parsed:
+    """Parses a DICOM file (PS3.10) held in memory.
+
+    Args:
+        blob: The whole file, preamble included.
+        pixels: Whether to go on past the start of the pixel data.
+
+    Raises:
+        Refusal: no_dataset, no_meta, bomb, truncated, nesting or parse_error.
+    """
+    syntax, start = _meta(blob)
+    if start >= len(blob):
+        raise Refusal("no_dataset")
+    if syntax == uid.DeflatedExplicitVRLittleEndian:
+        blob = _inflated(blob, start)
+        syntax = uid.ExplicitVRLittleEndian
+    stream = io.BytesIO(blob)
+    try:
+        dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels)
+    except EOFError as error:
+        raise Refusal("truncated") from error
+    except (InvalidDicomError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise Refusal("parse_error") from error
+    return Parsed(dataset, syntax, blob, len(blob) if pixels else stream.tell())
+
+
+def _meta(blob: bytes) -> tuple[uid.UID, int]:
+    """Returns the transfer syntax and the offset where the data set starts (PS3.10, 7.1)."""
+    if not source.starts_like_dicom(blob[: source.PREAMBLE]):
+        raise Refusal("not_dicom")
+    offset, syntax = source.PREAMBLE, ""
+    while offset + 8 <= len(blob):
+        group, element, vr, short = struct.unpack_from("<HH2sH", blob, offset)
+        if group != 2:
+            break
+        header, length = 8, short
+        if vr in _LONG_VRS:
+            if offset + 12 > len(blob):
+                raise Refusal("truncated")
+            header, length = 12, struct.unpack_from("<L", blob, offset + 8)[0]
+        value = blob[offset + header : offset + header + length]
+        if (group, element) == _TRANSFER_SYNTAX:
+            syntax = value.rstrip(b"\0 ").decode("ascii", "replace")
+        offset += header + length
+    if not syntax:
+        raise Refusal("no_dataset" if len(blob) <= source.PREAMBLE else "no_meta")
+    return uid.UID(syntax), offset
+
+
+def _inflated(blob: bytes, start: int) -> bytes:
+    """Returns the file with its data set inflated (PS3.5, A.5) and its meta information rewritten.
+
+    The new meta information names Explicit VR Little Endian, which is what was deflated.
+    """
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        dataset = inflater.decompress(blob[start:], INFLATED)
+    except zlib.error as error:
+        raise Refusal("parse_error") from error
+    if inflater.unconsumed_tail:
+        raise Refusal("bomb")
+    if not inflater.eof:
+        raise Refusal("truncated")
+    syntax = uid.ExplicitVRLittleEndian.encode("ascii") + b"\0"
+    element = struct.pack("<HH2sH", *_TRANSFER_SYNTAX, b"UI", len(syntax)) + syntax
+    length = struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(element))
+    return bytes(128) + b"DICM" + length + element + dataset
+
+
+def pixel_element(parsed: Parsed) -> tuple[int, int]:
+    """Returns the declared length of the pixel data and the bytes that follow its header.
+
+    Raises:
+        Refusal: no_pixels.
+    """
+    blob, at = parsed.blob, parsed.pixels_at
+    if at + 8 > len(blob):
+        raise Refusal("no_pixels")
+    little = parsed.transfer_syntax != uid.ExplicitVRBigEndian
+    order = "<" if little else ">"
+    group, element = struct.unpack_from(f"{order}HH", blob, at)
+    if (group << 16 | element) not in _PIXEL_TAGS:
+        raise Refusal("no_pixels")
+    long_form = blob[at + 4 : at + 6] in _LONG_VRS
+    header = 12 if long_form else 8
+    if at + header > len(blob):
+        raise Refusal("truncated")
+    length = struct.unpack_from(f"{order}L", blob, at + header - 4)[0]
+    return length, len(blob) - at - header

@@ -1,0 +1,215 @@
+"""Stored pixel values: what is accepted (PS3.3, C.7.6.3) and which decoder reads it.
+
+Decoders are named, never left to pydicom's choice: of those it would try, one ends the process on
+garbage and one has a licence that this project does not want in the way.
+"""
+
+import math
+
+import numpy as np
+from pydicom import uid
+from pydicom.pixels import get_decoder
+
+from tfcyclegan.dicom import elements, parsing
+from tfcyclegan.dicom.elements import Layers
+from tfcyclegan.dicom.frames import Layout
+from tfcyclegan.privacy.reasons import Refusal
+
+DECODERS = {
+    uid.ImplicitVRLittleEndian: "",
+    uid.ExplicitVRLittleEndian: "",
+    uid.ExplicitVRBigEndian: "",
+    uid.RLELossless: "pylibjpeg",
+    uid.JPEGLSLossless: "pyjpegls",
+    uid.JPEGLSNearLossless: "pyjpegls",
+    uid.JPEG2000Lossless: "pylibjpeg",
+    uid.JPEG2000: "pylibjpeg",
+    uid.HTJ2KLossless: "pylibjpeg",
+    uid.HTJ2KLosslessRPCL: "pylibjpeg",
+    uid.HTJ2K: "pylibjpeg",
+    uid.JPEGLossless: "gdcm",
+    uid.JPEGLosslessSV1: "gdcm",
+}
+"""Transfer syntax to pydicom's name of the plugin that decodes it; empty for uncompressed pixels.
+
+A deflated data set is inflated while parsing and counts as explicit little endian from then on.
+"""
+
+LARGEST_SIDE, MOST_FRAMES = 4096, 4096
+_UNDEFINED = 0xFFFFFFFF
+
+
+def layout(parsed: parsing.Parsed, frames: int) -> Layout:
+    """Reads and checks how the pixels are stored, without decoding them.
+
+    Raises:
+        Refusal: The pixels are missing, coloured, inconsistent, or of an unknown syntax.
+    """
+    top = (parsed.dataset,)
+    rows, columns = (elements.integer(top, keyword, 0) for keyword in ("Rows", "Columns"))
+    _check_size(rows, columns, frames)
+    photometric = elements.tokens(top, "PhotometricInterpretation")[:1]
+    if photometric not in (("MONOCHROME1",), ("MONOCHROME2",)):
+        raise Refusal("not_grayscale")
+    if elements.integer(top, "SamplesPerPixel", 1) != 1:
+        raise Refusal("not_grayscale")
+    if parsed.transfer_syntax not in DECODERS:
+        raise Refusal("unsupported_ts")
+    length, available = parsing.pixel_element(parsed)
+    tag = _pixel_tag(parsed)
+    allocated, stored = _bits(top, floating=tag != 0x7FE00010)
+    found = Layout(
+        transfer_syntax=str(parsed.transfer_syntax),
+        rows=rows,
+        columns=columns,
+        frames=frames,
+        bits_allocated=allocated,
+        bits_stored=stored,
+        signed=elements.integer(top, "PixelRepresentation", 0) == 1,
+        inverted=photometric == ("MONOCHROME1",),
+        floating=tag != 0x7FE00010,
+        padding=_padding(top, stored),
+    )
+    _check_length(found, length, available, parsed)
+    return found
+
+
+def _check_size(rows: int, columns: int, frames: int) -> None:
+    if rows < 1 or columns < 1:
+        raise Refusal("bad_dims")
+    if max(rows, columns) > LARGEST_SIDE or frames > MOST_FRAMES:
+        raise Refusal("too_large")
+
+
+def _pixel_tag(parsed: parsing.Parsed) -> int:
+    order = "big" if parsed.transfer_syntax == uid.ExplicitVRBigEndian else "little"
+    at = parsed.pixels_at
+    group, element = (int.from_bytes(parsed.blob[i : i + 2], order) for i in (at, at + 2))
+    return group << 16 | element
+
+
+def _bits(top: Layers, *, floating: bool) -> tuple[int, int]:
+    allocated = elements.integer(top, "BitsAllocated", 0)
+    if floating:
+        if allocated not in (32, 64):
+            raise Refusal("bad_bits")
+        return allocated, allocated
+    stored = elements.integer(top, "BitsStored", 0)
+    if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
+        raise Refusal("bad_bits")
+    if elements.integer(top, "HighBit", stored - 1) != stored - 1:
+        raise Refusal("high_bit")
+    return allocated, stored
+
+
+def _padding(top: Layers, stored: int) -> tuple[int, int] | None:
+    """Returns the range of padding values; its VR is ambiguous, so it is compared by bit pattern.
+
+    Padding is given in stored values (PS3.3, C.7.5.1.1.2), as two's complement if those are signed.
+    """
+    first = elements.number(top, "PixelPaddingValue")
+    if not math.isfinite(first):
+        return None
+    last = elements.number(top, "PixelPaddingRangeLimit")
+    last = last if math.isfinite(last) else first
+    signed = elements.integer(top, "PixelRepresentation", 0) == 1
+    values = sorted(int(_signed(np.array(int(v)), stored, signed)) for v in (first, last))
+    return values[0], values[1]
+
+
+def _signed(values: np.ndarray, stored: int, signed: bool) -> np.ndarray:
+    """Masks what lies above BitsStored, and extends the sign."""
+    values = values.astype(np.int64) & ((1 << stored) - 1)
+    sign = 1 << (stored - 1)
+    return (values ^ sign) - sign if signed else values
+
+
+def _check_length(found: Layout, length: int, available: int, parsed: parsing.Parsed) -> None:
+    encapsulated = bool(DECODERS[parsed.transfer_syntax])
+    if encapsulated:
+        if length != _UNDEFINED:
+            raise Refusal("parse_error")
+        # A sequence delimiter ends the fragments (PS3.5, A.4); without it the file was cut.
+        if b"\xfe\xff\xdd\xe0" not in parsed.blob[parsed.pixels_at :]:
+            raise Refusal("truncated")
+        return
+    needed = found.rows * found.columns * found.frames * found.bits_allocated // 8
+    if length in (0, _UNDEFINED):
+        raise Refusal("no_pixels" if length == 0 else "size_mismatch")
+    if available < min(length, needed):
+        raise Refusal("truncated")
+    if length < needed or length > needed + 1:
+        raise Refusal("size_mismatch")
+
+
+def decode(
+    blob: bytes, indices: list[int], found: Layout
+) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Decodes frames of a file.
+
+    Args:
+        blob: The whole file.
+        indices: Frames wanted, from 0.
+        found: The layout that `layout` returned for the file.
+
+    Returns:
+        For each index: stored values, float32 [rows, columns], and a mask that is True where the
+        voxel is padding, or None if nothing is.
+
+    Raises:
+        Refusal: decode_error or not_finite; a decoder may raise anything else.
+    """
+    if DECODERS[found.transfer_syntax] or _needs_pydicom(found):
+        arrays = _decode_by_plugin(blob, indices, found)
+    else:
+        arrays = _native(blob, indices, found)
+    return [_finish(array, found) for array in arrays]
+
+
+def _needs_pydicom(found: Layout) -> bool:
+    """8-bit samples in big endian words are swapped in pairs, which pydicom knows."""
+    return found.transfer_syntax == uid.ExplicitVRBigEndian and found.bits_allocated == 8
+
+
+def _native(blob: bytes, indices: list[int], found: Layout) -> list[np.ndarray]:
+    parsed = parsing.parse(blob, pixels=False)
+    _, available = parsing.pixel_element(parsed)
+    start = len(parsed.blob) - available
+    order = ">" if parsed.transfer_syntax == uid.ExplicitVRBigEndian else "<"
+    dtype = np.dtype(f"{order}{'f' if found.floating else 'u'}{found.bits_allocated // 8}")
+    size = found.rows * found.columns
+    shape = (found.rows, found.columns)
+    return [
+        np.frombuffer(parsed.blob, dtype, size, start + index * size * dtype.itemsize).reshape(
+            shape
+        )
+        for index in indices
+    ]
+
+
+def _decode_by_plugin(blob: bytes, indices: list[int], found: Layout) -> list[np.ndarray]:
+    parsed = parsing.parse(blob, pixels=True)
+    decoder = get_decoder(uid.UID(found.transfer_syntax))
+    plugin = DECODERS[found.transfer_syntax]
+    frames = decoder.iter_array(parsed.dataset, indices=indices, raw=True, decoding_plugin=plugin)
+    arrays = [array for array, _ in frames]
+    if len(arrays) != len(indices) or any(
+        array.shape != (found.rows, found.columns) for array in arrays
+    ):
+        raise Refusal("decode_error")
+    return arrays
+
+
+def _finish(array: np.ndarray, found: Layout) -> tuple[np.ndarray, np.ndarray | None]:
+    if found.floating:
+        if not np.all(np.isfinite(array)):
+            raise Refusal("not_finite")
+        return array.astype(np.float32), None
+    if found.bits_stored <= 8 * array.dtype.itemsize:
+        values = _signed(array, found.bits_stored, found.signed)
+    else:
+        values = array
+    padded = None
+    if found.padding is not None:
+        padded = (values >= found.padding[0]) & (values <= found.padding[1])
+    return values.astype(np.float32), padded

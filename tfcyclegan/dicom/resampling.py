@@ -1,0 +1,93 @@
+"""In-plane resampling by separable sparse weights that reproduce straight lines exactly.
+
+Going down, a triangle as wide as an output pixel's two neighbours suppresses aliases; going up it
+is bilinear interpolation. The weights of each pixel are then tilted so that their centre of mass is
+the pixel's own position: without that, a ramp comes out with ripples of up to a percent of a pixel.
+"""
+
+import functools
+
+import numpy as np
+from scipy import sparse
+
+from tfcyclegan.dicom.geometry import Grid, Placement
+from tfcyclegan.records import SIZE
+
+_ROUNDING = 1e-6
+"""Source pixels by which a position may lie outside for no reason but floating point."""
+_HEADER_ROUNDING = 2e-3
+"""Source pixels by which a pixel may miss its twin because headers round to 1e-4 mm."""
+
+
+@functools.lru_cache(maxsize=64)
+def axis_weights(length: int, start: float, step: float) -> tuple[sparse.csr_matrix, int, int]:
+    """Returns the weights of one axis, and the output pixels that lie inside the source.
+
+    Args:
+        length: Source pixels.
+        start: Source index of the centre of the first output pixel.
+        step: Source pixels per output pixel.
+
+    Returns:
+        (weights [SIZE, length] float32, first output pixel inside, number of them). Rows of pixels
+        outside are zero; inside, each row adds up to 1.
+    """
+    centres = start + step * np.arange(SIZE)
+    radius = max(step, 1.0)
+    offsets = np.arange(int(np.ceil(2 * radius)) + 2)
+    index = np.floor(centres - radius)[:, None] + offsets
+    distance = index - centres[:, None]
+    weights = np.maximum(0.0, 1.0 - np.abs(distance) / radius)
+    weights /= weights.sum(axis=1, keepdims=True)
+    weights = _balanced(weights, distance)
+    inside = (centres >= -0.5 - _ROUNDING) & (centres <= length - 0.5 + _ROUNDING)
+    weights[~inside] = 0.0
+    # Beyond its border a source continues with its outermost pixel.
+    columns = np.clip(index, 0, length - 1).astype(int)
+    rows = np.broadcast_to(np.arange(SIZE)[:, None], columns.shape)
+    matrix = sparse.coo_matrix((weights.ravel(), (rows.ravel(), columns.ravel())), (SIZE, length))
+    matrix = matrix.tocsr().astype(np.float32)
+    matrix.eliminate_zeros()
+    hits = np.flatnonzero(inside)
+    return matrix, (int(hits[0]) if hits.size else 0), int(hits.size)
+
+
+def _balanced(weights: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Tilts each row of weights so that its mean distance from the centre is zero."""
+    mean = (weights * distance).sum(axis=1, keepdims=True)
+    variance = (weights * distance**2).sum(axis=1, keepdims=True) - mean**2
+    tilt = np.where(variance > 1e-9, -mean / np.maximum(variance, 1e-9), 0.0)
+    return weights * (1.0 + tilt * (distance - mean))
+
+
+def resample(
+    image: np.ndarray, placement: Placement, grid: Grid
+) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """Resamples a slice onto a grid.
+
+    Args:
+        image: float32 [height, width] in canonical display, any unit.
+        placement: Where it lies.
+        grid: A grid that the placement fits.
+
+    Returns:
+        (float32 [SIZE, SIZE] with 0 outside the source, content box as y0, x0, height, width).
+    """
+    row, row_step, column, column_step = grid.start_and_step(placement)
+    down, y0, height = axis_weights(image.shape[0], *_snapped(row, row_step))
+    across, x0, width = axis_weights(image.shape[1], *_snapped(column, column_step))
+    half = down @ image
+    return np.ascontiguousarray((across @ half.T).T), (y0, x0, height, width)
+
+
+def _snapped(start: float, step: float) -> tuple[float, float]:
+    """Returns whole pixels where only the header's rounding keeps the grids apart.
+
+    Otherwise an image that has the grid's pixels already would be blurred by a thousandth of one.
+    """
+    last = start + step * (SIZE - 1)
+    whole = round(start)
+    if max(abs(start - whole), abs(last - whole - (SIZE - 1))) < _HEADER_ROUNDING:
+        return float(whole), 1.0
+    # To 1e-6 pixel, so that slices of one series share their cached weights.
+    return round(start, 6), round(step, 9)

@@ -1,0 +1,150 @@
+"""Which sequence an image is: physics decides, text breaks ties, and contradiction means unsure.
+
+A wrong class poisons unpaired training, a skipped series costs only data, so every rule prefers
+"unsure". Echo and repetition times that common tools ignore are what tells FLAIR from T1-FLAIR and
+STIR; the windows are wide because real protocols are (FLAIR from TI 1650 and TE 86 to 475 ms).
+"""
+
+import dataclasses
+import math
+import re
+
+from tfcyclegan.dicom.frames import Physics
+
+_TEXT = {
+    "localizer": re.compile(r"\b(loc|localizer|localiser|scout|survey|3.?plane|aahscout)\b"),
+    "t1_flair": re.compile(r"t1.{0,6}(flair|tirm|dark.?fluid)"),
+    "stir": re.compile(r"(?<![a-z])stir|short.?tau"),
+    "flair": re.compile(r"flair|dark.?fluid|tirm(?!.*stir)|\bt2.?fl\b"),
+    "t2": re.compile(r"(?<![a-z0-9])t2(?!\s*\*|.?star|.?\*)|t2w"),
+    "t1": re.compile(r"(?<![a-z0-9])t1(?![0-9])|t1w|mprage"),
+    "post_contrast": re.compile(r"\+c\b|\bpost\b|\bgad|\bgd\b|\bkm\b|\bce\b"),
+}
+
+_EXCLUDED_KINDS = (
+    ("localizer", {"LOCALIZER"}),
+    ("mosaic", {"MOSAIC"}),
+    ("not_magnitude", {"PHASE", "REAL", "IMAGINARY", "P", "R", "I"}),
+    ("dwi", {"DIFFUSION", "ADC", "TRACEW", "FA", "EADC"}),
+    ("derived", {"PERFUSION", "MPR", "MIP", "MNIP", "PROJECTION"}),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """A class, how sure it is, and why it is not another.
+
+    Attributes:
+        sequence: Of records.SEQUENCES; "other" where nothing is proposed.
+        confidence: 0 to 1.
+        reason: Empty if accepted as `sequence`, else "unsure".
+    """
+
+    sequence: str
+    confidence: float
+    reason: str = ""
+
+
+def hints(text: str) -> frozenset[str]:
+    """Reduces free text (SeriesDescription, ProtocolName, SequenceName) to names of `HINTS`.
+
+    "t2_tirm_dark-fluid" and "FLAIR_3D_T2SPACE" name a T2 too, and "T1 FLAIR" a FLAIR, so the more
+    specific hint removes the more general one.
+    """
+    text = text.lower().replace("_", " ")
+    found = {name for name, pattern in _TEXT.items() if pattern.search(text)}
+    if found & {"t1_flair", "stir"}:
+        found -= {"flair", "t2"}
+    if "flair" in found:
+        found -= {"t2"}
+    return frozenset(found)
+
+
+def exclusion(physics: Physics, *, allow_derived: bool) -> str:
+    """Returns the reason why an image is no candidate whatever its contrast, or an empty string."""
+    for reason, kinds in _EXCLUDED_KINDS:
+        if physics.kinds & kinds:
+            return reason
+    if "localizer" in physics.hints:
+        return "localizer"
+    if not allow_derived and physics.kinds & {"DERIVED", "SECONDARY"}:
+        return "derived"
+    if physics.b_value > 0 or physics.acquisition_contrast == "DIFFUSION":
+        return "dwi"
+    if "EP" in physics.scanning or physics.echo_planar:
+        return "dwi"
+    return ""
+
+
+def classify(physics: Physics) -> Decision:
+    """Returns the class of an image that `exclusion` let pass."""
+    decision = _by_physics(physics)
+    if decision.reason:
+        return decision
+    named = physics.hints & {"t2", "flair", "t1_flair", "stir", "t1"}
+    if not named or decision.sequence not in ("t2", "flair"):
+        return decision
+    if named == {decision.sequence}:
+        return dataclasses.replace(decision, confidence=min(1.0, decision.confidence + 0.05))
+    # "T2" in the name of a FLAIR is how most of them are named; the reverse is a contradiction.
+    if decision.sequence == "flair" and named == {"t2"}:
+        return decision
+    return Decision(decision.sequence, 0.4, "unsure")
+
+
+def _by_physics(physics: Physics) -> Decision:
+    if _is_gradient_echo(physics):
+        return Decision("t2_star" if physics.te_ms >= 10 else "other", 0.8)
+    if math.isnan(physics.te_ms) or math.isnan(physics.tr_ms):
+        return Decision(_by_text(physics), 0.2, "unsure")
+    if _is_inversion(physics):
+        return _inversion_recovery(physics)
+    return _spin_echo(physics)
+
+
+def _is_gradient_echo(physics: Physics) -> bool:
+    declared = "GR" in physics.scanning and "SE" not in physics.scanning
+    # An inversion-prepared gradient echo (MPRAGE) has GR and IR; no FLAIR is read out that way.
+    return declared or physics.gradient_echo is True
+
+
+def _is_inversion(physics: Physics) -> bool:
+    return "IR" in physics.scanning or physics.inversion is True or physics.ti_ms > 0
+
+
+def _inversion_recovery(physics: Physics) -> Decision:
+    te, tr, ti = physics.te_ms, physics.tr_ms, physics.ti_ms
+    if math.isnan(ti) or ti <= 0:
+        if te >= 70 and tr >= 4000 and "flair" in physics.hints:
+            return Decision("flair", 0.7)
+        return Decision(_by_text(physics), 0.3, "unsure")
+    if ti < 400:
+        return Decision("stir", 0.9)
+    if ti < 1400 or te < 50:
+        return Decision("t1_flair", 0.8)
+    if ti <= 3500 and te >= 60 and tr >= 2500:
+        return Decision("flair", 0.95)
+    return Decision("flair", 0.4, "unsure")
+
+
+def _spin_echo(physics: Physics) -> Decision:
+    te, tr = physics.te_ms, physics.tr_ms
+    if te < 40:
+        return Decision("t1", 0.9) if tr < 1500 else Decision("pd", 0.8)
+    if not 60 <= te <= 600 or tr < 2000:
+        return Decision("t2" if te >= 60 else "pd", 0.4, "unsure")
+    if physics.scanning and "SE" not in physics.scanning and physics.gradient_echo is not False:
+        return Decision("t2", 0.4, "unsure")
+    if physics.acquisition_contrast in ("FLUID_ATTENUATED", "STIR"):
+        return Decision("t2", 0.4, "unsure")
+    # An echo train of one at such an echo time is a conventional or a diffusion spin echo.
+    if physics.etl <= 1:
+        return Decision("t2", 0.5, "unsure")
+    return Decision("t2", 0.95)
+
+
+def _by_text(physics: Physics) -> str:
+    for name in ("flair", "t1_flair", "stir", "t2", "t1"):
+        if name in physics.hints:
+            return name
+    return "other"

@@ -1,0 +1,35 @@
+"""Log hygiene around pydicom, which quotes values in warnings, log lines and exceptions."""
+
+import collections
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+
+import pydicom
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[collections.Counter]:
+    """Silences pydicom and its plugins, and yields a count of warnings by category.
+
+    Yields:
+        Counter of warning class names, filled when the block ends.
+    """
+    counts: collections.Counter = collections.Counter()
+    logger = logging.getLogger("pydicom")
+    level, propagate = logger.level, logger.propagate
+    mode = pydicom.config.settings.reading_validation_mode
+    # One above CRITICAL, because this program has its own words for every condition.
+    logger.setLevel(logging.CRITICAL + 1)
+    logger.propagate = False
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield counts
+        counts.update(warning.category.__name__ for warning in caught)
+    finally:
+        logger.setLevel(level)
+        logger.propagate = propagate
+        pydicom.config.settings.reading_validation_mode = mode

@@ -1,0 +1,1 @@
+"""From studies to shards: scan, plan, convert, and an account of every input."""

@@ -1,0 +1,149 @@
+"""The output directory: claimed by one process, of one configuration, written atomically."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+
+from tfcyclegan import manifest
+from tfcyclegan.errors import UserError
+
+NOT_WRITABLE, MISMATCH = 6, 8
+
+SERIES, QUARANTINE, AUDIT = "series.csv", "quarantine.jsonl", "audit.jsonl"
+SHEETS = "qa"
+_LOCK, _STATE = ".lock", ".conversion.json"
+_OWN = {manifest.MANIFEST, manifest.CARD, SERIES, QUARANTINE, AUDIT, SHEETS, _LOCK, _STATE}
+_SHARD = re.compile(r"[a-z0-9]+-(train|val|test)-[a-z0-9_]+-\d{5}-of-\d{5}\.tfrecord")
+_TEMPORARY = re.compile(r"\..+\.tmp-\d+")
+
+
+@contextlib.contextmanager
+def claimed(directory: pathlib.Path, identity: dict) -> Iterator[None]:
+    """Holds a directory for one conversion.
+
+    Args:
+        directory: Made if it does not exist.
+        identity: What must be equal for a conversion to continue in the directory.
+
+    Raises:
+        UserError: It cannot be written (6); or another process holds it, it has foreign files, or
+            shards of another configuration or key (8).
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UserError(
+            "--output cannot be written. Name a directory that you can write to.", NOT_WRITABLE
+        ) from error
+    try:
+        _take(lock)
+        _check_contents(directory, identity)
+        _forget(directory)
+        write(directory / _STATE, json.dumps(identity, sort_keys=True))
+        yield
+        (directory / _STATE).unlink()
+    finally:
+        with contextlib.suppress(OSError):
+            (directory / _LOCK).unlink()
+        os.close(lock)
+
+
+def _take(lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise UserError(
+            "--output is in use by another conversion. Wait for it, or name another directory.",
+            MISMATCH,
+        ) from error
+
+
+def _check_contents(directory: pathlib.Path, identity: dict) -> None:
+    foreign = [path for path in directory.iterdir() if not _is_own(path.name)]
+    if foreign:
+        raise UserError(
+            f"--output holds {len(foreign)} file(s) or directories that no conversion wrote. Name"
+            " an empty directory.",
+            MISMATCH,
+        )
+    if not any(_SHARD.fullmatch(path.name) for path in directory.iterdir()):
+        return
+    states = [directory / name for name in (_STATE, manifest.CARD)]
+    found = [_read(path) for path in states if path.is_file()]
+    if not found or any({k: row.get(k) for k in identity} != identity for row in found):
+        raise UserError(
+            "--output holds shards of another configuration, key or version. Repeat the flags and"
+            " the key they were made with, or name an empty directory.",
+            MISMATCH,
+        )
+
+
+def _is_own(name: str) -> bool:
+    return name in _OWN or bool(_SHARD.fullmatch(name) or _TEMPORARY.fullmatch(name))
+
+
+def _read(path: pathlib.Path) -> dict:
+    try:
+        row = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def _forget(directory: pathlib.Path) -> None:
+    """Removes what ends a conversion, and leftovers of one that was interrupted."""
+    for path in directory.iterdir():
+        if path.name in (manifest.CARD, manifest.MANIFEST) or _TEMPORARY.fullmatch(path.name):
+            path.unlink()
+
+
+def remove_other_shards(directory: pathlib.Path, keep: set[str]) -> None:
+    """Removes shards of an earlier conversion that this one does not have."""
+    for path in directory.iterdir():
+        if _SHARD.fullmatch(path.name) and path.name not in keep:
+            path.unlink()
+
+
+def write(path: pathlib.Path, content: str | bytes) -> None:
+    """Writes a whole file or none."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary path beside `path` that takes its place when the block succeeds.
+
+    Raises:
+        UserError: The disk is full or the directory not writable; nothing half-written stays.
+    """
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise UserError(
+            f"--output {'is on a full disk' if full else 'cannot be written'}: what is finished"
+            " stays, run the command again when there is space and permission.",
+            NOT_WRITABLE,
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,93 @@
+"""First pass: every input object's header, in worker processes; no pixels are decoded."""
+
+import collections
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from tfcyclegan.dicom import headers, silence
+from tfcyclegan.dicom.frames import Frame
+from tfcyclegan.dicom.source import InputObject
+from tfcyclegan.ingest.workers import Workers
+from tfcyclegan.privacy import hygiene
+from tfcyclegan.privacy.hygiene import Fault
+from tfcyclegan.privacy.pseudonyms import Pseudonyms
+
+CHUNK = 32
+"""Objects per task: large enough to hide the pipe, small enough to spread over workers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scanned:
+    """What the first pass knows of one object.
+
+    Attributes:
+        file_key: Keyed digest of its relative path.
+        content_key: Keyed digest of its bytes; empty where they were not read.
+        bytes: Its size.
+        frames: Its frames; empty if it is refused.
+        fault: Why it is refused, or None.
+        warnings: Count of the parser's warnings by category.
+    """
+
+    file_key: str
+    content_key: str
+    bytes: int
+    frames: tuple[Frame, ...] = ()
+    fault: Fault | None = None
+    warnings: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+
+
+def scan(
+    objects: Sequence[InputObject], pseudonyms: Pseudonyms, workers: Workers, *, allow_derived: bool
+) -> Iterator[Scanned]:
+    """Yields what is known of each object, in order.
+
+    A worker that dies loses its whole chunk, so the objects of such a chunk are read again one by
+    one, and only the one that kills is lost.
+    """
+    chunks = [range(i, min(i + CHUNK, len(objects))) for i in range(0, len(objects), CHUNK)]
+    options = (pseudonyms, allow_derived)
+    tasks = (([(i, objects[i]) for i in chunk], *options) for chunk in chunks)
+    for chunk, result in zip(chunks, workers.map(scan_chunk, tasks), strict=True):
+        if not isinstance(result, Fault):
+            yield from result
+            continue
+        singles = [([(i, objects[i])], *options) for i in chunk]
+        with workers.one_more() as rescue:
+            for i, single in zip(chunk, rescue.map(scan_chunk, singles), strict=True):
+                if isinstance(single, Fault):
+                    yield Scanned(_file_key(objects[i], pseudonyms), "", 0, fault=single)
+                else:
+                    yield single[0]
+
+
+def scan_chunk(
+    objects: Sequence[tuple[int, InputObject]], pseudonyms: Pseudonyms, allow_derived: bool
+) -> list[Scanned]:
+    """Reads the headers of some objects; runs in a worker."""
+    return [_scan_one(index, item, pseudonyms, allow_derived) for index, item in objects]
+
+
+def _scan_one(
+    index: int, item: InputObject, pseudonyms: Pseudonyms, allow_derived: bool
+) -> Scanned:
+    file_key, size = _file_key(item, pseudonyms), item.size()
+    blob = hygiene.isolated(item.read, reason="io_error")
+    if isinstance(blob, Fault):
+        return Scanned(file_key, "", size, fault=blob)
+    content_key = pseudonyms.of_content(blob)
+    with silence.silenced() as warnings:
+        frames = hygiene.isolated(
+            _read_header, blob, index, pseudonyms, allow_derived, reason="parse_error"
+        )
+    if isinstance(frames, Fault):
+        return Scanned(file_key, content_key, size, fault=frames, warnings=warnings)
+    return Scanned(file_key, content_key, size, tuple(frames), warnings=warnings)
+
+
+def _read_header(blob: bytes, index: int, pseudonyms: Pseudonyms, allow_derived: bool):
+    return headers.read(blob, index, pseudonyms, allow_derived=allow_derived)
+
+
+def _file_key(item: InputObject, pseudonyms: Pseudonyms) -> str:
+    return pseudonyms.of("file", item.relative)

@@ -1,0 +1,77 @@
+"""Writing shards: whole or not at all, and read back before they count.
+
+TensorFlow is imported in here only, so that worker processes never load it.
+"""
+
+import pathlib
+from collections.abc import Iterable
+
+from tfcyclegan import manifest, records
+from tfcyclegan.errors import UserError
+from tfcyclegan.ingest import output
+from tfcyclegan.manifest import Shard
+from tfcyclegan.privacy import guard
+
+
+def write(
+    directory: pathlib.Path,
+    name: str,
+    home: tuple[str, str],
+    features: Iterable[dict],
+) -> Shard:
+    """Writes one shard and returns its row of the manifest.
+
+    Args:
+        directory: Output directory.
+        name: File name.
+        home: (split, sequence).
+        features: Complete records, in their final order.
+
+    Raises:
+        UserError: The disk is full (6), the guard refuses a record (7), or what was read back is
+            not what was written (6).
+    """
+    import tensorflow as tf
+
+    path = directory / name
+    patients: set[str] = set()
+    count = 0
+    with output.replacing(path) as temporary:
+        try:
+            with tf.io.TFRecordWriter(str(temporary)) as writer:
+                for record in features:
+                    writer.write(records.serialize(record))
+                    patients.add(record["id/patient"])
+                    count += 1
+        except tf.errors.OpError as error:
+            raise OSError("TensorFlow could not write the shard.") from error
+        _read_back(temporary, count)
+    split, sequence = home
+    return Shard(
+        shard=name,
+        split=split,
+        sequence=sequence,
+        records=count,
+        bytes=path.stat().st_size,
+        sha256=manifest.sha256_of(path),
+        patients=tuple(sorted(patients)),
+    )
+
+
+def _read_back(path: pathlib.Path, expected: int) -> None:
+    """Reads every record again: checksums, number, and the privacy guard on the final bytes."""
+    import tensorflow as tf
+
+    found = 0
+    try:
+        for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            guard.check_example(tf.train.Example.FromString(serialized), records.FIELDS)
+            found += 1
+    except tf.errors.OpError as error:
+        raise OSError("TensorFlow could not read the shard back.") from error
+    if found != expected:
+        raise UserError(
+            f"A shard holds {found} records where {expected} were written. Check the disk of"
+            " --output and run the command again.",
+            output.NOT_WRITABLE,
+        )

@@ -1,0 +1,158 @@
+"""Worker processes that may die: each has a pipe, a time limit, and a replacement.
+
+A damaged compressed frame can end the process that decodes it, and a process pool then fails every
+pending task. Here a dead or late worker costs only the task it had, which ends as a `Fault`.
+"""
+
+import collections
+import multiprocessing
+import multiprocessing.connection
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from tfcyclegan.privacy import hygiene
+from tfcyclegan.privacy.hygiene import Fault
+
+TIMEOUT_S = 60.0
+"""Longest time for one task."""
+MEMORY = 4 << 30
+"""Address space of a worker, in bytes."""
+AHEAD = 3
+"""Tasks per worker that may be finished before their turn, which bounds memory."""
+
+_FOREVER = 3600.0
+
+
+class Workers:
+    """A set of restartable worker processes; a context manager.
+
+    Args:
+        count: Processes; 0 means one per available core.
+        timeout_s: Longest time for one task.
+    """
+
+    def __init__(self, count: int, timeout_s: float = TIMEOUT_S):
+        self._count = count or len(os.sched_getaffinity(0))
+        self._timeout_s = timeout_s
+        self._context = multiprocessing.get_context("forkserver")
+        # Numerics of the workers must not start threads of their own on cores that are all in use.
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> "Workers":
+        self._workers = [_Worker(self._context) for _ in range(self._count)]
+        return self
+
+    def __exit__(self, *exception) -> None:
+        for worker in self._workers:
+            worker.end()
+        self._workers = []
+
+    def one_more(self) -> "Workers":
+        """Returns a set of one worker, for tasks that must run while `map` is under way."""
+        return Workers(1, self._timeout_s)
+
+    def map(self, function: Callable, tasks: Iterable[tuple]) -> Iterator:
+        """Yields `function(*task)` for each task, in the order of the tasks.
+
+        Args:
+            function: Of a module, so that it can be sent to another process.
+            tasks: Argument tuples.
+
+        Yields:
+            What `hygiene.isolated` returns in the worker; or a `Fault` with reason decoder_crash or
+            timeout where the worker died or was late.
+        """
+        queue = collections.deque(enumerate(tasks))
+        finished: dict[int, object] = {}
+        due = 0
+        while queue or finished or any(worker.task is not None for worker in self._workers):
+            for worker in self._workers:
+                near = queue and queue[0][0] < due + AHEAD * self._count
+                if worker.task is None and near:
+                    number, task = queue.popleft()
+                    worker.start(number, function, task)
+            for number, result in self._collect():
+                finished[number] = result
+            while due in finished:
+                yield finished.pop(due)
+                due += 1
+
+    def _collect(self) -> Iterator[tuple[int, object]]:
+        busy = [worker for worker in self._workers if worker.task is not None]
+        if not busy:
+            return
+        now = time.monotonic()
+        wait_s = max(0.0, min(worker.started + self._timeout_s - now for worker in busy))
+        ready = multiprocessing.connection.wait([w.connection for w in busy], wait_s)
+        for worker in busy:
+            if worker.connection in ready:
+                yield worker.task, self._receive(worker)
+            elif time.monotonic() - worker.started >= self._timeout_s:
+                yield worker.task, Fault("timeout")
+                self._replace(worker)
+            else:
+                continue
+            worker.task = None
+
+    def _receive(self, worker: "_Worker"):
+        try:
+            return worker.connection.recv()
+        except (EOFError, OSError):
+            self._replace(worker)
+            return Fault("decoder_crash")
+
+    def _replace(self, worker: "_Worker") -> None:
+        worker.kill()
+        worker.__init__(self._context)
+
+
+class _Worker:
+    """One process and the parent's end of its pipe; `task` is the number it works on, or None."""
+
+    def __init__(self, context):
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.task: int | None = None
+        self.started = _FOREVER
+
+    def start(self, number: int, function: Callable, task: tuple) -> None:
+        self.task, self.started = number, time.monotonic()
+        try:
+            self.connection.send((function, task))
+        except OSError:
+            # It died between two tasks; receiving finds that out.
+            self.started = time.monotonic()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+    def end(self) -> None:
+        if self.task is not None:
+            self.kill()
+            return
+        try:
+            self.connection.send(None)
+        except OSError:
+            self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+def _serve(connection) -> None:
+    """The worker's loop: no core files, no error stream, no interrupts of its own."""
+    hygiene.forbid_core_dumps()
+    hygiene.close_stderr()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while (message := connection.recv()) is not None:
+        function, arguments = message
+        connection.send(hygiene.isolated(function, *arguments))

@@ -1,0 +1,1 @@
+"""What may leave an input: keyed pseudonyms, closed vocabularies, and nothing else."""
