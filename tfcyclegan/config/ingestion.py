@@ -1,6 +1,7 @@
 """Flags of the commands that make and convert DICOM."""
 
 import dataclasses
+import re
 from typing import ClassVar
 
 from tfcyclegan.config.command import Command, flag
@@ -40,6 +41,12 @@ class IngestConfig(Command):
             "--splits is a list of train, val, test with shares that add up to 1, for example"
             " train:0.8,val:0.1,test:0.1",
         ),
+        (
+            ["name"],
+            lambda v: re.fullmatch("[a-z0-9]{1,20}", v["name"]) is not None,
+            "--name is 1 to 20 lower-case letters and digits",
+        ),
+        (["input"], lambda v: all(v["input"]), "--input has an empty entry in its list"),
     )
 
     input: tuple = flag((), "Files or directories to read, separated by commas.", required=True)
@@ -69,3 +76,12 @@ class IngestConfig(Command):
     qa_sheet: int = flag(
         0, "Write contact sheets of this many volumes to OUTPUT/qa for human approval.", lower=0
     )
+
+    def to_flagfile(self) -> str:
+        """Returns the flags without paths, which may hold identifiers."""
+        hidden = {f"--{name}=": name for name in ("input", "output", "key_file")}
+        lines = []
+        for line in super().to_flagfile().splitlines():
+            name = next((name for start, name in hidden.items() if line.startswith(start)), "")
+            lines.append(f"# --{name} is not shown" if name else line)
+        return "\n".join(lines) + "\n"

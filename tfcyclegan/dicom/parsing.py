@@ -11,6 +11,7 @@ import zlib
 
 import pydicom
 from pydicom import uid
+from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 
 from tfcyclegan.dicom import source
@@ -22,6 +23,7 @@ DEEPEST = 64
 """Deepest accepted nesting of sequences."""
 
 _LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT"}
+_UNDEFINED = 0xFFFFFFFF
 _PIXEL_TAGS = {0x7FE00010, 0x7FE00008, 0x7FE00009}
 _TRANSFER_SYNTAX = (0x0002, 0x0010)
 
@@ -123,7 +125,8 @@ def pixel_element(parsed: Parsed) -> tuple[int, int]:
     """
     blob, at = parsed.blob, parsed.pixels_at
     if at + 8 > len(blob):
-        raise Refusal("no_pixels")
+        # pydicom stops without a word where a file ends within an element.
+        raise Refusal("truncated" if _is_cut(parsed) else "no_pixels")
     little = parsed.transfer_syntax != uid.ExplicitVRBigEndian
     order = "<" if little else ">"
     group, element = struct.unpack_from(f"{order}HH", blob, at)
@@ -135,3 +138,11 @@ def pixel_element(parsed: Parsed) -> tuple[int, int]:
         raise Refusal("truncated")
     length = struct.unpack_from(f"{order}L", blob, at + header - 4)[0]
     return length, len(blob) - at - header
+
+
+def _is_cut(parsed: Parsed) -> bool:
+    """Tells whether the bytes end elsewhere than the last element that was parsed."""
+    last = parsed.dataset.get_item(max(parsed.dataset.keys(), default=0))
+    if not isinstance(last, RawDataElement) or last.length == _UNDEFINED:
+        return False
+    return last.value_tell + last.length != len(parsed.blob)

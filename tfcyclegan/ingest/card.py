@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tfcyclegan
 from tfcyclegan import intensity, records
-from tfcyclegan.ingest.convert import FOREGROUND
+from tfcyclegan.ingest.features import FOREGROUND
 from tfcyclegan.ingest.ledger import Ledger
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
 from tfcyclegan.manifest import Shard

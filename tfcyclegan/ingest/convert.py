@@ -2,24 +2,19 @@
 
 import collections
 import dataclasses
-import math
 
 import numpy as np
 
-from tfcyclegan import intensity
-from tfcyclegan.dicom import pixels, resampling, silence, volumes
+from tfcyclegan.dicom import pixels, silence
 from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.geometry import gaps
 from tfcyclegan.dicom.source import InputObject
-from tfcyclegan.ingest.plan import FEWEST_SLICES, Task, placement_of
+from tfcyclegan.ingest import features
+from tfcyclegan.ingest.features import Slice
+from tfcyclegan.ingest.plan import Task, placement_of
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.privacy.reasons import Refusal
-from tfcyclegan.records import SIZE
-
-FOREGROUND = 0.1
-"""A voxel above this is foreground, in unit range: air and its noise lie below."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +34,6 @@ class Converted:
     refused: list[tuple[Frame, Fault]]
     fault: Fault | None
     warnings: collections.Counter
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Slice:
-    frame: Frame
-    image: np.ndarray
-    padded: np.ndarray | None
 
 
 def convert(
@@ -70,7 +58,7 @@ def convert(
     with silence.silenced() as warnings:
         slices, refused = _decode(task.series.volume.frames, objects, pseudonyms, lost)
         slices = _without_rivals(slices, refused)
-        result = hygiene.isolated(_records, task, slices, min_foreground)
+        result = hygiene.isolated(features.records_of, task, slices, min_foreground)
     if isinstance(result, Fault):
         refused += [(item.frame, result) for item in slices]
         return Converted([], [], refused, result, warnings)
@@ -92,7 +80,7 @@ def _decode(
     objects: dict[int, tuple[InputObject, str]],
     pseudonyms: Pseudonyms,
     lost: dict[int, Fault],
-) -> tuple[list[_Slice], list[tuple[Frame, Fault]]]:
+) -> tuple[list[Slice], list[tuple[Frame, Fault]]]:
     """Decodes all frames, object by object; what fails is refused, the rest goes on."""
     wanted = collections.defaultdict(list)
     for frame in frames:
@@ -111,7 +99,7 @@ def _decode(
 
 def _decode_object(
     item: InputObject, content_key: str, pseudonyms: Pseudonyms, frames: list[Frame]
-) -> list[_Slice]:
+) -> list[Slice]:
     """Returns canonical display in scanner units, slope and intercept applied slice by slice."""
     blob = item.read()
     if pseudonyms.of_content(blob) != content_key:
@@ -122,11 +110,11 @@ def _decode_object(
         axes = placement_of(frame).axes
         scanner = stored * np.float32(frame.slope) + np.float32(frame.intercept)
         mask = None if padded is None else axes.display(padded)
-        slices.append(_Slice(frame, axes.display(scanner), mask))
+        slices.append(Slice(frame, axes.display(scanner), mask))
     return slices
 
 
-def _without_rivals(slices: list[_Slice], refused: list) -> list[_Slice]:
+def _without_rivals(slices: list[Slice], refused: list) -> list[Slice]:
     """Refuses instances that decoded with two different contents: no one knows which is right."""
     count = collections.Counter((s.frame.instance, s.frame.frame_index) for s in slices)
     alone = []
@@ -136,126 +124,3 @@ def _without_rivals(slices: list[_Slice], refused: list) -> list[_Slice]:
         else:
             refused.append((item.frame, Fault("duplicate_conflict")))
     return alone
-
-
-def _records(
-    task: Task, slices: list[_Slice], min_foreground: float
-) -> tuple[list[dict], list[Frame]]:
-    if len(slices) < FEWEST_SLICES:
-        raise Refusal("too_few_slices")
-    volume = np.stack([item.image for item in slices])
-    valid = _valid(slices)
-    if slices[0].frame.layout.inverted:
-        volume = _inverted(volume, valid)
-    try:
-        window = intensity.volume_window(volume, valid)
-    except ValueError as error:
-        raise Refusal("empty_volume") from error
-    if valid is not None:
-        # Padding is background; left as it is, resampling would smear it into the image.
-        volume[~valid] = window[0]
-    common = _volume_features(task, [item.frame for item in slices], window)
-    records, dropped = [], []
-    for index, item in enumerate(slices):
-        features = _slice_features(task, item.frame, volume[index], window)
-        if features.pop("foreground") < min_foreground:
-            dropped.append(item.frame)
-            continue
-        place = _position_features(task, slices, index)
-        records.append({**common, **features, **place})
-    return records, dropped
-
-
-def _valid(slices: list[_Slice]) -> np.ndarray | None:
-    if all(item.padded is None for item in slices):
-        return None
-    return np.stack(
-        [
-            np.ones(item.image.shape, bool) if item.padded is None else ~item.padded
-            for item in slices
-        ]
-    )
-
-
-def _inverted(volume: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
-    """Turns MONOCHROME1 (low is white) into MONOCHROME2 by max + min - x.
-
-    In scanner units and over the whole volume: per slice, each would get an offset of its own, and
-    in stored values a rescale slope that varies by slice would do the same.
-    """
-    voxels = volume if valid is None else volume[valid]
-    if voxels.size == 0:
-        raise Refusal("empty_volume")
-    return voxels.max() + voxels.min() - volume
-
-
-def _volume_features(task: Task, frames: list[Frame], window: tuple[float, float]) -> dict:
-    first, physics = frames[0], frames[0].physics
-    placement = placement_of(first)
-    spacing_mm, _ = gaps([volumes.depth(f) for f in frames], tolerance=volumes.GAP)
-    return {
-        "image/height": SIZE,
-        "image/width": SIZE,
-        "image/channels": 1,
-        "image/bits": 16,
-        "image/scale_lo": window[0],
-        "image/scale_hi": window[1],
-        "series/class": task.series.sequence,
-        "series/class_source": "rule",
-        "series/class_confidence": task.series.confidence,
-        "mr/te_ms": _coarse(physics.te_ms),
-        "mr/tr_ms": _coarse(physics.tr_ms),
-        "mr/ti_ms": _coarse(physics.ti_ms),
-        "mr/flip_deg": _coarse(physics.flip_deg),
-        "mr/etl": _coarse(physics.etl),
-        "mr/field_t": physics.field_t,
-        "mr/manufacturer": physics.manufacturer,
-        "mr/acq_dim": physics.acq_dim,
-        "mr/contrast": physics.contrast,
-        "mr/plane": task.series.plane,
-        "geom/src_spacing_mm": [placement.dy, placement.dx],
-        "geom/out_spacing_mm": task.grid.spacing,
-        "geom/slice_thickness_mm": first.thickness,
-        "geom/slice_spacing_mm": spacing_mm,
-        "geom/slice_count": len(frames),
-        "geom/grid": task.grid_id,
-        "id/patient": first.patient,
-        "id/study": first.study,
-        "id/series": task.series.volume.key,
-        "id/frame_of_ref": first.frame_of_ref,
-    }
-
-
-def _coarse(value: float) -> float:
-    """Rounds to three significant digits, because the rest is a site's fingerprint."""
-    return float(f"{value:.3g}") if math.isfinite(value) else math.nan
-
-
-def _slice_features(
-    task: Task, frame: Frame, image: np.ndarray, window: tuple[float, float]
-) -> dict:
-    resampled, box = resampling.resample(image, placement_of(frame), task.grid)
-    unit = intensity.scanner_to_unit(resampled, window)
-    y0, x0, height, width = box
-    outside = np.ones_like(unit, bool)
-    outside[y0 : y0 + height, x0 : x0 + width] = False
-    unit[outside] = 0.0
-    inside = max(1, height * width)
-    return {
-        "image/data": intensity.unit_to_stored(unit),
-        "image/content_box": [y0, x0, height, width],
-        "foreground": float(np.count_nonzero(unit > FOREGROUND) / inside),
-    }
-
-
-def _position_features(task: Task, slices: list[_Slice], index: int) -> dict:
-    frame = slices[index].frame
-    first, last = slices[0].frame, slices[-1].frame
-    from_first = volumes.depth(frame) - volumes.depth(first)
-    extent = volumes.depth(last) - volumes.depth(first)
-    return {
-        "geom/slice_index": index,
-        "geom/slice_pos_mm": from_first,
-        "geom/slice_frac": from_first / extent if extent > 0 else 0.0,
-        "geom/frame_pos_mm": task.grid.depth(placement_of(frame)) - task.base_depth,
-    }

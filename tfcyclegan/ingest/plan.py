@@ -162,7 +162,7 @@ def _studies(accepted: list[Series]) -> list[list[Series]]:
     studies = collections.defaultdict(list)
     for item in accepted:
         first = item.volume.first
-        studies[first.study, first.frame_of_ref].append(item)
+        studies[first.patient, first.study, first.frame_of_ref].append(item)
     return [members for _, members in sorted(studies.items())]
 
 

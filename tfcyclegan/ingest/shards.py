@@ -10,7 +10,7 @@ from tfcyclegan import manifest, records
 from tfcyclegan.errors import UserError
 from tfcyclegan.ingest import output
 from tfcyclegan.manifest import Shard
-from tfcyclegan.privacy import guard
+from tfcyclegan.privacy import guard, hygiene
 
 
 def write(
@@ -31,8 +31,7 @@ def write(
         UserError: The disk is full (6), the guard refuses a record (7), or what was read back is
             not what was written (6).
     """
-    import tensorflow as tf
-
+    tf = _tensorflow()
     path = directory / name
     patients: set[str] = set()
     count = 0
@@ -60,8 +59,7 @@ def write(
 
 def _read_back(path: pathlib.Path, expected: int) -> None:
     """Reads every record again: checksums, number, and the privacy guard on the final bytes."""
-    import tensorflow as tf
-
+    tf = _tensorflow()
     found = 0
     try:
         for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
@@ -75,3 +73,11 @@ def _read_back(path: pathlib.Path, expected: int) -> None:
             " --output and run the command again.",
             output.NOT_WRITABLE,
         )
+
+
+def _tensorflow():
+    """Imports TensorFlow without the native messages that it greets every process with."""
+    with hygiene.silent_stderr():
+        import tensorflow as tf
+
+    return tf

@@ -40,7 +40,7 @@ def of_result(ledger: Ledger, shards: Sequence[Shard], settings: Settings) -> st
             slices[shard.sequence] += shard.records
         listed = ", ".join(f"{count} {name}" for name, count in sorted(slices.items()))
         lines.append(f"{split}: {len(patients)} patient(s), slices: {listed or 'none'}")
-        if share > 0 and not patients:
+        if share > 0 and not patients and shards:
             lines.append(
                 f"warning: split {split} got no patient. Give it a larger share in --splits, or"
                 " convert more patients; with few patients another --key_file draws anew."

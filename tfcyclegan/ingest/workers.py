@@ -32,12 +32,15 @@ class Workers:
     Args:
         count: Processes; 0 means one per available core.
         timeout_s: Longest time for one task.
+        preload: Modules that every worker is to have imported before it starts.
     """
 
-    def __init__(self, count: int, timeout_s: float = TIMEOUT_S):
+    def __init__(self, count: int, timeout_s: float = TIMEOUT_S, preload: Iterable[str] = ()):
         self._count = count or len(os.sched_getaffinity(0))
         self._timeout_s = timeout_s
+        # Neither a fork of this process, which may hold TensorFlow, nor a slow start from nothing.
         self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(preload))
         # Numerics of the workers must not start threads of their own on cores that are all in use.
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
             os.environ.setdefault(name, "1")

@@ -5,13 +5,14 @@ input is therefore reported as the class of the exception and the line of this p
 through, never by its text.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import resource
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tfcyclegan.privacy.reasons import Refusal
 
@@ -77,6 +78,20 @@ def location_of(traceback: types.TracebackType | None) -> str:
             location = f"{path.relative_to(PACKAGE).with_suffix('')}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return location
+
+
+@contextlib.contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Sends the error stream, native code's included, to /dev/null for the length of a block."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    close_stderr()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def close_stderr() -> None:

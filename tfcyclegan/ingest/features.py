@@ -1,0 +1,169 @@
+"""The features of a record, from decoded slices: window, grid, and where each slice lies."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tfcyclegan import intensity
+from tfcyclegan.dicom import resampling, volumes
+from tfcyclegan.dicom.frames import Frame
+from tfcyclegan.dicom.geometry import gaps
+from tfcyclegan.ingest.plan import FEWEST_SLICES, Task, placement_of
+from tfcyclegan.privacy.reasons import Refusal
+from tfcyclegan.records import SIZE
+
+FOREGROUND = 0.1
+"""A voxel above this is foreground, in unit range: air and its noise lie below."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Slice:
+    """A decoded slice.
+
+    Attributes:
+        frame: Its header.
+        image: Scanner units in canonical display, float32 [height, width].
+        padded: True where a voxel is padding, or None if none is.
+    """
+
+    frame: Frame
+    image: np.ndarray
+    padded: np.ndarray | None
+
+
+def records_of(
+    task: Task, slices: list[Slice], min_foreground: float
+) -> tuple[list[dict], list[Frame]]:
+    """Windows and resamples a volume, slice by slice.
+
+    Args:
+        task: The volume's place.
+        slices: Decoded, in ascending order.
+        min_foreground: Smallest share of foreground of a slice.
+
+    Returns:
+        (features of each slice that is kept, frames of the others). The features are those of
+        records.FIELDS without prov/*.
+
+    Raises:
+        Refusal: too_few_slices or empty_volume.
+    """
+    if len(slices) < FEWEST_SLICES:
+        raise Refusal("too_few_slices")
+    volume = np.stack([item.image for item in slices])
+    valid = _valid(slices)
+    if slices[0].frame.layout.inverted:
+        volume = _inverted(volume, valid)
+    try:
+        window = intensity.volume_window(volume, valid)
+    except ValueError as error:
+        raise Refusal("empty_volume") from error
+    if valid is not None:
+        # Padding is background; left as it is, resampling would smear it into the image.
+        volume[~valid] = window[0]
+    common = _volume_features(task, [item.frame for item in slices], window)
+    records, dropped = [], []
+    for index, item in enumerate(slices):
+        features = _slice_features(task, item.frame, volume[index], window)
+        if features.pop("foreground") < min_foreground:
+            dropped.append(item.frame)
+            continue
+        place = _position_features(task, slices, index)
+        records.append({**common, **features, **place})
+    return records, dropped
+
+
+def _valid(slices: list[Slice]) -> np.ndarray | None:
+    if all(item.padded is None for item in slices):
+        return None
+    return np.stack(
+        [
+            np.ones(item.image.shape, bool) if item.padded is None else ~item.padded
+            for item in slices
+        ]
+    )
+
+
+def _inverted(volume: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
+    """Turns MONOCHROME1 (low is white) into MONOCHROME2 by max + min - x.
+
+    In scanner units and over the whole volume: per slice, each would get an offset of its own, and
+    in stored values a rescale slope that varies by slice would do the same.
+    """
+    voxels = volume if valid is None else volume[valid]
+    if voxels.size == 0:
+        raise Refusal("empty_volume")
+    return voxels.max() + voxels.min() - volume
+
+
+def _volume_features(task: Task, frames: list[Frame], window: tuple[float, float]) -> dict:
+    first, physics = frames[0], frames[0].physics
+    placement = placement_of(first)
+    spacing_mm, _ = gaps([volumes.depth(f) for f in frames], tolerance=volumes.GAP)
+    return {
+        "image/height": SIZE,
+        "image/width": SIZE,
+        "image/channels": 1,
+        "image/bits": 16,
+        "image/scale_lo": window[0],
+        "image/scale_hi": window[1],
+        "series/class": task.series.sequence,
+        "series/class_source": "rule",
+        "series/class_confidence": task.series.confidence,
+        "mr/te_ms": _coarse(physics.te_ms),
+        "mr/tr_ms": _coarse(physics.tr_ms),
+        "mr/ti_ms": _coarse(physics.ti_ms),
+        "mr/flip_deg": _coarse(physics.flip_deg),
+        "mr/etl": _coarse(physics.etl),
+        "mr/field_t": physics.field_t,
+        "mr/manufacturer": physics.manufacturer,
+        "mr/acq_dim": physics.acq_dim,
+        "mr/contrast": physics.contrast,
+        "mr/plane": task.series.plane,
+        "geom/src_spacing_mm": [placement.dy, placement.dx],
+        "geom/out_spacing_mm": task.grid.spacing,
+        "geom/slice_thickness_mm": first.thickness,
+        "geom/slice_spacing_mm": spacing_mm,
+        "geom/slice_count": len(frames),
+        "geom/grid": task.grid_id,
+        "id/patient": first.patient,
+        "id/study": first.study,
+        "id/series": task.series.volume.key,
+        "id/frame_of_ref": first.frame_of_ref,
+    }
+
+
+def _coarse(value: float) -> float:
+    """Rounds to three significant digits, because the rest is a site's fingerprint."""
+    return float(f"{value:.3g}") if math.isfinite(value) else math.nan
+
+
+def _slice_features(
+    task: Task, frame: Frame, image: np.ndarray, window: tuple[float, float]
+) -> dict:
+    resampled, box = resampling.resample(image, placement_of(frame), task.grid)
+    unit = intensity.scanner_to_unit(resampled, window)
+    y0, x0, height, width = box
+    outside = np.ones_like(unit, bool)
+    outside[y0 : y0 + height, x0 : x0 + width] = False
+    unit[outside] = 0.0
+    inside = max(1, height * width)
+    return {
+        "image/data": intensity.unit_to_stored(unit),
+        "image/content_box": [y0, x0, height, width],
+        "foreground": float(np.count_nonzero(unit > FOREGROUND) / inside),
+    }
+
+
+def _position_features(task: Task, slices: list[Slice], index: int) -> dict:
+    frame = slices[index].frame
+    first, last = slices[0].frame, slices[-1].frame
+    from_first = volumes.depth(frame) - volumes.depth(first)
+    extent = volumes.depth(last) - volumes.depth(first)
+    return {
+        "geom/slice_index": index,
+        "geom/slice_pos_mm": from_first,
+        "geom/slice_frac": from_first / extent if extent > 0 else 0.0,
+        "geom/frame_pos_mm": task.grid.depth(placement_of(frame)) - task.base_depth,
+    }
