@@ -1,0 +1,36 @@
+"""What stands between epochs."""
+
+import numpy as np
+import pytest
+
+from tfcyclegan import callbacks
+from tfcyclegan.errors import UserError
+
+
+def test_history_has_one_row_per_epoch_and_drops_rows_after_the_checkpoint(tmp_path):
+    path = tmp_path / "history.csv"
+    first = callbacks.History(path, ["loss", "val_ssim"], finished=0)
+    for epoch, logs in enumerate([{"loss": 3.0}, {"loss": 2.0, "val_ssim": 0.5}, {"loss": 1.0}]):
+        first.on_epoch_end(epoch, logs)
+    assert path.read_text().splitlines() == ["epoch,loss,val_ssim", "1,3,", "2,2,0.5", "3,1,"]
+    again = callbacks.History(path, ["loss", "val_ssim"], finished=2)
+    again.on_epoch_end(2, {"loss": 0.25})
+    assert path.read_text().splitlines()[1:] == ["1,3,", "2,2,0.5", "3,0.25,"]
+
+
+def test_grid_has_a_row_per_slice_and_a_column_per_kind():
+    dark, bright = np.zeros((2, 3, 3, 1), np.float32), np.full((2, 3, 3, 1), 0.5, np.float32)
+    dark[1] = 0.25
+    picture = callbacks.grid((dark, bright))
+    assert picture.shape == (2 * 5, 2 * 5, 1)
+    assert picture[0, 0] == 0 and picture[5, 0] == 0.25
+    assert picture[0, 5] == picture[5, 5] == 0.5 and picture[3, 0] == 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["loss", "discriminator_b_loss"])
+def test_any_non_finite_loss_stops_the_run_by_name(name, value):
+    guard = callbacks.StopOnNonFinite()
+    guard.on_train_batch_end(0, {"loss": 1.0, "discriminator_b_loss": 0.5})
+    with pytest.raises(UserError, match=f"{name} became non-finite in step 8"):
+        guard.on_train_batch_end(7, {"loss": 1.0, name: value})

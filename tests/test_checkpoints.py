@@ -1,0 +1,40 @@
+"""Workdirs that are not what they seem."""
+
+import pytest
+from test_cyclegan import TINY
+
+from tfcyclegan.checkpoints import claim_workdir, load_run
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.errors import UserError
+
+
+def config(workdir, *flags: str) -> TrainConfig:
+    return TrainConfig.parse(*TINY, f"--workdir={workdir}", *flags)
+
+
+def test_a_directory_without_a_run_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match="holds no flags.txt. Train with") as caught:
+        load_run(str(tmp_path))
+    assert caught.value.exit_code == 5
+
+
+def test_a_run_without_a_checkpoint_says_so(tmp_path):
+    claim_workdir(config(tmp_path / "run"))
+    with pytest.raises(UserError, match="holds no checkpoint yet"):
+        load_run(str(tmp_path / "run"))
+
+
+def test_changed_mathematics_is_refused_and_can_be_allowed(tmp_path):
+    claim_workdir(config(tmp_path))
+    claim_workdir(config(tmp_path, "--validate_every=3", "--strategy=single"))
+    with pytest.raises(UserError, match="--batch_size was 1 and is 2"):
+        claim_workdir(config(tmp_path, "--batch_size=2"))
+    claim_workdir(config(tmp_path, "--batch_size=2", "--allow_config_change"))
+    assert "--batch_size=2" in (tmp_path / "flags.txt").read_text()
+
+
+def test_a_workdir_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--workdir .* cannot be written") as caught:
+        claim_workdir(config(tmp_path / "file" / "run"))
+    assert caught.value.exit_code == 6

@@ -1,0 +1,43 @@
+"""The three pixel units at hand-computed values."""
+
+import numpy as np
+import pytest
+
+from tfcyclegan import intensity
+
+
+def test_window_is_the_half_percentiles_of_the_valid_voxels():
+    volume = np.arange(1001, dtype=np.int16).reshape(7, 11, 13)
+    assert intensity.volume_window(volume) == (5.0, 995.0)
+    padded = np.concatenate([volume, np.full_like(volume, -2000)])
+    valid = padded > -2000
+    assert intensity.volume_window(padded, valid) == (5.0, 995.0)
+    assert intensity.volume_window(padded) != (5.0, 995.0)
+
+
+@pytest.mark.parametrize("volume", [np.full((2, 3, 3), 7.0), np.full((2, 3, 3), np.nan)])
+def test_volumes_without_contrast_have_no_window(volume):
+    with pytest.raises(ValueError, match="A volume needs"):
+        intensity.volume_window(volume)
+
+
+def test_scanner_to_unit_clips_and_inverts_inside():
+    made = intensity.scanner_to_unit(np.array([-10, 100, 200, 300, 900]), (100.0, 300.0))
+    np.testing.assert_allclose(made, [0, 0, 0.5, 1, 1])
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(
+        intensity.unit_to_scanner(made[1:4], (100.0, 300.0)), [100, 200, 300]
+    )
+
+
+def test_stored_values_keep_sixteen_bits():
+    stored = intensity.unit_to_stored(np.array([0.0, 0.5, 1.0, 1.5, -1.0]))
+    np.testing.assert_array_equal(stored, [0, 32768, 65535, 65535, 0])
+    every = np.arange(65536, dtype=np.uint16)
+    unit = intensity.stored_to_unit(every.astype(np.float32))
+    np.testing.assert_array_equal(intensity.unit_to_stored(unit), every)
+
+
+def test_model_range_is_that_of_tanh_and_zero_is_black_at_minus_one():
+    np.testing.assert_array_equal(intensity.unit_to_model(np.array([0, 0.5, 1])), [-1, 0, 1])
+    np.testing.assert_array_equal(intensity.model_to_unit(np.array([-1, 0, 1])), [0, 0.5, 1])

@@ -1,0 +1,72 @@
+"""The record contract: round trip, and the whitelist that nothing passes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from record_sets import record
+
+from tfcyclegan import records
+
+
+def test_round_trip_of_every_feature():
+    row = record("flair", 2, 3, 5)
+    parsed = records.parse(tf.constant([records.serialize(row)]))
+    assert parsed.keys() == records.FIELDS.keys()
+    np.testing.assert_array_equal(parsed["image/data"][0], row["image/data"])
+    for name in records.FIELDS.keys() - {"image/data"}:
+        made, expected = parsed[name][0].numpy(), row[name]
+        if isinstance(expected, str):
+            expected = expected.encode()
+        np.testing.assert_array_equal(made, np.asarray(expected, np.asarray(made).dtype), name)
+
+
+def test_pixels_are_little_endian_rows_first():
+    image = np.zeros((256, 256), np.uint16)
+    image[0, 1] = 0x0102
+    example = tf.train.Example.FromString(
+        records.serialize(record("t2", 0, 0, 4, **{"image/data": image}))
+    )
+    data = example.features.feature["image/data"].bytes_list.value[0]
+    assert len(data) == 131072 and data[2:4] == b"\x02\x01"
+
+
+def test_same_record_same_bytes():
+    assert records.serialize(record("t2", 0, 1, 4)) == records.serialize(record("t2", 0, 1, 4))
+
+
+SECRET = "Doe^Jane"
+
+
+def test_a_feature_outside_the_whitelist_is_refused_without_naming_it():
+    with pytest.raises(ValueError, match="Not allowed: 1 feature") as caught:
+        records.serialize({**record("t2", 0, 0, 4), f"mr/{SECRET}": "x"})
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, field in records.FIELDS.items() if field.allowed is not None]
+)
+@pytest.mark.parametrize("value", [SECRET, SECRET.encode(), "", "T2", None, 7])
+def test_a_string_outside_its_vocabulary_is_refused_without_repeating_it(name, value):
+    with pytest.raises(ValueError, match=f"Feature {name}: the value is outside") as caught:
+        records.serialize(record("t2", 0, 0, 4, **{name: value}))
+    assert SECRET not in str(caught.value)
+
+
+def test_text_cannot_hide_in_pixels_or_numbers():
+    with pytest.raises(ValueError, match="image/data: expected uint16"):
+        records.serialize(record("t2", 0, 0, 4, **{"image/data": np.zeros((256, 256), np.uint8)}))
+    with pytest.raises(ValueError, match="expected 4 value"):
+        records.serialize(record("t2", 0, 0, 4, **{"image/content_box": [0] * 40}))
+
+
+def test_every_byte_feature_has_a_closed_vocabulary():
+    for name, field in records.FIELDS.items():
+        assert (field.kind == "bytes") == (field.allowed is not None) or name == "image/data"
+
+
+def test_a_missing_feature_is_named():
+    row = record("t2", 0, 0, 4)
+    del row["geom/grid"]
+    with pytest.raises(ValueError, match="Missing: geom/grid"):
+        records.serialize(row)

@@ -1,0 +1,125 @@
+"""The training command: what a run leaves behind, how it continues, and that it repeats itself."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import TINY_RUN, command
+
+from tfcyclegan.checkpoints import load_run
+
+
+def train(data_dir, workdir, *flags: str) -> list[str]:
+    paths = (f"--data_dir={data_dir}", f"--workdir={workdir}")
+    return command("-m", "tfcyclegan.train", *TINY_RUN, *paths, *flags)
+
+
+def rows(workdir) -> list[dict]:
+    with (workdir / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(workdir) -> list[np.ndarray]:
+    path = tf.train.latest_checkpoint(workdir / "checkpoints")
+    names = [name for name, _ in tf.train.list_variables(path) if "VARIABLE_VALUE" in name]
+    return [tf.train.load_variable(path, name) for name in sorted(names)]
+
+
+def test_a_run_leaves_its_flags_its_description_and_its_history(tiny_run, dataset):
+    assert f"--data_dir={dataset}" in (tiny_run / "flags.txt").read_text()
+    described = json.loads((tiny_run / "run.json").read_text())
+    assert described["versions"]["tensorflow"] == tf.__version__
+    assert described["seed"] == 0 and described["deterministic"] is True
+    history = rows(tiny_run)
+    assert [row["epoch"] for row in history] == ["1", "2", "3", "4"]
+    assert all(np.isfinite(float(value)) for row in history for value in row.values())
+    # Constant for two epochs, then linear to zero at the end of the fourth.
+    rates = [float(row["learning_rate"]) for row in history]
+    np.testing.assert_allclose(rates, [2e-4, 2e-4, 1e-4, 0], atol=1e-9)
+
+
+def test_tensorboard_gets_losses_scores_and_pictures(tiny_run):
+    def tags(folder: str) -> dict[str, set]:
+        found = {}
+        for path in (tiny_run / "tensorboard" / folder).iterdir():
+            for event in tf.compat.v1.train.summary_iterator(str(path)):
+                for value in event.summary.value:
+                    found.setdefault(value.tag, set()).add(event.step)
+        return found
+
+    train_tags, val_tags = tags("train"), tags("val")
+    assert train_tags["cycle_a_loss"] == train_tags["discriminator_b_loss"] == {1, 2, 3, 4}
+    assert val_tags["psnr_volume_a_to_b"] == {1, 2, 3, 4}
+    assert val_tags["a_to_b source fake cycled real"] == {1, 2, 3, 4}
+    assert "flags" in train_tags
+    picture = tf.io.decode_png((tiny_run / "samples" / "epoch_0004_b_to_a.png").read_bytes())
+    assert picture.shape == (4 * 34, 4 * 34, 1)
+
+
+def test_validation_in_the_history_is_that_of_the_average_that_is_exported(tiny_run, dataset):
+    model, _, epochs = load_run(str(tiny_run))
+    assert epochs == 4 and model.translator_ab is model.average_ab
+    different = [
+        np.abs(x - y).max()
+        for x, y in zip(
+            model.average_ab.get_weights(), model.generator_ab.get_weights(), strict=True
+        )
+    ]
+    assert max(different) > 1e-6
+
+
+def test_killed_and_started_again_ends_with_the_bits_of_the_undisturbed_run(
+    tiny_run, dataset, tmp_path
+):
+    workdir = tmp_path / "killed"
+    process = subprocess.Popen(
+        train(dataset, workdir), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (workdir / "history.csv").is_file() or len(rows(workdir)) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(rows(workdir)) < 4, "killed too late to test anything"
+    result = subprocess.run(train(dataset, workdir), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "continue after epoch" in result.stdout
+    assert (workdir / "history.csv").read_bytes() == (tiny_run / "history.csv").read_bytes()
+    made, expected = weights(workdir), weights(tiny_run)
+    assert len(made) == len(expected) > 50
+    for x, y in zip(made, expected, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_the_same_command_on_a_finished_run_changes_nothing(tiny_run, dataset):
+    before = (tiny_run / "history.csv").read_bytes()
+    result = subprocess.run(train(dataset, tiny_run), capture_output=True, text=True, check=False)
+    assert result.returncode == 0 and "continue after epoch 4 of 4" in result.stdout
+    assert (tiny_run / "history.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("flag", ["--cycle_weight=5", "--seed=1"])
+def test_other_mathematics_in_the_same_workdir_is_refused_by_name(tiny_run, dataset, flag):
+    result = subprocess.run(
+        train(dataset, tiny_run, flag), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 8
+    name = flag.split("=")[0]
+    assert f"{name} was" in result.stderr and "--allow_config_change" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_dry_run_prints_the_plan_and_touches_nothing(dataset, tmp_path):
+    result = subprocess.run(
+        train(dataset, tmp_path / "dry", "--dry_run"), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0
+    assert "--cycle_weight=10.0" in result.stdout and "12 t2 and 12 flair" in result.stdout
+    assert not (tmp_path / "dry").exists()
