@@ -181,7 +181,7 @@ def _resolve_positions(frames: list[Frame], refused: list) -> list[list[Frame]]:
         parts = collections.defaultdict(list)
         for frame in frames:
             parts[getattr(frame, attribute)].append(frame)
-        if len(parts) > 1 and all(_is_stack(part) for part in parts.values()):
+        if all(_fills(part, shelves) for part in parts.values()):
             return [sorted(part, key=depth) for _, part in sorted(parts.items())]
     if min(copies) == max(copies):
         return _layers(shelves)
@@ -207,8 +207,10 @@ def _distinct(shelf: list[Frame]) -> dict[tuple, list[Frame]]:
     return instances
 
 
-def _is_stack(frames: list[Frame]) -> bool:
-    return all(len(_distinct(shelf)) == 1 for shelf in _shelves(frames))
+def _fills(frames: list[Frame], shelves: list[list[Frame]]) -> bool:
+    """Tells whether frames are one image of every position."""
+    mine = _shelves(frames)
+    return len(mine) == len(shelves) and all(len(_distinct(shelf)) == 1 for shelf in mine)
 
 
 def _layers(shelves: list[list[Frame]]) -> list[list[Frame]]:
