@@ -20,7 +20,7 @@ $(INSTALLED): setup.py constraints.txt
 # Phantom patients, so the key need not be secret: a fixed one puts the same patients in each split.
 demo: $(INSTALLED)
 	rm -rf $(DEMO) && mkdir -p $(DEMO)
-	printf 'phantom patients need no secret %s' demo-key-8 > $(DEMO)/demo.key
+	printf 'phantom patients need no secret: 10' > $(DEMO)/demo.key
 	chmod 600 $(DEMO)/demo.key
 	$(BIN)/python tools/make_phantom.py --output=$(DEMO)/dicom --patients=8
 	$(BIN)/python tools/dicom_to_tfrecord.py --input=$(DEMO)/dicom --output=$(DEMO)/records \
