@@ -19,8 +19,6 @@ from tfcyclegan.privacy.reasons import Refusal
 
 INFLATED = 256 << 20
 """Largest deflated data set after inflating, in bytes."""
-DEEPEST = 64
-"""Deepest accepted nesting of sequences."""
 
 _LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT"}
 _UNDEFINED = 0xFFFFFFFF

@@ -68,7 +68,7 @@ def check_row(row: Mapping, vocabulary: Iterable[str]) -> None:
 
 # Pseudonyms, or `room/file:line` and exception classes of hygiene.Fault.
 _OWN = re.compile(
-    r"|[0-9a-f]{8}|[0-9a-f]{32}|[a-z_]+(/[a-z_]+)?:[0-9]{1,5}|[A-Z][A-Za-z0-9]{1,40}|[a-z]+\.error"
+    r"|[0-9a-f]{32}|[a-z_]+(/[a-z_]+)?:[0-9]{1,5}|[A-Z][A-Za-z0-9]{1,40}|[a-z]+\.error"
 )
 
 
