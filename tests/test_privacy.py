@@ -19,7 +19,7 @@ SPLITS = (("train", 0.8), ("val", 0.1), ("test", 0.1))
 
 
 def test_pseudonyms_are_openssls_hmac():
-    """printf 'tfcg1|patient|Hospital A|123456' | openssl dgst -sha256 -mac HMAC -macopt hexkey:KEY"""
+    """printf 'tfcg1|patient|Hospital A|123456' | openssl dgst -sha256 -mac HMAC -macopt hexkey:K"""
     assert KEY.of("patient", b"123456", b"Hospital A") == "e95791d3203e4acfa1c4642a94c6e987"
     assert KEY.of("series", b"1.2.3\0") == "72d58bae052d220e64f42b69735f4b4b"
     assert KEY.key_id == "933007a5"
