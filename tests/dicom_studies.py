@@ -153,15 +153,14 @@ def stack(
     for index in range(slices):
         position = position_of(index - slices / 2, orientation, spacing, rows, columns, gap, centre)
         points = coordinates(position, orientation, spacing, rows, columns)
-        images.append(
-            image(
-                np.rint(values(points)),
-                PixelSpacing=list(spacing),
-                ImagePositionPatient=[round(float(p), 6) for p in position],
-                ImageOrientationPatient=[float(f"{c:.9g}") for c in orientation],
-                **{"SpacingBetweenSlices": gap, "InstanceNumber": index + 1, **options},
-            )
-        )
+        tags = {
+            "PixelSpacing": list(spacing),
+            "ImagePositionPatient": [round(float(p), 6) for p in position],
+            "ImageOrientationPatient": [float(f"{c:.9g}") for c in orientation],
+            "SpacingBetweenSlices": gap,
+            "InstanceNumber": index + 1,
+        }
+        images.append(image(np.rint(values(points)), **{**tags, **options}))
     return images
 
 

@@ -151,9 +151,9 @@ class _Worker:
 
 
 def _serve(connection) -> None:
-    """The worker's loop: no core files, no error stream, no interrupts of its own."""
+    """The worker's loop: no core files, no output, no interrupts of its own."""
     hygiene.forbid_core_dumps()
-    hygiene.close_stderr()
+    hygiene.close_streams()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while (message := connection.recv()) is not None:

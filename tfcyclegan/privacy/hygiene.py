@@ -85,7 +85,7 @@ def silent_stderr() -> Iterator[None]:
     """Sends the error stream, native code's included, to /dev/null for the length of a block."""
     sys.stderr.flush()
     kept = os.dup(2)
-    close_stderr()
+    _to_nothing(2)
     try:
         yield
     finally:
@@ -94,11 +94,17 @@ def silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def close_stderr() -> None:
-    """Sends this process's error stream, native code's included, to /dev/null for good."""
+def close_streams() -> None:
+    """Sends all that this process prints, native code's included, to /dev/null for good."""
+    sys.stdout.flush()
     sys.stderr.flush()
+    _to_nothing(1)
+    _to_nothing(2)
+
+
+def _to_nothing(descriptor: int) -> None:
     nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
+    os.dup2(nothing, descriptor)
     os.close(nothing)
 
 

@@ -1,0 +1,82 @@
+"""Workers that die, hang or raise cost their own task and nothing else."""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from tfcyclegan.ingest.workers import Workers
+from tfcyclegan.privacy.hygiene import Fault
+
+
+def act(what):
+    if what == "die":
+        os.kill(os.getpid(), signal.SIGABRT)
+    if what == "hang":
+        time.sleep(60)
+    if what == "raise":
+        raise ValueError("DOE^JOHN")
+    if what == "shout":
+        os.write(2, b"DOE^JOHN")
+        print("DOE^JOHN")
+        print("DOE^JOHN", file=sys.stderr)
+    if what == "hoard":
+        return len(bytearray(64 << 30))
+    if what == "tensorflow":
+        return "tensorflow" in sys.modules
+    return what
+
+
+def results(*tasks, count=2, timeout_s=20.0):
+    with Workers(count, timeout_s) as workers:
+        return list(workers.map(act, [(task,) for task in tasks]))
+
+
+def test_results_come_in_the_order_of_the_tasks():
+    assert results(*range(40)) == list(range(40))
+
+
+def test_a_dead_worker_is_replaced():
+    found = results(1, "die", 2, "die", "die", 3, 4, 5)
+    crash = Fault("decoder_crash")
+    assert found == [1, crash, 2, crash, crash, 3, 4, 5]
+
+
+def test_a_late_worker_is_replaced():
+    start = time.monotonic()
+    assert results("hang", 1, 2, timeout_s=1.0, count=1) == [Fault("timeout"), 1, 2]
+    assert time.monotonic() - start < 15
+
+
+def test_an_exception_leaves_its_class_only():
+    (found,) = results("raise", count=1)
+    assert (found.reason, found.error) == ("internal", "ValueError")
+
+
+def test_memory_is_limited():
+    assert results("hoard", 1, count=1)[0].reason == "memory"
+
+
+def test_nothing_of_a_worker_reaches_the_terminal(capfd):
+    results("shout", "die", "raise")
+    captured = capfd.readouterr()
+    assert "DOE" not in captured.out + captured.err
+
+
+def test_workers_never_load_tensorflow():
+    modules = ("tfcyclegan.ingest.scan", "tfcyclegan.ingest.convert")
+    with Workers(1, preload=modules) as workers:
+        assert list(workers.map(act, [("tensorflow",)])) == [False]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_set_can_be_used_twice_and_beside_another(count):
+    with Workers(count) as workers:
+        assert list(workers.map(act, [(1,), (2,)])) == [1, 2]
+        stream = workers.map(act, [(n,) for n in range(6)])
+        assert next(stream) == 0
+        with workers.one_more() as other:
+            assert list(other.map(act, [("a",)])) == ["a"]
+        assert list(stream) == [1, 2, 3, 4, 5]
