@@ -69,7 +69,10 @@ def parse(blob: bytes, *, pixels: bool) -> Parsed:
         raise Refusal("truncated") from error
     except (InvalidDicomError, ValueError, KeyError, TypeError, struct.error) as error:
         raise Refusal("parse_error") from error
-    return Parsed(dataset, syntax, blob, len(blob) if pixels else stream.tell())
+    parsed = Parsed(dataset, syntax, blob, len(blob) if pixels else stream.tell())
+    if not pixels and _is_cut(parsed):
+        raise Refusal("truncated")
+    return parsed
 
 
 def _meta(blob: bytes) -> tuple[uid.UID, int]:
@@ -123,8 +126,7 @@ def pixel_element(parsed: Parsed) -> tuple[int, int]:
     """
     blob, at = parsed.blob, parsed.pixels_at
     if at + 8 > len(blob):
-        # pydicom stops without a word where a file ends within an element.
-        raise Refusal("truncated" if _is_cut(parsed) else "no_pixels")
+        raise Refusal("no_pixels")
     little = parsed.transfer_syntax != uid.ExplicitVRBigEndian
     order = "<" if little else ">"
     group, element = struct.unpack_from(f"{order}HH", blob, at)
@@ -139,7 +141,9 @@ def pixel_element(parsed: Parsed) -> tuple[int, int]:
 
 
 def _is_cut(parsed: Parsed) -> bool:
-    """Tells whether the bytes end elsewhere than the last element that was parsed."""
+    """Tells whether the bytes end within an element, which pydicom passes over without a word."""
+    if parsed.pixels_at < len(parsed.blob):
+        return False
     last = parsed.dataset.get_item(max(parsed.dataset.keys(), default=0))
     if not isinstance(last, RawDataElement) or last.length == _UNDEFINED:
         return False

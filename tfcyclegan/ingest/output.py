@@ -34,34 +34,42 @@ def claimed(directory: pathlib.Path, identity: dict) -> Iterator[None]:
         UserError: It cannot be written (6); or another process holds it, it has foreign files, or
             shards of another configuration or key (8).
     """
+    lock = _take(directory)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise UserError(
-            "--output cannot be written. Name a directory that you can write to.", NOT_WRITABLE
-        ) from error
-    try:
-        _take(lock)
         _check_contents(directory, identity)
         _forget(directory)
         write(directory / _STATE, json.dumps(identity, sort_keys=True))
         yield
         (directory / _STATE).unlink()
     finally:
+        # Removed while it is still held: whoever opened it meanwhile sees that it is gone.
         with contextlib.suppress(OSError):
             (directory / _LOCK).unlink()
         os.close(lock)
 
 
-def _take(lock: int) -> None:
+def _take(directory: pathlib.Path) -> int:
+    """Returns the descriptor of the lock file; its lock ends with the process, however it ends."""
+    path = directory / _LOCK
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UserError(
+            "--output cannot be written. Name a directory that you can write to.", NOT_WRITABLE
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        mine = os.path.samestat(os.fstat(lock), os.stat(path))
+    except OSError:
+        mine = False
+    if not mine:
+        os.close(lock)
         raise UserError(
             "--output is in use by another conversion. Wait for it, or name another directory.",
             MISMATCH,
-        ) from error
+        )
+    return lock
 
 
 def _check_contents(directory: pathlib.Path, identity: dict) -> None:
