@@ -1,0 +1,209 @@
+"""Real scans: nine patients against their NIfTI originals, and scanners' test images.
+
+Both collections stay outside the project; the tests skip where they are absent.
+"""
+
+import collections
+import json
+import os
+import pathlib
+
+import gdcm
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+from ingest_runs import KEY, Result, config, convert, scanner
+
+from tfcyclegan.dicom import headers, pixels, silence, source
+from tfcyclegan.errors import UserError
+from tfcyclegan.ingest import pipeline
+from tfcyclegan.privacy import hygiene
+from tfcyclegan.privacy.pseudonyms import Pseudonyms
+
+SHARED = pathlib.Path(__file__).resolve().parent.parent.parent / "shared"
+MRI, ZOO = SHARED / "mri", SHARED / "dicom_zoo"
+needs_mri = pytest.mark.skipif(not MRI.is_dir(), reason="needs the scans of ../shared/mri")
+needs_zoo = pytest.mark.skipif(not ZOO.is_dir(), reason="needs ../shared/dicom_zoo")
+CASES = {number: f"case0{number}" for number in range(1, 10)}
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mri")
+    code, result = convert(folder, MRI / "dicom", "--workers=2", "--min_foreground=0")
+    assert code == 0
+    series = collections.defaultdict(list)
+    for record in result.records():
+        series[record["id/series"].decode()].append(record)
+    return result, series
+
+
+def pseudonym(case: str, sequence: str) -> str:
+    """The key of a case's series, by the folders that the collection keeps them in."""
+    folders = {"t2": ("S2", "S5"), "flair": ("S3", "S6")}[sequence]
+    study = MRI / "dicom" / case / "study1"
+    folder = next(study / name for name in folders if (study / name).is_dir())
+    first = pydicom.dcmread(sorted(folder.iterdir())[0], stop_before_pixels=True)
+    return Pseudonyms(KEY).of("series", str(first.SeriesInstanceUID).encode())
+
+
+@needs_mri
+def test_both_sequences_of_every_study_and_nothing_else(converted):
+    result, series = converted
+    kinds = collections.Counter(r[0]["series/class"] for r in series.values())
+    studies = collections.Counter(r[0]["id/study"] for r in series.values())
+    assert kinds == {b"t2": 10, b"flair": 10} and set(studies.values()) == {2}
+    assert len(studies) == 10 and result.card["splits"]["train"]["patients"] == 9
+    assert result.card["series"]["skipped"] == {"localizer": 6, "other_sequence": 3}
+    assert result.card["objects"]["quarantined"] == {}
+
+
+@needs_mri
+@pytest.mark.parametrize("case", [CASES[n] for n in range(1, 7)])
+@pytest.mark.parametrize("sequence", ["t2", "flair"])
+def test_records_are_the_nifti_of_the_same_patient(converted, case, sequence):
+    _, series = converted
+    records = series[pseudonym(case, sequence)]
+    path = MRI / "nifti" / case / f"{'T2' if sequence == 't2' else 'FLAIR'}.nii.gz"
+    volume = nib.as_closest_canonical(nib.load(path)).get_fdata()
+    assert len(records) == volume.shape[2]
+    # case05's files hold whole numbers times a slope of up to 2.4, case06's FLAIR an offset.
+    tolerance = 3e-4 if case == "case05" else 1e-5
+    inverted = case == "case06" and sequence == "flair"
+    for number, record in enumerate(records):
+        # Canonical NIfTI counts to the right, the front and the head; the display to the left,
+        # the back and downwards.
+        truth = volume[::-1, ::-1, number].T
+        lo, hi = float(record["image/scale_lo"]), float(record["image/scale_hi"])
+        if inverted:
+            truth = truth + 49153
+        found = (scanner(record) - np.clip(truth, lo, hi)) / (hi - lo)
+        assert np.abs(found).max() < tolerance
+
+
+@needs_mri
+def test_both_series_of_a_study_share_grid_and_height(converted):
+    _, series = converted
+    studies = collections.defaultdict(dict)
+    for records in series.values():
+        studies[records[0]["id/study"]][records[0]["series/class"]] = records
+    for pair in studies.values():
+        t2, flair = pair[b"t2"], pair[b"flair"]
+        assert {r["geom/grid"] for r in t2} == {r["geom/grid"] for r in flair}
+        lowest = min(t2[0]["geom/frame_pos_mm"], flair[0]["geom/frame_pos_mm"])
+        assert lowest == pytest.approx(0, abs=1e-3)
+
+
+@needs_mri
+@pytest.mark.parametrize("case", ["case07", "case08", "case09"])
+def test_heads_of_different_grids_coincide(converted, case):
+    """T2 and FLAIR differ in contrast, but outlines of nearly registered heads overlap."""
+    _, series = converted
+    t2, flair = series[pseudonym(case, "t2")], series[pseudonym(case, "flair")]
+    overlaps = []
+    for a in t2[len(t2) // 3 : 2 * len(t2) // 3]:
+        b = min(flair, key=lambda r: abs(r["geom/frame_pos_mm"] - a["geom/frame_pos_mm"]))
+        one, other = (r["image/data"] > 6554 for r in (a, b))
+        overlaps.append(2 * (one & other).sum() / (one.sum() + other.sum()))
+        swapped = 2 * (one & other[::-1]).sum() / (one.sum() + other.sum())
+        assert overlaps[-1] > swapped, "front and back are told apart"
+    assert np.median(overlaps) > 0.8
+
+
+@needs_mri
+def test_no_planted_identifier_leaves_the_studies(converted):
+    result, _ = converted
+    words = set()
+
+    def collect(value):
+        if isinstance(value, dict):
+            for inner in value.values():
+                collect(inner)
+        else:
+            words.update({value, *value.split("^")})
+
+    collect(json.loads((MRI / "canaries.json").read_text()))
+    words = {word for word in words if len(word) > 5 and word != "Canary"}
+    assert len(words) > 100
+    texts = {name: content for name, content in result.files().items() if "tfrecord" not in name}
+    texts["records"] = b"".join(
+        np.asarray(value).tobytes()
+        for record in result.records()
+        for name, value in record.items()
+        if name != "image/data"
+    )
+    texts["names"] = "".join(result.files()).encode()
+    for word in words:
+        for text in (word, word[::-1], word.lower()):
+            for form in (text.encode(), text.encode("utf-16-le"), text.encode().hex().encode()):
+                assert not [name for name, content in texts.items() if form in content]
+    for path in result.directory.glob("*.tfrecord"):
+        content = path.read_bytes()
+        assert not [word for word in words if word.encode() in content]
+
+
+def series_of(root):
+    """Real files, one per series."""
+    first = {}
+    with silence.silenced():
+        for item in source.walk([root]):
+            blob = hygiene.isolated(item.read)
+            frames = hygiene.isolated(read, blob) if isinstance(blob, bytes) else []
+            if isinstance(frames, list):
+                for frame in frames:
+                    first.setdefault(frame.series, (os.fsdecode(item.path), blob, frame))
+    return list(first.values())
+
+
+def read(blob):
+    return headers.read(blob, 0, Pseudonyms(KEY), allow_derived=True)
+
+
+@needs_mri
+@pytest.mark.parametrize("case", list(CASES.values()))
+def test_gdcm_reads_the_same_stored_values(case):
+    compared = 0
+    for path, blob, frame in series_of(MRI / "dicom" / case / "study1"):
+        reader = gdcm.ImageReader()
+        reader.SetFileName(path)
+        if not reader.Read():
+            continue
+        image = reader.GetImage()
+        buffer = image.GetBuffer().encode("utf-8", "surrogateescape")
+        theirs = np.frombuffer(buffer, "<i2" if frame.layout.signed else "<u2")
+        shape = (-1, frame.layout.rows, frame.layout.columns)
+        theirs = theirs.reshape(shape)[frame.frame_index]
+        ((ours, _),) = pixels.decode(blob, [frame.frame_index], frame.layout)
+        np.testing.assert_array_equal(ours, theirs)
+        compared += 1
+    assert compared >= 2
+
+
+@needs_zoo
+def test_of_the_scanners_test_images_none_is_t2_or_flair(tmp_path):
+    with pytest.raises(UserError, match="Nothing was converted") as caught:
+        pipeline.run(config(tmp_path, ZOO))
+    assert caught.value.exit_code == 3
+    result = Result(tmp_path / "out")
+    files = sum(path.is_file() for path in ZOO.rglob("*"))
+    assert sum(result.reasons.values()) == files == len(result.lines("audit.jsonl"))
+    assert set(result.reasons) == {"dwi", "mosaic", "not_dicom", "too_few_slices"}
+    assert result.lines("quarantine.jsonl") == []
+
+
+@needs_zoo
+def test_compressed_test_images_decode_as_gdcm_does():
+    compared = set()
+    for path, blob, frame in series_of(ZOO):
+        if not pixels.DECODERS[pydicom.uid.UID(frame.layout.transfer_syntax)]:
+            continue
+        reader = gdcm.ImageReader()
+        reader.SetFileName(path)
+        assert reader.Read()
+        buffer = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
+        theirs = np.frombuffer(buffer, "<u2").reshape(frame.layout.rows, frame.layout.columns)
+        ((ours, _),) = pixels.decode(blob, [0], frame.layout)
+        np.testing.assert_array_equal(ours, theirs)
+        compared.add(frame.layout.transfer_syntax)
+    assert compared == {"1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.90"}
