@@ -9,7 +9,7 @@ import dataclasses
 import math
 import re
 
-from tfcyclegan.dicom.frames import Physics
+from tfcyclegan.dicom.frames import HINTS, Physics
 
 _TEXT = {
     "localizer": re.compile(r"\b(loc|localizer|localiser|scout|survey|3.?plane|aahscout)\b"),
@@ -52,7 +52,7 @@ def hints(text: str) -> frozenset[str]:
     specific hint removes the more general one.
     """
     text = text.lower().replace("_", " ")
-    found = {name for name, pattern in _TEXT.items() if pattern.search(text)}
+    found = {name for name in HINTS if _TEXT[name].search(text)}
     if found & {"t1_flair", "stir"}:
         found -= {"flair", "t2"}
     if "flair" in found:
