@@ -16,6 +16,7 @@ from tfcyclegan.metrics import (
     psnr_slice_mean,
     psnr_volume,
 )
+from tfcyclegan.strategies import make_strategy
 
 GRAPH_TOLERANCE_DB = 1e-4
 
@@ -189,7 +190,7 @@ def test_keras_metric_equals_the_kernel_over_batches(pair):
 def test_keras_metric_adds_up_over_replicas(pair):
     a, b = (image.astype(np.float32) for image in pair)
     b[0] = a[0]
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = make_strategy("mirrored")
     with strategy.scope():
         metric = PSNR(data_range=1.0)
     batches = tf.data.Dataset.from_tensor_slices((a, b)).batch(4)

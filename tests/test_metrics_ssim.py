@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tfcyclegan.metrics import SSIM, interior, ms_ssim, ssim, ssim_graph, ssim_map
 from tfcyclegan.metrics.image_pairs import RANGE_SLACK
+from tfcyclegan.strategies import make_strategy
 
 GRAPH_TOLERANCE = 2e-5
 """Float32 moments against float64 ones; the worst case is a bright flat patch."""
@@ -218,7 +219,7 @@ def test_keras_metric_equals_the_kernel_over_batches(pair):
 
 def test_keras_metric_adds_up_over_replicas(pair):
     a, b = (image.astype(np.float32) for image in pair)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = make_strategy("mirrored")
     assert strategy.num_replicas_in_sync == 2
     with strategy.scope():
         metric = SSIM(data_range=1.0)

@@ -19,8 +19,14 @@ def make_strategy(kind: str) -> tf.distribute.Strategy:
     if kind == "single" or (kind == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
     if kind in ("auto", "mirrored"):
-        devices = gpus or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        if gpus:
+            return tf.distribute.MirroredStrategy([device.name for device in gpus])
+        devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+        # Replicas on one CPU share its memory. Collectives would only copy, and their keys, which
+        # belong to the process, would make a second strategy of the process fail.
+        return tf.distribute.MirroredStrategy(
+            devices, cross_device_ops=tf.distribute.ReductionToOneDevice()
+        )
     raise UserError(f"--strategy: expected auto, single or mirrored. Received: {kind}.")
 
 

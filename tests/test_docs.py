@@ -1,0 +1,59 @@
+"""Commands in the documents parse, files they name exist, links lead somewhere."""
+
+import pathlib
+import re
+import shlex
+
+import pytest
+
+from tfcyclegan.config import COMMANDS
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(page: pathlib.Path) -> list[tuple[str, list[str]]]:
+    """(command, its flags) of each line of a code block that starts one of the commands."""
+    found = []
+    for block in re.findall(r"```[a-z]*\n(.*?)```", page.read_text(), re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            for name in COMMANDS:
+                start = name if name.startswith("python") else f"python {name}"
+                if line.startswith(start):
+                    found.append((name, shlex.split(line.removeprefix(start), comments=True)))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_parse(page):
+    for name, words in commands(page):
+        words = [word for word in words if word.startswith("--")]
+        words = [re.sub(r"=configs/", f"={ROOT}/configs/", word) for word in words]
+        COMMANDS[name].parse(*words)
+
+
+def test_the_readme_shows_the_whole_road():
+    shown = [name for name, _ in commands(ROOT / "README.md")]
+    assert shown == [
+        "tools/dicom_to_tfrecord.py",
+        "python -m tfcyclegan.train",
+        "python -m tfcyclegan.evaluate",
+        "python -m tfcyclegan.export",
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_files_exist(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+    for target in re.findall(r"`((?:tests|tools|configs|tfcyclegan|docs)/[\w/.]+\.\w+)`", text):
+        assert (ROOT / target).exists(), target
+
+
+def test_make_targets_of_the_documents_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        for target in re.findall(r"^make (?!PYTHON)([a-z]+)", page.read_text(), re.MULTILINE):
+            assert target in targets, f"{page.name}: make {target}"
