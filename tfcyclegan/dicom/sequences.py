@@ -78,6 +78,8 @@ def exclusion(physics: Physics, *, allow_derived: bool) -> str:
 
 def classify(physics: Physics) -> Decision:
     """Returns the class of an image that `exclusion` let pass."""
+    if physics.stated:
+        return Decision(physics.stated, 1.0)
     decision = _by_physics(physics)
     if decision.reason:
         return decision

@@ -11,7 +11,7 @@ from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.geometry import gaps
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Task, placement_of
 from tfcyclegan.privacy.reasons import Refusal
-from tfcyclegan.records import SIZE
+from tfcyclegan.records import MASKS, SIZE
 
 FOREGROUND = 0.1
 """A voxel above this is foreground, in unit range: air and its noise lie below."""
@@ -25,11 +25,13 @@ class Slice:
         frame: Its header.
         image: Scanner units in canonical display, float32 [height, width].
         padded: True where a voxel is padding, or None if none is.
+        masks: Of records.MASKS to bool [height, width], those that there are.
     """
 
     frame: Frame
     image: np.ndarray
     padded: np.ndarray | None
+    masks: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def records_of(
@@ -70,7 +72,7 @@ def records_of(
             dropped.append(item.frame)
             continue
         place = _position_features(task, slices, index)
-        records.append({**common, **features, **place})
+        records.append({**common, **features, **_mask_features(task, item), **place})
     return records, dropped
 
 
@@ -109,7 +111,7 @@ def _volume_features(task: Task, frames: list[Frame], window: tuple[float, float
         "image/scale_lo": window[0],
         "image/scale_hi": window[1],
         "series/class": task.series.sequence,
-        "series/class_source": "rule",
+        "series/class_source": "mapping" if physics.stated else "rule",
         "series/class_confidence": task.series.confidence,
         "mr/te_ms": _coarse(physics.te_ms),
         "mr/tr_ms": _coarse(physics.tr_ms),
@@ -153,6 +155,16 @@ def _slice_features(
         "image/data": intensity.unit_to_stored(unit),
         "image/content_box": [y0, x0, height, width],
         "foreground": float(np.count_nonzero(unit > FOREGROUND) / inside),
+    }
+
+
+def _mask_features(task: Task, item: Slice) -> dict:
+    placement = placement_of(item.frame)
+    return {
+        f"mask/{name}": resampling.nearest(item.masks[name], placement, task.grid)
+        if name in item.masks
+        else None
+        for name in MASKS
     }
 
 
