@@ -217,6 +217,7 @@ def decode_mask(packed):
 
     # An empty string is padded with zeros to the fixed length.
     rows = tf.io.decode_raw(packed, tf.uint8, fixed_length=_MASK_BYTES)
-    bits = tf.bitwise.right_shift(rows[..., tf.newaxis], tf.range(7, -1, -1, tf.uint8)) & 1
+    shifts = tf.constant([7, 6, 5, 4, 3, 2, 1, 0], tf.uint8)
+    bits = tf.bitwise.right_shift(rows[..., tf.newaxis], shifts) & 1
     mask = tf.reshape(tf.cast(bits, tf.bool), [-1, SIZE, SIZE])
     return mask, tf.strings.length(packed) > 0
