@@ -3,7 +3,6 @@
 import pathlib
 import re
 
-from tfcyclegan import records
 from tfcyclegan.ingest import output
 from tfcyclegan.privacy import guard, reasons
 
@@ -18,16 +17,6 @@ def rows(title: str) -> dict[str, str]:
 def test_every_reason_is_explained_as_in_the_program():
     assert rows("skipped") == reasons.SKIPPED
     assert rows("quarantined") == reasons.QUARANTINED
-
-
-def test_every_feature_is_listed():
-    table = PAGE.partition("| feature | meaning |")[2].partition("\n\n")[0]
-    found = set()
-    for line in table.splitlines()[2:]:
-        names = re.findall(r"`([\w/]+)`", line.split("|")[1])
-        room = names[0].partition("/")[0]
-        found |= {name if "/" in name else f"{room}/{name}" for name in names}
-    assert found == set(records.FIELDS)
 
 
 def test_exit_codes_are_those_of_the_program():
