@@ -77,6 +77,9 @@ class IngestConfig(Command):
         "Acquisition plane that is kept.",
         choices=["axial", "coronal", "sagittal", "oblique"],
     )
+    reformat_3d: bool = flag(
+        False, "Cut isotropic 3D volumes that were acquired in other planes into slices of --plane."
+    )
     monochrome1: str = flag(
         "invert", "What to do with MONOCHROME1 images.", choices=["invert", "refuse"]
     )

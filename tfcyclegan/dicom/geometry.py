@@ -57,6 +57,11 @@ class Axes:
         return image[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
 
+def display_of(plane: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the directions [3] of rows and columns of a plane's canonical display."""
+    return next((x, y) for name, x, y in _DISPLAY.values() if name == plane)
+
+
 @functools.lru_cache(maxsize=1024)
 def canonical_axes(orientation: tuple[float, ...]) -> Axes:
     """Returns the canonical display of images with this ImageOrientationPatient (6 cosines)."""

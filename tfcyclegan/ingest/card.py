@@ -76,7 +76,7 @@ def card(
         "key_id": key_id,
         "name": settings.name,
         "splits": _splits(shards, tasks),
-        "planes": _by_patient(tasks, lambda task: task.series.plane),
+        "planes": _by_patient(tasks, lambda task: task.plane),
         "manufacturers": _by_patient(tasks, lambda task: task.series.volume.physics.manufacturer),
         "objects": ledger.objects(),
         "series": ledger.series(),
@@ -93,7 +93,8 @@ def card(
             + ("cropped or padded" if settings.fixed_spacing else "the larger field of view fits"),
             "fixed_spacing_mm": settings.fixed_spacing,
             "display": "rows A-P and columns R-L (axial), rows S-I (coronal, sagittal)",
-            "through_plane": "as acquired, never interpolated",
+            "through_plane": "as acquired, never interpolated"
+            + (", but for 3D volumes of other planes" if settings.reformat_3d else ""),
             "min_foreground": settings.min_foreground,
             "slices": list(settings.slices),
         },

@@ -10,7 +10,8 @@ from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import features
 from tfcyclegan.ingest.features import Slice
-from tfcyclegan.ingest.plan import Settings, Task, placement_of
+from tfcyclegan.ingest.grids import placement_of
+from tfcyclegan.ingest.plan import Settings, Task
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -63,6 +64,9 @@ def convert(
         refused += [(item.frame, result) for item in slices]
         return Converted([], [], refused, result, warnings)
     records, dropped = result
+    if task.target:
+        # A slice of the new plane is no input object; each object has a part in all of them.
+        dropped = [] if records else [(item.frame, dropped[0][1]) for item in slices]
     refused += [(frame, Fault(reason)) for frame, reason in dropped]
     gone = {id(frame) for frame, _ in dropped}
     kept = [item.frame for item in slices if id(item.frame) not in gone]

@@ -6,9 +6,11 @@ import math
 import numpy as np
 
 from tfcyclegan import intensity
-from tfcyclegan.dicom import resampling, volumes
+from tfcyclegan.dicom import reformat, resampling, volumes
 from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task, placement_of
+from tfcyclegan.dicom.reformat import Lattice
+from tfcyclegan.ingest.grids import placement_of
+from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
 from tfcyclegan.privacy.reasons import Refusal
 from tfcyclegan.records import SIZE
 
@@ -50,8 +52,10 @@ def records_of(
     """
     if len(slices) < FEWEST_SLICES:
         raise Refusal("too_few_slices")
-    if settings.require_complete and _incomplete(task, slices):
+    if (settings.require_complete or task.target) and _incomplete(task, slices):
         raise Refusal("gap")
+    if task.target:
+        slices = _reformatted(task.target, slices)
     volume = np.stack([item.image for item in slices])
     valid = _valid(slices)
     if slices[0].frame.layout.inverted:
@@ -85,6 +89,27 @@ def _incomplete(task: Task, slices: list[Slice]) -> bool:
         for frames in ((item.frame for item in slices), task.series.volume.frames)
     )
     return found != planned
+
+
+def _reformatted(target: Lattice, slices: list[Slice]) -> list[Slice]:
+    """Returns the slices of another plane; what lies outside the volume is padding."""
+    source = reformat.lattice_of([placement_of(item.frame) for item in slices])
+    if source is None:
+        raise Refusal("gap")
+    images = reformat.sample(np.stack([item.image for item in slices]), source, target)
+    found = [
+        Slice(frame, image, outside if outside.any() else None)
+        for frame, (image, outside) in zip(target.frames(slices[0].frame), images, strict=True)
+    ]
+    valid = _valid(slices)
+    if valid is None:
+        return found
+    # A voxel that padding has any part in is padding.
+    shares = reformat.sample((~valid).astype(np.float32), source, target)
+    return [
+        Slice(item.frame, item.image, outside | (share > 0))
+        for item, (share, outside) in zip(found, shares, strict=True)
+    ]
 
 
 def _valid(slices: list[Slice]) -> np.ndarray | None:
@@ -133,7 +158,7 @@ def _volume_features(task: Task, frames: list[Frame], window: tuple[float, float
         "mr/manufacturer": physics.manufacturer,
         "mr/acq_dim": physics.acq_dim,
         "mr/contrast": physics.contrast,
-        "mr/plane": task.series.plane,
+        "mr/plane": task.plane,
         "geom/src_spacing_mm": [placement.dy, placement.dx],
         "geom/out_spacing_mm": task.grid.spacing,
         "geom/slice_thickness_mm": first.thickness,

@@ -20,8 +20,8 @@ from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.records import PLANES, SEQUENCES
 
 CONVERTED, SKIPPED, QUARANTINED = "converted", "skipped", "quarantined"
-VOCABULARY = {CONVERTED, SKIPPED, QUARANTINED, "scan", "plan", "convert", "gap", SKIP}
-VOCABULARY |= {*reasons.ALL, *SEQUENCES, *PLANES}
+VOCABULARY = {CONVERTED, SKIPPED, QUARANTINED, "scan", "plan", "convert", "gap", "reformatted"}
+VOCABULARY |= {*reasons.ALL, *SEQUENCES, *PLANES, SKIP}
 """Every word that a report may hold besides pseudonyms and code locations."""
 
 COLUMNS = (
@@ -174,7 +174,7 @@ def _series_row(series: Series, reason: str) -> dict:
         "plane": series.plane,
         "proposed": series.proposed or series.sequence,
         "confidence": series.confidence,
-        "note": "gap" if series.gap else "",
+        "note": "gap" if series.gap else "reformatted" if series.target else "",
     }
 
 

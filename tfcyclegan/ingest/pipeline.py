@@ -129,6 +129,7 @@ def settings_of(config: IngestConfig, classes: mapping.Classes) -> Settings:
         slices=(float(lowest), float(highest)),
         percentiles=intensity.WINDOWS[config.normalization],
         fixed_spacing=config.fixed_spacing,
+        reformat_3d=config.reformat_3d,
     )
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from tfcyclegan import intensity, manifest
 from tfcyclegan.dicom import geometry, sequences, volumes
 from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.geometry import Grid, Placement
+from tfcyclegan.dicom.geometry import Grid
+from tfcyclegan.dicom.reformat import Lattice
 from tfcyclegan.dicom.sequences import Decision
 from tfcyclegan.dicom.volumes import Volume
+from tfcyclegan.ingest import grids
 from tfcyclegan.privacy.pseudonyms import Pseudonyms, split_of
 from tfcyclegan.records import SEQUENCES
 
@@ -40,6 +42,7 @@ class Settings:
         slices: Lowest and highest slice_frac that is kept.
         percentiles: Of a volume, that become 0 and 1 in unit range.
         fixed_spacing: mm per pixel of every grid; 0 fits the largest field of view.
+        reformat_3d: Whether 3D volumes of other planes are cut into slices of `plane`.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Settings:
     slices: tuple[float, float] = (0.0, 1.0)
     percentiles: tuple[float, float] = intensity.WINDOW_PERCENTILES
     fixed_spacing: float = 0.0
+    reformat_3d: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,13 +68,14 @@ class Series:
 
     Attributes:
         volume: Its slices.
-        plane: Of records.PLANES.
+        plane: Acquired plane, of records.PLANES.
         sequence: Its class.
         confidence: Of the class.
         reason: Why it is not converted, or empty.
         gap: Whether slices are missing or unevenly spaced.
         class_source: "rule" or "mapping".
         proposed: What the rules say; `sequence` differs where the operator does.
+        target: Its voxels as slices of the wanted plane, where it is to be reformatted.
     """
 
     volume: Volume
@@ -81,6 +86,12 @@ class Series:
     gap: bool
     class_source: str = "rule"
     proposed: str = ""
+    target: Lattice | None = None
+
+    @property
+    def slices(self) -> int:
+        """Slices that records may be made of."""
+        return len(self.volume.frames) if self.target is None else self.target.slices
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,6 +105,7 @@ class Task:
         base_depth: Position of the lowest slice of the study's frame of reference and plane, mm.
         split: Split of its patient.
         shard: File that it goes to.
+        target: Voxels of its slices in the wanted plane; None if it was acquired in it.
     """
 
     series: Series
@@ -102,6 +114,14 @@ class Task:
     base_depth: float
     split: str
     shard: str
+    target: Lattice | None = None
+
+    @property
+    def plane(self) -> str:
+        """Plane of its records, of records.PLANES."""
+        acquired = self.series.volume.first.orientation
+        orientation = acquired if self.target is None else self.target.orientation
+        return geometry.canonical_axes(orientation).plane
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +171,9 @@ def _judge(volume: Volume, user_class: str, settings: Settings) -> Series:
         allow_derived=settings.allow_derived,
         keep_dwi="dwi" in settings.keep_sequences,
     )
+    reformatted = settings.reformat_3d and "oblique" not in (plane, settings.plane)
+    reformatted = reformatted and plane != settings.plane
+    target = grids.target_of(volume, settings.plane) if reformatted else None
     tests = (
         (excluded, True),
         ("too_few_slices", len(volume.frames) < FEWEST_SLICES),
@@ -158,15 +181,14 @@ def _judge(volume: Volume, user_class: str, settings: Settings) -> Series:
         (decision.reason, True),
         ("other_sequence", decision.sequence not in settings.keep_sequences),
         ("post_contrast", settings.exclude_post_contrast and volume.physics.contrast == "yes"),
-        ("other_plane", plane != settings.plane),
+        ("other_plane", plane != settings.plane and target is None),
         ("mono1", volume.first.layout.inverted and settings.monochrome1 == "refuse"),
         ("gap", settings.require_complete and gap),
     )
     reason = next((reason for reason, applies in tests if reason and applies), "")
     source = "mapping" if mapped else "rule"
-    return Series(
-        volume, plane, decision.sequence, decision.confidence, reason, gap, source, rule.sequence
-    )
+    facts = (decision.sequence, decision.confidence, reason, gap, source, rule.sequence)
+    return Series(volume, plane, *facts, target)
 
 
 def _shards(
@@ -177,7 +199,7 @@ def _shards(
     members: collections.Counter = collections.Counter()
     for item in accepted:
         home = splits[item.volume.first.patient], item.sequence
-        slices[home] += len(item.volume.frames)
+        slices[home] += item.slices
         members[home] += 1
     names = {}
     for home in sorted(slices):
@@ -198,14 +220,6 @@ def _studies(accepted: list[Series]) -> list[list[Series]]:
     return [members for _, members in sorted(studies.items())]
 
 
-def placement_of(frame: Frame) -> Placement:
-    """Returns where a frame's canonical display lies in the patient."""
-    layout = frame.layout
-    return geometry.place(
-        frame.position, frame.orientation, frame.spacing, layout.rows, layout.columns
-    )
-
-
 def _place(
     members: Sequence[Series],
     pseudonyms: Pseudonyms,
@@ -215,25 +229,14 @@ def _place(
 ) -> list[Task]:
     """Gives the series of a study their grids and their common zero of depth."""
     members = sorted(members, key=lambda item: item.volume.key)
-    grids = geometry.study_grids(
-        [placement_of(item.volume.first) for item in members], spacing=fixed_spacing or None
-    )
-    base: dict[int, float] = {}
-    for item, grid in zip(members, grids, strict=True):
-        lowest = min(grid.depth(placement_of(frame)) for frame in item.volume.frames)
-        base[id(grid)] = min(lowest, base.get(id(grid), math.inf))
+    parts = [(item.volume, item.target) for item in members]
+    places = grids.sites(parts, pseudonyms, fixed_spacing=fixed_spacing or None)
     tasks = []
-    for item, grid in zip(members, grids, strict=True):
-        first = item.volume.first
-        split = splits[first.patient]
+    for item, site in zip(members, places, strict=True):
+        split = splits[item.volume.first.patient]
         names = shards[split, item.sequence]
         shard = names[int(item.volume.key, 16) % len(names)]
-        grid_id = _grid_id(first, grid, pseudonyms)
-        tasks.append(Task(item, grid, grid_id, base[id(grid)], split, shard))
+        tasks.append(
+            Task(item, site.grid, site.grid_id, site.base_depth, split, shard, site.target)
+        )
     return tasks
-
-
-def _grid_id(first: Frame, grid: Grid, pseudonyms: Pseudonyms) -> str:
-    numbers = [*grid.x, *grid.y, grid.u, grid.v, grid.spacing]
-    text = ",".join(f"{number:.6f}" for number in numbers)
-    return pseudonyms.of("grid", f"{first.study}|{first.frame_of_ref}|{text}".encode())

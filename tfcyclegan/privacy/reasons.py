@@ -19,7 +19,7 @@ SKIPPED = {
     "unsure": "Physics and text disagree, or not enough is known; see series.csv.",
     "user_skip": "--mapping says skip.",
     "post_contrast": "After a contrast agent, and --exclude_post_contrast.",
-    "other_plane": "Acquired in another plane than --plane.",
+    "other_plane": "Acquired in another plane than --plane, and not reformatted.",
     "too_few_slices": "Fewer than five slices: not a volume.",
     "low_foreground": "Less foreground than --min_foreground.",
     "outside_slices": "Lower or higher in the volume than --slices.",
