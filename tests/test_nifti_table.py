@@ -36,9 +36,9 @@ def test_rows_become_images_with_their_masks(tmp_path):
     assert "P1" not in repr(objects) and "nii" not in repr(objects)
 
 
-def test_byte_order_mark_line_ends_case_blank_rows_and_spaces_do_not_matter(tmp_path):
+def test_byte_order_mark_line_ends_semicolons_case_blank_rows_and_spaces_do_not_matter(tmp_path):
     plain = read(tmp_path, f"{HEADING}\nP1,s,t2,x\n")
-    odd = read(tmp_path, b"\xef\xbb\xbfPatient, STUDY,sequence,path\r\n,,,\r\n P1 ,s,T2,x\r\n\r\n")
+    odd = read(tmp_path, b"\xef\xbb\xbfPatient; STUDY;sequence;path\r\n;;;\r\n P1 ;s;T2;x\r\n\r\n")
     fields = ("patient", "study", "sequence", "relative", "refused")
     assert [[getattr(o, f) for f in fields] for o in plain] == [
         [getattr(o, f) for f in fields] for o in odd
@@ -64,7 +64,7 @@ def test_a_file_that_cannot_be_read_is_left_to_the_account(tmp_path):
     ("text", "message"),
     [
         ("", "row 1 must name the columns patient, study, sequence, path"),
-        ("patient;study;sequence;path\n", "Missing: patient, study, sequence, path"),
+        ("patient\tstudy\tsequence\tpath\n", "Missing: patient, study, sequence, path"),
         ("patient,study,path\nDOE,s,p\n", "Missing: sequence"),
         (f"{HEADING},lesion_masks\n", "row 1, cell 5 must be one of patient, .*brain_mask"),
         (f"{HEADING},path\n", "row 1, cell 5 must be one of"),

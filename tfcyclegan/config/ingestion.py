@@ -17,6 +17,14 @@ def _parse_splits(values: dict) -> bool:
     return known and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-6
 
 
+def _parse_slices(values: dict) -> bool:
+    try:
+        lowest, highest = map(float, values["slices"].split(":"))
+    except ValueError:
+        return False
+    return 0 <= lowest < highest <= 1
+
+
 @dataclasses.dataclass(frozen=True)
 class PhantomConfig(Command):
     """Flags of tools/make_phantom.py."""
@@ -47,6 +55,11 @@ class IngestConfig(Command):
             "--name is 1 to 20 lower-case letters and digits",
         ),
         (["input"], lambda v: all(v["input"]), "--input has an empty entry in its list"),
+        (
+            ["slices"],
+            _parse_slices,
+            "--slices is two fractions of a volume's height, lower one first, as in 0.2:0.9",
+        ),
     )
 
     input: tuple = flag((), "Files or directories to read, separated by commas.", required=True)
@@ -64,10 +77,35 @@ class IngestConfig(Command):
         "Acquisition plane that is kept.",
         choices=["axial", "coronal", "sagittal", "oblique"],
     )
+    reformat_3d: bool = flag(
+        False, "Cut isotropic 3D volumes that were acquired in other planes into slices of --plane."
+    )
     monochrome1: str = flag(
         "invert", "What to do with MONOCHROME1 images.", choices=["invert", "refuse"]
     )
     allow_derived: bool = flag(False, "Accept ImageType DERIVED or SECONDARY.")
+    keep_sequences: tuple = flag(
+        ("t2", "flair"),
+        "Sequences that become records: of t2, flair, t1, t1_flair, pd, stir, dwi, t2_star.",
+    )
+    mapping: str = flag(
+        "",
+        "A series.csv whose column user_class names the sequence of some series, or skip; it"
+        " overrules the class that was proposed.",
+    )
+    exclude_post_contrast: bool = flag(False, "Skip series acquired after a contrast agent.")
+    require_complete: bool = flag(
+        False, "Quarantine volumes with missing or unevenly spaced slices (gap)."
+    )
+    slices: str = flag("0:1", "Part of each volume that is kept, as fractions of its height.")
+    normalization: str = flag(
+        "p0.5-99.5",
+        "Percentiles of a volume that become 0 and 65535.",
+        choices=["p0.5-99.5", "p1-99", "minmax"],
+    )
+    fixed_spacing: float = flag(
+        0.0, "mm per pixel of all records, cropped or padded; 0 fits each study.", lower=0.0
+    )
     min_foreground: float = flag(
         0.05, "Slices with a smaller share of foreground are dropped.", lower=0.0, upper=1.0
     )
@@ -82,7 +120,7 @@ class IngestConfig(Command):
         return _without_paths(super().to_flagfile())
 
 
-_PATHS = ("input", "table", "output", "key_file")
+_PATHS = ("input", "table", "output", "key_file", "mapping")
 
 
 def _without_paths(flagfile: str) -> str:

@@ -64,6 +64,11 @@ def depth(frame: Frame) -> float:
     return float(sum(p * n for p, n in zip(frame.position, normal, strict=True)))
 
 
+def spacing(frames: Iterable[Frame]) -> tuple[float, bool]:
+    """Returns the median distance of neighbouring positions, mm, and whether it varies (a gap)."""
+    return geometry.gaps([depth(shelf[0]) for shelf in _shelves(frames)], tolerance=GAP)
+
+
 def group(frames: Iterable[Frame], derive: Callable[[str, int], str]) -> Grouping:
     """Groups frames into volumes; the result does not depend on the order of the frames.
 
@@ -188,7 +193,7 @@ def _resolve_positions(frames: list[Frame], refused: list) -> list[list[Frame]]:
     return [_without_extras(shelves, refused)]
 
 
-def _shelves(frames: list[Frame]) -> list[list[Frame]]:
+def _shelves(frames: Iterable[Frame]) -> list[list[Frame]]:
     """Groups frames by position, lowest first."""
     shelves: list[list[Frame]] = []
     for frame in sorted(frames, key=lambda f: (depth(f), _order(f))):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tfcyclegan import manifest
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, convert, output, qa_sheet, shards, summary
+from tfcyclegan.ingest import card, convert, mapping, output, qa_sheet, shards, summary
 from tfcyclegan.ingest.convert import Converted
 from tfcyclegan.ingest.ledger import Ledger, to_csv, to_jsonl
 from tfcyclegan.ingest.plan import Plan, Settings, Task
@@ -57,7 +57,8 @@ def carry_out(job: Job, *, sheets: int) -> bool:
     written = list(_write_shards(job, warnings))
     _note_companions(job)
     output.remove_other_shards(job.directory, {shard.shard for shard in written})
-    output.write(job.directory / output.SERIES, to_csv(job.ledger.series_rows()))
+    rows = mapping.annotated(job.ledger.series_rows(), job.settings.mapping)
+    output.write(job.directory / output.SERIES, to_csv(rows))
     output.write(job.directory / output.QUARANTINE, to_jsonl(job.ledger.quarantined()))
     output.write(job.directory / output.AUDIT, to_jsonl(job.ledger.audit()))
     if not any(shard.records for shard in written):
@@ -118,7 +119,10 @@ def _note_companions(job: Job) -> None:
 def _series_reason(result: Converted) -> str:
     if result.fault is not None:
         return result.fault.reason
-    return "" if result.records else "low_foreground"
+    if result.records:
+        return ""
+    reasons = {fault.reason for _, fault in result.refused}
+    return "low_foreground" if "low_foreground" in reasons else "outside_slices"
 
 
 def _arguments(job: Job, task: Task, lost: dict[int, Fault]) -> tuple:
@@ -126,7 +130,7 @@ def _arguments(job: Job, task: Task, lost: dict[int, Fault]) -> tuple:
     companions = {n for i in indices for n in job.objects[i].companions}
     indices |= {n for n in companions if job.scanned[n].fault is None}
     objects = {i: (job.objects[i], job.scanned[i].content_key) for i in indices}
-    return task, objects, job.key, job.settings.min_foreground, lost
+    return task, objects, job.key, job.settings, lost
 
 
 def _rescue(job: Job, task: Task, fault: Fault) -> Converted:

@@ -10,7 +10,8 @@ from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import features, formats
 from tfcyclegan.ingest.features import Slice
-from tfcyclegan.ingest.plan import Task, placement_of
+from tfcyclegan.ingest.grids import placement_of
+from tfcyclegan.ingest.plan import Settings, Task
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -40,7 +41,7 @@ def convert(
     task: Task,
     objects: dict[int, tuple[InputObject, str]],
     pseudonyms: Pseudonyms,
-    min_foreground: float,
+    settings: Settings,
     lost: dict[int, Fault],
 ) -> Converted:
     """Decodes, windows and resamples one volume.
@@ -49,7 +50,7 @@ def convert(
         task: The volume.
         objects: Object index to (object, content key of the first pass), with companions.
         pseudonyms: To see whether a file has changed since.
-        min_foreground: Smallest share of foreground of a slice.
+        settings: Window, and which slices are kept.
         lost: Objects that must not be opened again, and why.
 
     Returns:
@@ -59,13 +60,16 @@ def convert(
         slices, refused = _decode(task.series.volume.frames, objects, pseudonyms, lost)
         slices = _without_rivals(slices, refused)
         slices = formats.with_masks(slices, objects, pseudonyms)
-        result = hygiene.isolated(features.records_of, task, slices, min_foreground)
+        result = hygiene.isolated(features.records_of, task, slices, settings)
     if isinstance(result, Fault):
         refused += [(item.frame, result) for item in slices]
         return Converted([], [], refused, result, warnings)
     records, dropped = result
-    refused += [(frame, Fault("low_foreground")) for frame in dropped]
-    gone = {id(frame) for frame in dropped}
+    if task.target:
+        # A slice of the new plane is no input object; each object has a part in all of them.
+        dropped = [] if records else [(item.frame, dropped[0][1]) for item in slices]
+    refused += [(frame, Fault(reason)) for frame, reason in dropped]
+    gone = {id(frame) for frame, _ in dropped}
     kept = [item.frame for item in slices if id(item.frame) not in gone]
     return Converted(records, kept, refused, None, warnings)
 

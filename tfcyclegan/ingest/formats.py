@@ -11,7 +11,7 @@ from tfcyclegan.dicom import headers, pixels
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest.features import Slice
-from tfcyclegan.ingest.plan import placement_of
+from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.nifti import masks, slicing
 from tfcyclegan.nifti.files import MaskFile, VolumeFile
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -19,7 +19,12 @@ from tfcyclegan.privacy.reasons import Refusal
 
 
 def frames(
-    item: InputObject, blob: bytes, index: int, pseudonyms: Pseudonyms, allow_derived: bool
+    item: InputObject,
+    blob: bytes,
+    index: int,
+    pseudonyms: Pseudonyms,
+    allow_derived: bool,
+    keep_dwi: bool,
 ) -> list[Frame]:
     """Returns the frames of an object, none for a mask.
 
@@ -31,7 +36,7 @@ def frames(
     if isinstance(item, MaskFile):
         masks.read(item, blob)
         return []
-    return headers.read(blob, index, pseudonyms, allow_derived=allow_derived)
+    return headers.read(blob, index, pseudonyms, allow_derived=allow_derived, keep_dwi=keep_dwi)
 
 
 def decode(

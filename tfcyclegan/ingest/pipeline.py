@@ -9,11 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from tfcyclegan import intensity
 from tfcyclegan.config import IngestConfig
 from tfcyclegan.dicom import source
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, conversion, output, plan, scan, summary
+from tfcyclegan.ingest import card, conversion, mapping, output, plan, scan, summary
 from tfcyclegan.ingest.conversion import Job
 from tfcyclegan.ingest.ledger import Ledger
 from tfcyclegan.ingest.plan import Plan, Settings
@@ -23,6 +24,7 @@ from tfcyclegan.ingest.workers import Workers
 from tfcyclegan.privacy import hygiene, pseudonyms
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
+from tfcyclegan.records import SEQUENCES
 
 DONE, INTERNAL, USAGE, NOTHING, WITH_QUARANTINE, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 """Exit codes; 6, 7 and 8 stand with what raises them, in output.py and privacy/guard.py."""
@@ -96,7 +98,8 @@ def _guarded(config: IngestConfig, find: Find) -> int | UserError:
 
 
 def _run(config: IngestConfig, find: Find) -> int:
-    settings = settings_of(config)
+    classes = mapping.read(config.mapping)
+    settings = settings_of(config, classes)
     _check_paths(config)
     objects = find(config)
     key = _key(config)
@@ -105,6 +108,8 @@ def _run(config: IngestConfig, find: Find) -> int:
         planned = plan.make((f for item in scanned for f in item.frames), key, settings)
         ledger = Ledger(scanned)
         _note_plan(ledger, scanned, planned)
+        refused = (row["series_key"] for row in ledger.series_rows())
+        mapping.check(classes, (*refused, *(item.volume.key for item in planned.series)))
         if config.dry_run:
             print(summary.of_plan(planned, ledger) + summary.of_labels(objects, ledger), end="")
             return DONE if planned.tasks else NOTHING
@@ -117,9 +122,16 @@ def _run(config: IngestConfig, find: Find) -> int:
             return DONE if done else WITH_QUARANTINE
 
 
-def settings_of(config: IngestConfig) -> Settings:
-    """Returns what of the flags decides the content of the records."""
+def settings_of(config: IngestConfig, classes: mapping.Classes) -> Settings:
+    """Returns what of the flags decides the content of the records.
+
+    Raises:
+        UserError: --keep_sequences names no sequence, or an unknown one.
+    """
     shares = (part.partition(":") for part in config.splits)
+    if not config.keep_sequences or not set(config.keep_sequences) <= set(SEQUENCES):
+        raise UserError(f"--keep_sequences is a list of {', '.join(SEQUENCES)}.", USAGE)
+    lowest, _, highest = config.slices.partition(":")
     return Settings(
         name=config.name,
         splits=tuple((name, float(share)) for name, _, share in shares),
@@ -128,6 +140,14 @@ def settings_of(config: IngestConfig) -> Settings:
         allow_derived=config.allow_derived,
         min_foreground=config.min_foreground,
         shard_bytes=config.shard_bytes,
+        keep_sequences=tuple(sorted(set(config.keep_sequences))),
+        mapping=mapping.settled(classes),
+        exclude_post_contrast=config.exclude_post_contrast,
+        require_complete=config.require_complete,
+        slices=(float(lowest), float(highest)),
+        percentiles=intensity.WINDOWS[config.normalization],
+        fixed_spacing=config.fixed_spacing,
+        reformat_3d=config.reformat_3d,
     )
 
 
@@ -170,7 +190,13 @@ def _key(config: IngestConfig) -> Pseudonyms:
 def _scan(
     objects: list[InputObject], key: Pseudonyms, workers: Workers, settings: Settings
 ) -> list[Scanned]:
-    found = scan.scan(objects, key, workers, allow_derived=settings.allow_derived)
+    found = scan.scan(
+        objects,
+        key,
+        workers,
+        allow_derived=settings.allow_derived,
+        keep_dwi="dwi" in settings.keep_sequences,
+    )
     return list(track(found, len(objects), "scan"))
 
 

@@ -1,6 +1,7 @@
 """The table of a conversion: one row per image, with the masks that belong to it."""
 
 import csv
+import io
 import os
 import pathlib
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ def read(path: pathlib.Path, plane: str) -> list[InputObject]:
     """Returns the files that a table names, in an order that does not depend on that of its rows.
 
     Args:
-        path: CSV in UTF-8, with or without a byte order mark, with any line ends.
+        path: CSV in UTF-8, with or without a byte order mark, with any line ends, separated by
+            commas or, as spreadsheet programs of some countries do, by semicolons.
         plane: Plane that slices are wanted of.
 
     Raises:
@@ -87,8 +89,11 @@ def _rows(path: pathlib.Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _cells(path: pathlib.Path) -> list[list[str]]:
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            return [[cell.strip() for cell in row] for row in csv.reader(file)]
+        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+        heading = text.partition("\n")[0]
+        delimiter = ";" if heading.count(";") > heading.count(",") else ","
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return [[cell.strip() for cell in row] for row in rows]
     except OSError:
         raise UserError(
             "--table cannot be read. Name a CSV file that exists and that you can read.", MISSING

@@ -15,11 +15,14 @@ SKIPPED = {
     "derived": "ImageType DERIVED or SECONDARY, or a map, projection or reformat.",
     "not_magnitude": "Phase, real or imaginary images.",
     "dwi": "Diffusion-weighted or echo-planar.",
-    "other_sequence": "The physics names a sequence other than t2 and flair.",
+    "other_sequence": "A sequence that --keep_sequences does not name.",
     "unsure": "Physics and text disagree, or not enough is known; see series.csv.",
-    "other_plane": "Acquired in another plane than --plane.",
+    "user_skip": "--mapping says skip.",
+    "post_contrast": "After a contrast agent, and --exclude_post_contrast.",
+    "other_plane": "Acquired in another plane than --plane, and not reformatted.",
     "too_few_slices": "Fewer than five slices: not a volume.",
     "low_foreground": "Less foreground than --min_foreground.",
+    "outside_slices": "Lower or higher in the volume than --slices.",
     "duplicate_exact": "The same SOP instance with the same pixels was read already.",
 }
 """Codes of inputs that are intact but not wanted."""
@@ -63,6 +66,7 @@ QUARANTINED = {
     "memory": "Reading needed more memory than allowed.",
     "not_finite": "The pixels hold infinities or NaN.",
     "empty_volume": "The volume is constant, so it has no window.",
+    "gap": "Slices are missing or unevenly spaced where all are needed.",
     "internal": "A fault of the converter; quarantine.jsonl names class and code line.",
 }
 """Codes of inputs that are damaged, contradictory or unsafe: they make the exit code 4."""
