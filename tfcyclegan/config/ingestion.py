@@ -117,9 +117,55 @@ class IngestConfig(Command):
 
     def to_flagfile(self) -> str:
         """Returns the flags without paths, which may hold identifiers."""
-        hidden = {f"--{name}=": name for name in ("input", "output", "key_file", "mapping")}
-        lines = []
-        for line in super().to_flagfile().splitlines():
-            name = next((name for start, name in hidden.items() if line.startswith(start)), "")
-            lines.append(f"# --{name} is not shown" if name else line)
-        return "\n".join(lines) + "\n"
+        return _without_paths(super().to_flagfile())
+
+
+_PATHS = ("input", "table", "output", "key_file", "mapping")
+
+
+def _without_paths(flagfile: str) -> str:
+    hidden = {f"--{name}=": name for name in _PATHS}
+    lines = []
+    for line in flagfile.splitlines():
+        name = next((name for start, name in hidden.items() if line.startswith(start)), "")
+        lines.append(f"# --{name} is not shown" if name else line)
+    return "\n".join(lines) + "\n"
+
+
+def _as_for_dicom(name: str) -> dataclasses.Field:
+    """Declares a flag that both converters have."""
+    field = IngestConfig.__dataclass_fields__[name]
+    return dataclasses.field(default=field.default, metadata=field.metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class NiftiConfig(Command):
+    """Flags of tools/nifti_to_tfrecord.py."""
+
+    RULES: ClassVar[tuple] = tuple(
+        rule for rule in IngestConfig.RULES if rule[0] in (["splits"], ["name"])
+    )
+
+    table: str = flag(
+        "",
+        "CSV file with a row per image and the columns patient, study, sequence, path and, where"
+        " there are masks, lesion_mask, brain_mask. Paths are relative to the table's directory.",
+        required=True,
+    )
+    output: str = _as_for_dicom("output")
+    key_file: str = _as_for_dicom("key_file")
+    name: str = _as_for_dicom("name")
+    splits: tuple = _as_for_dicom("splits")
+    plane: str = _as_for_dicom("plane")
+    min_foreground: float = _as_for_dicom("min_foreground")
+    shard_bytes: int = _as_for_dicom("shard_bytes")
+    workers: int = _as_for_dicom("workers")
+    qa_sheet: int = _as_for_dicom("qa_sheet")
+
+    def to_flagfile(self) -> str:
+        """Returns the flags without paths, which may hold identifiers."""
+        return _without_paths(super().to_flagfile())
+
+    def conversion(self) -> IngestConfig:
+        """Returns the same conversion as the one road of both kinds of input wants it."""
+        return IngestConfig(**{k: v for k, v in vars(self).items() if k != "table"})

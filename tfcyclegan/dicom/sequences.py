@@ -100,6 +100,8 @@ def _is_echo_planar(physics: Physics) -> bool:
 
 def classify(physics: Physics) -> Decision:
     """Returns the class of an image that `exclusion` let pass."""
+    if physics.stated:
+        return Decision(physics.stated, 1.0)
     decision = _by_physics(physics)
     if decision.reason:
         return decision

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 from tfcyclegan.privacy.reasons import Refusal
 
@@ -21,11 +22,15 @@ class InputObject:
         path: To open.
         relative: From the input's root, so that a moved archive keeps its keys.
         refused: Code of privacy.reasons if it must not be opened, or empty.
+        label: What messages may call it, or empty.
+        companions: Places of objects that are converted with it; DICOM has none.
     """
 
     path: bytes
     relative: bytes
     refused: str = ""
+    label: ClassVar[str] = ""
+    companions: ClassVar[tuple[int, ...]] = ()
 
     def __repr__(self) -> str:
         return "InputObject(path not shown)"

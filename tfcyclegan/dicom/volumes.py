@@ -109,11 +109,11 @@ def _order(frame: Frame) -> tuple:
 
 
 def _without_collisions(frames: Iterable[Frame], refused: list) -> list[Frame]:
-    """Refuses series whose UID stands for two patients or studies: one of the two is wrong."""
+    """Refuses series that stand for two patients, studies or classes: one of the two is wrong."""
     owners: dict[str, set[tuple]] = collections.defaultdict(set)
     frames = sorted(frames, key=lambda f: (f.series, f.instance, f.content, f.frame_index))
     for frame in frames:
-        owners[frame.series].add((frame.patient, frame.study))
+        owners[frame.series].add((frame.patient, frame.study, frame.physics.stated))
     kept = [frame for frame in frames if len(owners[frame.series]) == 1]
     refused += [(f, "uid_collision") for f in frames if len(owners[f.series]) > 1]
     return kept

@@ -55,6 +55,7 @@ def carry_out(job: Job, *, sheets: int) -> bool:
     for item in job.scanned:
         warnings.update(item.warnings)
     written = list(_write_shards(job, warnings))
+    _note_companions(job)
     output.remove_other_shards(job.directory, {shard.shard for shard in written})
     rows = mapping.annotated(job.ledger.series_rows(), job.settings.mapping)
     output.write(job.directory / output.SERIES, to_csv(rows))
@@ -106,6 +107,15 @@ def _convert(job: Job, warnings: collections.Counter) -> Iterator[tuple[Task, Co
         yield task, result
 
 
+def _note_companions(job: Job) -> None:
+    """Sound companions end where the object does that they belong to."""
+    for index, item in enumerate(job.objects):
+        for companion in item.companions:
+            if job.scanned[companion].fault is None:
+                entry = job.ledger.outcome(index)
+                job.ledger.note(companion, entry.stage, entry.fault, entry.series)
+
+
 def _series_reason(result: Converted) -> str:
     if result.fault is not None:
         return result.fault.reason
@@ -117,6 +127,8 @@ def _series_reason(result: Converted) -> str:
 
 def _arguments(job: Job, task: Task, lost: dict[int, Fault]) -> tuple:
     indices = {frame.object_index for frame in task.series.volume.frames}
+    companions = {n for i in indices for n in job.objects[i].companions}
+    indices |= {n for n in companions if job.scanned[n].fault is None}
     objects = {i: (job.objects[i], job.scanned[i].content_key) for i in indices}
     return task, objects, job.key, job.settings, lost
 

@@ -5,10 +5,10 @@ import dataclasses
 
 import numpy as np
 
-from tfcyclegan.dicom import pixels, silence
+from tfcyclegan.dicom import silence
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
-from tfcyclegan.ingest import features
+from tfcyclegan.ingest import features, formats
 from tfcyclegan.ingest.features import Slice
 from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.ingest.plan import Settings, Task
@@ -48,7 +48,7 @@ def convert(
 
     Args:
         task: The volume.
-        objects: Object index to (object, content key of the first pass).
+        objects: Object index to (object, content key of the first pass), with companions.
         pseudonyms: To see whether a file has changed since.
         settings: Window, and which slices are kept.
         lost: Objects that must not be opened again, and why.
@@ -59,6 +59,7 @@ def convert(
     with silence.silenced() as warnings:
         slices, refused = _decode(task.series.volume.frames, objects, pseudonyms, lost)
         slices = _without_rivals(slices, refused)
+        slices = formats.with_masks(slices, objects, pseudonyms)
         result = hygiene.isolated(features.records_of, task, slices, settings)
     if isinstance(result, Fault):
         refused += [(item.frame, result) for item in slices]
@@ -108,7 +109,7 @@ def _decode_object(
     blob = item.read()
     if pseudonyms.of_content(blob) != content_key:
         raise Refusal("changed_during_read")
-    arrays = pixels.decode(blob, [frame.frame_index for frame in frames], frames[0].layout)
+    arrays = formats.decode(item, blob, frames)
     slices = []
     for frame, (stored, padded) in zip(frames, arrays, strict=True):
         axes = placement_of(frame).axes

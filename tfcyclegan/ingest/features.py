@@ -12,7 +12,7 @@ from tfcyclegan.dicom.reformat import Lattice
 from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
 from tfcyclegan.privacy.reasons import Refusal
-from tfcyclegan.records import SIZE
+from tfcyclegan.records import MASKS, SIZE
 
 FOREGROUND = 0.1
 """A voxel above this is foreground, in unit range: air and its noise lie below."""
@@ -26,11 +26,13 @@ class Slice:
         frame: Its header.
         image: Scanner units in canonical display, float32 [height, width].
         padded: True where a voxel is padding, or None if none is.
+        masks: Of records.MASKS to bool [height, width], those that there are.
     """
 
     frame: Frame
     image: np.ndarray
     padded: np.ndarray | None
+    masks: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def records_of(
@@ -78,7 +80,7 @@ def records_of(
         if features.pop("foreground") < settings.min_foreground:
             dropped.append((item.frame, "low_foreground"))
             continue
-        records.append({**common, **features, **place})
+        records.append({**common, **features, **_mask_features(task, item), **place})
     return records, dropped
 
 
@@ -191,6 +193,16 @@ def _slice_features(
         "image/data": intensity.unit_to_stored(unit),
         "image/content_box": [y0, x0, height, width],
         "foreground": float(np.count_nonzero(unit > FOREGROUND) / inside),
+    }
+
+
+def _mask_features(task: Task, item: Slice) -> dict:
+    placement = placement_of(item.frame)
+    return {
+        f"mask/{name}": resampling.nearest(item.masks[name], placement, task.grid)
+        if name in item.masks
+        else None
+        for name in MASKS
     }
 
 

@@ -107,10 +107,14 @@ class Ledger:
 
     def scanned_objects(self) -> dict:
         """Returns the counts of objects where those to be converted have no outcome yet."""
-        return _tally(
+        return _tally(self.reasons())
+
+    def reasons(self) -> list[str]:
+        """Returns what stands against each object so far; empty where nothing does."""
+        return [
             min(entries, key=lambda entry: entry.rank).fault.reason if entries else ""
             for entries in self._entries
-        )
+        ]
 
     def was_converted(self, series: Series) -> bool:
         """Tells whether a volume became records."""

@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tfcyclegan import intensity
 from tfcyclegan.config import IngestConfig
@@ -33,8 +33,27 @@ DONE, INTERNAL, USAGE, NOTHING, WITH_QUARANTINE, MISSING, INTERRUPTED = 0, 1, 2,
 _WORKER_MODULES = ("tfcyclegan.ingest.scan", "tfcyclegan.ingest.convert")
 
 
-def run(config: IngestConfig) -> int:
+Find = Callable[[IngestConfig], list[InputObject]]
+
+
+def walk_input(config: IngestConfig) -> list[InputObject]:
+    """Returns every file of --input.
+
+    Raises:
+        UserError: There is none (3).
+    """
+    objects = list(source.walk(config.input))
+    if not objects:
+        raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
+    return objects
+
+
+def run(config: IngestConfig, find: Find = walk_input) -> int:
     """Converts studies to shards and returns the exit code (docs/ingestion.md).
+
+    Args:
+        config: What to convert, and how.
+        find: Lists the inputs.
 
     Raises:
         UserError: The flags, the key, the inputs or the output stand in the way; or the program
@@ -43,7 +62,7 @@ def run(config: IngestConfig) -> int:
     hygiene.forbid_core_dumps()
     try:
         with _interruptible():
-            result = hygiene.isolated(_guarded, config)
+            result = hygiene.isolated(_guarded, config, find)
     except KeyboardInterrupt:
         raise UserError("Interrupted; nothing unfinished was left behind.", INTERRUPTED) from None
     if isinstance(result, Fault):
@@ -70,22 +89,20 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _guarded(config: IngestConfig) -> int | UserError:
+def _guarded(config: IngestConfig, find: Find) -> int | UserError:
     try:
-        return _run(config)
+        return _run(config, find)
     except UserError as error:
         # Without its cause: that may be an exception that quotes a path.
         return UserError(str(error), error.exit_code)
 
 
-def _run(config: IngestConfig) -> int:
+def _run(config: IngestConfig, find: Find) -> int:
     classes = mapping.read(config.mapping)
     settings = settings_of(config, classes)
     _check_paths(config)
+    objects = find(config)
     key = _key(config)
-    objects = list(source.walk(config.input))
-    if not objects:
-        raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
     with Workers(config.workers, preload=_WORKER_MODULES) as workers:
         scanned = _scan(objects, key, workers, settings)
         planned = plan.make((f for item in scanned for f in item.frames), key, settings)
@@ -94,13 +111,14 @@ def _run(config: IngestConfig) -> int:
         refused = (row["series_key"] for row in ledger.series_rows())
         mapping.check(classes, (*refused, *(item.volume.key for item in planned.series)))
         if config.dry_run:
-            print(summary.of_plan(planned, ledger), end="")
+            print(summary.of_plan(planned, ledger) + summary.of_labels(objects, ledger), end="")
             return DONE if planned.tasks else NOTHING
         directory = pathlib.Path(config.output)
         identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
         with output.claimed(directory, identity):
             job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
             done = conversion.carry_out(job, sheets=config.qa_sheet)
+            print(summary.of_labels(objects, ledger), end="")
             return DONE if done else WITH_QUARANTINE
 
 

@@ -186,7 +186,7 @@ def _judge(volume: Volume, user_class: str, settings: Settings) -> Series:
         ("gap", settings.require_complete and gap),
     )
     reason = next((reason for reason, applies in tests if reason and applies), "")
-    source = "mapping" if mapped else "rule"
+    source = "mapping" if mapped or volume.physics.stated else "rule"
     facts = (decision.sequence, decision.confidence, reason, gap, source, rule.sequence)
     return Series(volume, plane, *facts, target)
 

@@ -4,9 +4,10 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from tfcyclegan.dicom import headers, silence
+from tfcyclegan.dicom import silence
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
+from tfcyclegan.ingest import formats
 from tfcyclegan.ingest.workers import Workers
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
@@ -86,17 +87,18 @@ def _scan_one(
     content_key = pseudonyms.of_content(blob)
     with silence.silenced() as warnings:
         frames = hygiene.isolated(
-            _read_header, blob, index, pseudonyms, allow_derived, keep_dwi, reason="parse_error"
+            formats.frames,
+            item,
+            blob,
+            index,
+            pseudonyms,
+            allow_derived,
+            keep_dwi,
+            reason="parse_error",
         )
     if isinstance(frames, Fault):
         return Scanned(file_key, content_key, size, fault=frames, warnings=warnings)
     return Scanned(file_key, content_key, size, tuple(frames), warnings=warnings)
-
-
-def _read_header(
-    blob: bytes, index: int, pseudonyms: Pseudonyms, allow_derived: bool, keep_dwi: bool
-):
-    return headers.read(blob, index, pseudonyms, allow_derived=allow_derived, keep_dwi=keep_dwi)
 
 
 def _file_key(item: InputObject, pseudonyms: Pseudonyms) -> str:
