@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 from ingest_runs import Result, key_file
 
+from tfcyclegan import records
 from tfcyclegan.config import NiftiConfig
 from tfcyclegan.ingest import pipeline
 from tfcyclegan.nifti import table
@@ -96,3 +97,10 @@ def convert_table(folder: pathlib.Path, source: pathlib.Path, *flags: str) -> tu
     )
     code = pipeline.run(config.conversion(), lambda asked: table.read(source, asked.plane))
     return code, Result(folder / "out")
+
+
+def mask_of(record: dict, name: str) -> np.ndarray:
+    """A record's mask, bool [256, 256]."""
+    mask, present = records.decode_mask([record[f"mask/{name}"]])
+    assert present.numpy().all()
+    return mask[0].numpy()
