@@ -62,7 +62,12 @@ class IngestConfig(Command):
         ),
     )
 
-    input: tuple = flag((), "Files or directories to read, separated by commas.", required=True)
+    input: tuple = flag(
+        (),
+        "Files, directories or archives (zip, tar, tgz) to read, separated by commas; @FILE is a"
+        " list of them, one a line, and @- reads that list from the standard input.",
+        required=True,
+    )
     output: str = flag("", "Directory for shards, manifest and card.", required=True)
     key_file: str = flag(
         "",

@@ -154,6 +154,9 @@ def settings_of(config: IngestConfig, classes: mapping.Classes) -> Settings:
 def _check_paths(config: IngestConfig) -> None:
     """Paths may hold identifiers, so messages name the flag and the place in its list."""
     for number, path in enumerate(config.input, 1):
+        if path == "@-":
+            continue
+        path = path.removeprefix("@")
         if not os.path.exists(path):
             raise UserError(
                 f"--input: entry {number} of {len(config.input)} does not exist. Check the path.",
