@@ -216,9 +216,11 @@ def test_each_bad_row_has_its_reason_and_the_good_ones_convert(tmp_path, capsys)
     assert counts["seen"] == 14 == counts["converted"] + refused
 
 
-def test_one_image_as_two_classes_is_a_contradiction(tmp_path):
+def test_one_image_as_two_classes_is_a_contradiction(tmp_path, capsys):
     write(head(), tmp_path / "a.nii.gz")
     rows = [row("a.nii.gz", sequence) for sequence in ("t2", "flair")]
     with pytest.raises(UserError, match="Nothing was converted") as caught:
         convert_table(tmp_path, write_table(tmp_path / "t.csv", rows))
     assert caught.value.exit_code == 3
+    said = capsys.readouterr().out
+    assert all(f"row {n}, column path: quarantined, uid_collision\n" in said for n in (2, 3))

@@ -61,8 +61,9 @@ def carry_out(job: Job, *, sheets: int) -> bool:
     output.write(job.directory / output.SERIES, to_csv(rows))
     output.write(job.directory / output.QUARANTINE, to_jsonl(job.ledger.quarantined()))
     output.write(job.directory / output.AUDIT, to_jsonl(job.ledger.audit()))
+    labels = summary.of_labels(job.objects, job.ledger)
     if not any(shard.records for shard in written):
-        print(summary.of_result(job.ledger, written, job.settings), end="")
+        print(summary.of_result(job.ledger, written, job.settings) + labels, end="")
         raise UserError(
             "Nothing was converted. --output/series.csv and quarantine.jsonl give the reasons.",
             NOTHING,
@@ -74,7 +75,7 @@ def carry_out(job: Job, *, sheets: int) -> bool:
     if sheets:
         qa_sheet.write(job.directory, written, sheets)
     output.write(job.directory / manifest.CARD, text)
-    print(summary.of_result(job.ledger, written, job.settings), end="")
+    print(summary.of_result(job.ledger, written, job.settings) + labels, end="")
     return not job.ledger.quarantined()
 
 

@@ -118,7 +118,6 @@ def _run(config: IngestConfig, find: Find) -> int:
         with output.claimed(directory, identity):
             job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
             done = conversion.carry_out(job, sheets=config.qa_sheet)
-            print(summary.of_labels(objects, ledger), end="")
             return DONE if done else WITH_QUARANTINE
 
 
