@@ -168,3 +168,8 @@ def test_physics_that_is_no_candidate_cannot_be_named_into_one(tmp_path):
     flag = f"--mapping={written(tmp_path, series_csv(rows, {'too_few_slices': 't2'}))}"
     _, second = convert(tmp_path / "2", tmp_path / "in", flag)
     assert second.reasons == {"": 12, "too_few_slices": 3}
+
+
+def test_the_path_of_a_mapping_is_not_shown(tmp_path):
+    made = config(tmp_path, tmp_path, f"--mapping={tmp_path / 'DOE_JOHN.csv'}")
+    assert "DOE_JOHN" not in made.to_flagfile() and "# --mapping is not shown" in made.to_flagfile()

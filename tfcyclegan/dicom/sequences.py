@@ -21,6 +21,9 @@ _TEXT = {
     "post_contrast": re.compile(r"\+c\b|\bpost\b|\bgad|\bgd\b|\bkm\b|\bce\b"),
 }
 
+LONGEST_TE, LONGEST_TR = 1000.0, 60_000.0
+"""Times beyond these, in ms, are errors of the header; NaN is no time either."""
+
 _EXCLUDED_KINDS = (
     ("localizer", {"LOCALIZER"}),
     ("mosaic", {"MOSAIC"}),
@@ -117,8 +120,8 @@ def _by_physics(physics: Physics) -> Decision:
         # Without a b-value above 0 it may be the b=0 image, which is a T2, or no diffusion at all.
         return Decision("dwi", 0.9) if physics.b_value > 0 else Decision("dwi", 0.4, "unsure")
     if _is_gradient_echo(physics):
-        return Decision("t2_star" if physics.te_ms >= 10 else "other", 0.8)
-    if math.isnan(physics.te_ms) or math.isnan(physics.tr_ms):
+        return Decision("t2_star" if 10 <= physics.te_ms <= LONGEST_TE else "other", 0.8)
+    if not (0 < physics.te_ms <= LONGEST_TE and 0 < physics.tr_ms <= LONGEST_TR):
         return Decision(_by_text(physics), 0.2, "unsure")
     if _is_inversion(physics):
         return _inversion_recovery(physics)
