@@ -68,6 +68,9 @@ class IngestConfig(Command):
         "invert", "What to do with MONOCHROME1 images.", choices=["invert", "refuse"]
     )
     allow_derived: bool = flag(False, "Accept ImageType DERIVED or SECONDARY.")
+    force: bool = flag(
+        False, "Read files without preamble or meta information, if they look like DICOM."
+    )
     min_foreground: float = flag(
         0.05, "Slices with a smaller share of foreground are dropped.", lower=0.0, upper=1.0
     )

@@ -25,8 +25,8 @@ _EXCLUDED_KINDS = (
     ("localizer", {"LOCALIZER"}),
     ("mosaic", {"MOSAIC"}),
     ("not_magnitude", {"PHASE", "REAL", "IMAGINARY", "P", "R", "I"}),
-    ("dwi", {"DIFFUSION", "ADC", "TRACEW", "FA", "EADC"}),
-    ("derived", {"PERFUSION", "MPR", "MIP", "MNIP", "PROJECTION"}),
+    ("derived", {"ADC", "EADC", "FA", "PERFUSION", "MPR", "MIP", "MNIP", "PROJECTION"}),
+    ("dwi", {"DIFFUSION", "TRACEW"}),
 )
 
 

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
+from tfcyclegan.dicom import bare
 from tfcyclegan.privacy.reasons import Refusal
 
 PREAMBLE = 132
@@ -21,11 +22,13 @@ class InputObject:
         path: To open.
         relative: From the input's root, so that a moved archive keeps its keys.
         refused: Code of privacy.reasons if it must not be opened, or empty.
+        force: Whether it is read although preamble or meta information is missing.
     """
 
     path: bytes
     relative: bytes
     refused: str = ""
+    force: bool = False
 
     def __repr__(self) -> str:
         return "InputObject(path not shown)"
@@ -48,11 +51,12 @@ class InputObject:
         try:
             with open(self.path, "rb") as file:
                 head = file.read(PREAMBLE)
-                if not starts_like_dicom(head):
-                    raise Refusal("not_dicom")
+                if not starts_like_dicom(head) and not (self.force and bare.syntax_of(head)):
+                    raise Refusal("no_meta" if bare.syntax_of(head) else "not_dicom")
                 if os.fstat(file.fileno()).st_size > LARGEST:
                     raise Refusal("too_large")
-                return head + file.read()
+                blob = head + file.read()
+                return bare.completed(blob) if self.force else blob
         except OSError as error:
             raise Refusal("io_error") from error
 

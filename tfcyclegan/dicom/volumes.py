@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from tfcyclegan.dicom import geometry
 from tfcyclegan.dicom.frames import Frame, Physics
 
+FEWEST_SLICES = 5  # fewer are no volume
 SAME_POSITION = 0.01
 """Slices closer than this are at one position, mm."""
 GAP = 0.1
@@ -72,9 +73,8 @@ def group(frames: Iterable[Frame], derive: Callable[[str, int], str]) -> Groupin
         derive: Makes the key of a series' n-th volume from its pseudonym.
     """
     result = Grouping([], [])
-    frames = _without_collisions(frames, result.refused)
     series: dict[tuple, list[Frame]] = collections.defaultdict(list)
-    for frame in frames:
+    for frame in _without_collisions(frames, result.refused):
         series[frame.patient, frame.study, frame.series].append(frame)
     for (_, _, key), members in sorted(series.items()):
         stacks = []
@@ -104,14 +104,21 @@ def _order(frame: Frame) -> tuple:
 
 
 def _without_collisions(frames: Iterable[Frame], refused: list) -> list[Frame]:
-    """Refuses series whose UID stands for two patients or studies: one of the two is wrong."""
-    owners: dict[str, set[tuple]] = collections.defaultdict(set)
+    """Refuses frames whose SeriesInstanceUID is that of another patient's or study's series."""
+    owners: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     frames = sorted(frames, key=lambda f: (f.series, f.instance, f.content, f.frame_index))
     for frame in frames:
-        owners[frame.series].add((frame.patient, frame.study))
-    kept = [frame for frame in frames if len(owners[frame.series]) == 1]
-    refused += [(f, "uid_collision") for f in frames if len(owners[f.series]) > 1]
-    return kept
+        owners[frame.series][frame.patient, frame.study] += 1
+    strays = [f for f in frames if (f.patient, f.study) != _rightful(owners[f.series])]
+    refused += [(frame, "uid_collision") for frame in strays]
+    lost = {id(frame) for frame in strays}
+    return [frame for frame in frames if id(frame) not in lost]
+
+
+def _rightful(counts: collections.Counter) -> tuple | None:
+    """Returns the (patient, study) that owns a series; strays are no volume. None if in doubt."""
+    candidates = [owner for owner, n in counts.items() if n >= FEWEST_SLICES] or list(counts)
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _without_copies(frames: list[Frame], refused: list) -> list[Frame]:

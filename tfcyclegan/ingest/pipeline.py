@@ -1,6 +1,7 @@
 """The command as a whole: check, walk, scan, plan, and convert."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import secrets
@@ -80,7 +81,7 @@ def _run(config: IngestConfig) -> int:
     settings = settings_of(config)
     _check_paths(config)
     key = _key(config)
-    objects = list(source.walk(config.input))
+    objects = [dataclasses.replace(o, force=config.force) for o in source.walk(config.input)]
     if not objects:
         raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
     with Workers(config.workers, preload=_WORKER_MODULES) as workers:

@@ -14,7 +14,7 @@ from tfcyclegan.privacy.pseudonyms import Pseudonyms, split_of
 
 WANTED = ("t2", "flair")
 """Sequences that are converted."""
-FEWEST_SLICES = 5
+FEWEST_SLICES = volumes.FEWEST_SLICES
 RECORD_BYTES = 131_900
 """A serialized slice with its framing, for estimating the number of shards."""
 
@@ -124,16 +124,16 @@ def _judge(volume: Volume, settings: Settings) -> Series:
     decision = sequences.classify(volume.physics)
     _, gap = geometry.gaps([volumes.depth(f) for f in volume.frames], tolerance=volumes.GAP)
     reason = sequences.exclusion(volume.physics, allow_derived=settings.allow_derived)
-    if not reason and len(volume.frames) < FEWEST_SLICES:
-        reason = "too_few_slices"
+    if not reason and volume.first.layout.inverted and settings.monochrome1 == "refuse":
+        reason = "mono1"
     if not reason:
         reason = decision.reason
+    if not reason and len(volume.frames) < FEWEST_SLICES:
+        reason = "too_few_slices"
     if not reason and decision.sequence not in WANTED:
         reason = "other_sequence"
     if not reason and plane != settings.plane:
         reason = "other_plane"
-    if not reason and volume.first.layout.inverted and settings.monochrome1 == "refuse":
-        reason = "mono1"
     return Series(volume, plane, decision.sequence, decision.confidence, reason, gap)
 
 
