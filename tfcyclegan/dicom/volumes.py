@@ -117,8 +117,8 @@ def _without_collisions(frames: Iterable[Frame], refused: list) -> list[Frame]:
 
 def _rightful(counts: collections.Counter) -> tuple | None:
     """Returns the (patient, study) that owns a series; strays are no volume. None if in doubt."""
-    candidates = [owner for owner, n in counts.items() if n >= FEWEST_SLICES] or list(counts)
-    return candidates[0] if len(candidates) == 1 else None
+    owners = [owner for owner, n in counts.items() if n >= FEWEST_SLICES] or [*counts]
+    return owners[0] if len(owners) == 1 else None
 
 
 def _without_copies(frames: list[Frame], refused: list) -> list[Frame]:
@@ -156,6 +156,7 @@ def _belongs(frame: Frame, other: Frame) -> bool:
         and _near(frame.orientation, other.orientation, geometry.SAME_AXES)
         and _near(frame.spacing, other.spacing, _SPACING_TOLERANCE)
         and _same(a.te_ms, b.te_ms)
+        and math.isnan(a.tr_ms) == math.isnan(b.tr_ms)
         and _same(a.ti_ms, b.ti_ms)
         and _same(a.b_value, b.b_value)
         and a.kinds == b.kinds
