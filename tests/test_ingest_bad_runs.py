@@ -16,15 +16,15 @@ import cv2
 import numpy as np
 import pytest
 from bad_objects import Study, case, dataset_start, stored, with_stored
+from hanging import MARK, slowed
 from ingest_runs import config, convert, key_file
 
 from tfcyclegan import manifest
-from tfcyclegan.dicom import pixels, source
+from tfcyclegan.dicom import source
 from tfcyclegan.errors import UserError
 from tfcyclegan.ingest import pipeline, plan
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-MARK = b"PLANTED HANG"
 
 
 @pytest.fixture
@@ -60,20 +60,6 @@ def test_rendered_text_is_suspected(tmp_path, study, burned):
     study.add("burned_in_suspect", images)
     code, result = convert(tmp_path, study.root)
     assert code == 4 and result.reasons == {"": 8, "burned_in_suspect": 8}
-
-
-def slowed(function, *arguments):
-    """Runs in a worker: decoding a marked file takes for ever."""
-    if pixels.decode.__name__ != "hang":
-        decode = pixels.decode
-
-        def hang(blob, *rest):
-            if MARK in blob:
-                time.sleep(600)
-            return decode(blob, *rest)
-
-        pixels.decode = hang
-    return function(*arguments)
 
 
 class Slowed(pipeline.Workers):

@@ -200,10 +200,9 @@ def _shelves(frames: list[Frame]) -> list[list[Frame]]:
     """Groups frames by position, lowest first."""
     shelves: list[list[Frame]] = []
     for frame in sorted(frames, key=lambda f: (depth(f), _order(f))):
-        if shelves and depth(frame) - depth(shelves[-1][0]) < SAME_POSITION:
-            shelves[-1].append(frame)
-        else:
-            shelves.append([frame])
+        if not shelves or depth(frame) - depth(shelves[-1][0]) >= SAME_POSITION:
+            shelves.append([])
+        shelves[-1].append(frame)
     return shelves
 
 
