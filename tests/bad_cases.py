@@ -4,7 +4,7 @@ import os
 import socket
 
 import numpy as np
-from bad_objects import compressed, stored, with_stored
+from bad_objects import put
 from dicom_studies import enhanced, save, uid
 from pydicom import uid as uids
 from pydicom.dataset import Dataset
@@ -18,36 +18,22 @@ ENDLESS = b"\x09\0\x01\x10UN\0\0\xf0\xff\xff\xff"
 JUNK = b"PLANTED garbage " * 40
 
 
+def stored(dataset: Dataset) -> np.ndarray:
+    """Returns the stored values of a slice, int64."""
+    return np.frombuffer(dataset.PixelData, "<u2").astype(np.int64)
+
+
+def with_stored(dataset: Dataset, values: np.ndarray, **changes) -> Dataset:
+    """Returns a slice with other stored values of 16 bits, and other elements."""
+    dataset.PixelData = (values & 0xFFFF).astype("<u2").tobytes()
+    for keyword, value in changes.items():
+        put(dataset, keyword, value)
+    return dataset
+
+
 def cut_in(blob: bytes, tag: bytes) -> bytes:
     """Returns a file that ends within an element."""
     return blob[: blob.index(tag) + 11]
-
-
-def changed(reasons: str, *variants: dict):
-    """Returns a row: the next slice of the series with each of some changes."""
-    return lambda s: s.add(reasons, [s.slice(**variant) for variant in variants])
-
-
-def garbage(syntax, *fragments: bytes):
-    """Returns a row: a compressed slice whose fragments no decoder can read."""
-    return lambda s: s.add(
-        "decode_error|decoder_crash",
-        [
-            compressed(s.slice(8 + n, BitsStored=12, HighBit=11), syntax, [fragment])
-            for n, fragment in enumerate(fragments)
-        ],
-    )
-
-
-def other_series(reasons: str, *variants: dict):
-    """Returns a row: whole series beside the good one, each with some changes."""
-
-    def build(s):
-        for number, variant in enumerate(variants):
-            s.add(reasons, s.stack(series=f"other{number}", **variant))
-        s.pixels_as_good = reasons != ""
-
-    return build
 
 
 def undefined_length(s):

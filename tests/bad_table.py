@@ -6,7 +6,6 @@ from bad_cases import (
     JUNK,
     NAME,
     PATIENT_ID,
-    changed,
     collisions,
     conflict,
     constant,
@@ -14,7 +13,6 @@ from bad_cases import (
     directory,
     frames_that_are_not_there,
     gap,
-    garbage,
     garbage_bits,
     issuers,
     links,
@@ -24,7 +22,6 @@ from bad_cases import (
     mixed_orientations,
     odd_names,
     odd_texts,
-    other_series,
     padding,
     repeated_positions,
     shuffled_frames,
@@ -57,6 +54,34 @@ FOREIGN = {
     ".DS_Store": b"\0\0\0\1Bud1" + bytes(200),
     "Thumbs.db": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(200),
 }
+
+
+def changed(reasons: str, *variants: dict):
+    """Returns a row: the next slice of the series with each of some changes."""
+    return lambda s: s.add(reasons, [s.slice(**variant) for variant in variants])
+
+
+def garbage(syntax, *fragments: bytes):
+    """Returns a row: a compressed slice whose fragments no decoder can read."""
+    return lambda s: s.add(
+        "decode_error|decoder_crash",
+        [
+            compressed(s.slice(8 + n, BitsStored=12, HighBit=11), syntax, [fragment])
+            for n, fragment in enumerate(fragments)
+        ],
+    )
+
+
+def other_series(reasons: str, *variants: dict):
+    """Returns a row: whole series beside the good one, each with some changes."""
+
+    def build(s):
+        for number, variant in enumerate(variants):
+            s.add(reasons, s.stack(series=f"other{number}", **variant))
+        s.pixels_as_good = reasons != ""
+
+    return build
+
 
 TABLE = {
     1: lambda s: s.add("not_dicom", b""),

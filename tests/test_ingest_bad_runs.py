@@ -15,7 +15,8 @@ import tracemalloc
 import cv2
 import numpy as np
 import pytest
-from bad_objects import Study, case, dataset_start, stored, with_stored
+from bad_cases import stored, with_stored
+from bad_objects import Study, case, dataset_start
 from hanging import MARK, slowed
 from ingest_runs import config, convert, key_file
 
@@ -52,13 +53,17 @@ def test_bare_data_sets_are_read_by_force(tmp_path, study):
 @case(36)
 @pytest.mark.parametrize("burned", [None, "NO"])
 def test_rendered_text_is_suspected(tmp_path, study, burned):
-    images = study.stack(series="text", rows=160, BurnedInAnnotation=burned)
-    for dataset in images:
-        picture = stored(dataset).reshape(160, 160).astype(np.float32)
-        cv2.putText(picture, "DOE JOHN", (4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1020.0, 1)
-        with_stored(dataset, np.rint(picture).astype(np.int64).ravel())
-    study.add("burned_in_suspect", images)
-    code, result = convert(tmp_path, study.root)
+    rng, text = np.random.default_rng(0), np.zeros((160, 160), np.uint8)
+    cv2.putText(text, "DOE JOHN", (4, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1)
+    for path in study.folder.iterdir():
+        path.unlink()  # drawn by a formula without noise, as text is
+    for series, drawn in (("clean", 0), ("text", text.ravel() > 127)):
+        images = study.stack(series=series, rows=160, BurnedInAnnotation=burned)
+        for dataset in images:
+            noisy = np.rint(stored(dataset) + rng.normal(30, 10, 160 * 160)).clip(0)
+            with_stored(dataset, np.where(drawn, 1200, noisy).astype(np.int64))
+        study.add("", images)
+    code, result = convert(tmp_path, study.root, "--text_guard=quarantine")
     assert code == 4 and result.reasons == {"": 8, "burned_in_suspect": 8}
 
 

@@ -63,6 +63,7 @@ def _frames(
     count = elements.integer(top, "NumberOfFrames", 1)
     if count < 1:
         raise Refusal("bad_type")
+    pixels.refuse_lossy(parsed)
     views = list(enhanced.frame_layers(parsed.dataset, count)) if multi_frame else [top]
     physics = [acquisition.physics(view) for view in views]
     _refuse_excluded(top, physics, allow_derived)

@@ -49,6 +49,12 @@ class TrailingBytes(UserWarning):
     code = "trailing_bytes"
 
 
+def refuse_lossy(parsed: parsing.Parsed) -> None:
+    """Refuses lossy JPEG, whatever else it may be: such an image is DERIVED by definition."""
+    if parsed.transfer_syntax in _LOSSY:
+        raise Refusal("lossy")
+
+
 def layout(parsed: parsing.Parsed, frames: int) -> Layout:
     """Reads and checks how the pixels are stored, without decoding them.
 
@@ -63,8 +69,6 @@ def layout(parsed: parsing.Parsed, frames: int) -> Layout:
         raise Refusal("not_grayscale")
     if elements.integer(top, "SamplesPerPixel", 1) != 1:
         raise Refusal("not_grayscale")
-    if parsed.transfer_syntax in _LOSSY:
-        raise Refusal("lossy")
     if parsed.transfer_syntax not in DECODERS:
         raise Refusal("unsupported_ts")
     length, available = parsing.pixel_element(parsed)
