@@ -32,7 +32,7 @@ def test_diffusion_is_a_domain_where_it_is_asked_for_and_its_b0_images_are_none(
     adc = ["DERIVED", "PRIMARY", "ADC"]
     write_stack(tmp_path / "in" / "adc", series="adc", ImageType=adc, **echo)
     code, result = convert(tmp_path, tmp_path / "in", "--keep_sequences=dwi", "--allow_derived")
-    assert code == 0 and result.reasons == {"": 6, "unsure": 6, "dwi": 6}
+    assert code == 0 and result.reasons == {"": 6, "unsure": 6, "derived": 6}
     assert {r["series/class"] for r in result.records()} == {b"dwi"}
 
 

@@ -89,6 +89,9 @@ class IngestConfig(Command):
         "invert", "What to do with MONOCHROME1 images.", choices=["invert", "refuse"]
     )
     allow_derived: bool = flag(False, "Accept ImageType DERIVED or SECONDARY.")
+    force: bool = flag(
+        False, "Read files without preamble or meta information, if they look like DICOM."
+    )
     keep_sequences: tuple = flag(
         ("t2", "flair"),
         "Sequences that become records: of t2, flair, t1, t1_flair, pd, stir, dwi, t2_star.",

@@ -14,6 +14,8 @@ from tfcyclegan.privacy.reasons import Refusal
 _MR = b"1.2.840.10008.5.1.4.1.1.4"
 _MULTI_FRAME = (b"1.2.840.10008.5.1.4.1.1.4.1", b"1.2.840.10008.5.1.4.1.1.4.4")
 """Enhanced MR and Legacy Converted Enhanced MR Image Storage."""
+_SECONDARY_CAPTURE = b"1.2.840.10008.5.1.4.1.1.7"
+"""Screenshots of whatever a monitor showed; the multi-frame classes have one more component."""
 
 _PLACEHOLDERS = {b"", b"0", b"ANONYMOUS", b"ANONYMIZED", b"ANON", b"UNKNOWN", b"NONE", b"NA"}
 """Values of PatientID that many patients share."""
@@ -45,6 +47,8 @@ def read(
     parsed = parsing.parse(blob, pixels=False)
     top = (parsed.dataset,)
     sop_class = elements.raw(top, "SOPClassUID")[0].rstrip(b"\0 ")
+    if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + b"."):
+        raise Refusal("burned_in")
     if sop_class != _MR and sop_class not in _MULTI_FRAME:
         raise Refusal("not_mr_image")
     series = pseudonyms.of("series", elements.raw(top, "SeriesInstanceUID")[0])
@@ -64,14 +68,17 @@ def _frames(
     keep_dwi: bool,
 ) -> list[Frame]:
     top = (parsed.dataset,)
-    count = elements.integer(top, "NumberOfFrames", 1) if multi_frame else 1
+    count = elements.integer(top, "NumberOfFrames", 1)
     if count < 1:
         raise Refusal("bad_type")
+    pixels.refuse_lossy(parsed)
     views = list(enhanced.frame_layers(parsed.dataset, count)) if multi_frame else [top]
     physics = [acquisition.physics(view) for view in views]
     _refuse_excluded(top, physics, allow_derived, keep_dwi)
     identity = _identity(top, pseudonyms)
     layout = pixels.layout(parsed, count)
+    if count != len(views):
+        raise Refusal("size_mismatch")  # an MR image has one frame, whatever it says
     content = pseudonyms.of_content(parsed.blob[parsed.pixels_at :])
     return [
         _frame(view, facts, object_index, index, identity, content, layout)

@@ -28,8 +28,7 @@ _EXCLUDED_KINDS = (
     ("localizer", {"LOCALIZER"}),
     ("mosaic", {"MOSAIC"}),
     ("not_magnitude", {"PHASE", "REAL", "IMAGINARY", "P", "R", "I"}),
-    ("dwi", {"ADC", "FA", "EADC"}),
-    ("derived", {"PERFUSION", "MPR", "MIP", "MNIP", "PROJECTION"}),
+    ("derived", {"ADC", "EADC", "FA", "PERFUSION", "MPR", "MIP", "MNIP", "PROJECTION"}),
 )
 _DIFFUSION_KINDS = {"DIFFUSION", "TRACEW"}
 

@@ -1,6 +1,7 @@
 """The command as a whole: check, walk, scan, plan, and convert."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import secrets
@@ -42,7 +43,7 @@ def walk_input(config: IngestConfig) -> list[InputObject]:
     Raises:
         UserError: There is none (3).
     """
-    objects = list(source.walk(config.input))
+    objects = [dataclasses.replace(o, force=config.force) for o in source.walk(config.input)]
     if not objects:
         raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
     return objects

@@ -16,7 +16,7 @@ from tfcyclegan.ingest import grids
 from tfcyclegan.privacy.pseudonyms import Pseudonyms, split_of
 from tfcyclegan.records import SEQUENCES
 
-FEWEST_SLICES = 5
+FEWEST_SLICES = volumes.FEWEST_SLICES
 SKIP = "skip"
 """What --mapping says of a series that is not wanted, beside the names of records.SEQUENCES."""
 RECORD_BYTES = 131_900
@@ -176,13 +176,13 @@ def _judge(volume: Volume, user_class: str, settings: Settings) -> Series:
     target = grids.target_of(volume, settings.plane) if reformatted else None
     tests = (
         (excluded, True),
-        ("too_few_slices", len(volume.frames) < FEWEST_SLICES),
+        ("mono1", volume.first.layout.inverted and settings.monochrome1 == "refuse"),
         ("user_skip", user_class == SKIP),
         (decision.reason, True),
+        ("too_few_slices", len(volume.frames) < FEWEST_SLICES),
         ("other_sequence", decision.sequence not in settings.keep_sequences),
         ("post_contrast", settings.exclude_post_contrast and volume.physics.contrast == "yes"),
         ("other_plane", plane != settings.plane and target is None),
-        ("mono1", volume.first.layout.inverted and settings.monochrome1 == "refuse"),
         ("gap", settings.require_complete and gap),
     )
     reason = next((reason for reason, applies in tests if reason and applies), "")
