@@ -78,6 +78,10 @@ class IngestConfig(Command):
     )
     shard_bytes: int = flag(128 << 20, "Approximate size of a shard.", lower=1 << 20)
     workers: int = flag(0, "Worker processes; 0 means one per core.", lower=0)
+    worker_memory_mb: int = flag(2048, "Address space of a worker process, in MiB.", lower=512)
+    object_timeout_s: float = flag(
+        60.0, "Longest time for reading one input object, in seconds.", lower=0.1
+    )
     qa_sheet: int = flag(
         0, "Write contact sheets of this many volumes to OUTPUT/qa for human approval.", lower=0
     )

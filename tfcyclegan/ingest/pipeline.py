@@ -83,7 +83,8 @@ def _run(config: IngestConfig) -> int:
     objects = list(source.walk(config.input))
     if not objects:
         raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
-    with Workers(config.workers, preload=_WORKER_MODULES) as workers:
+    limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
+    with Workers(config.workers, preload=_WORKER_MODULES, **limits) as workers:
         scanned = _scan(objects, key, workers, settings)
         planned = plan.make((f for item in scanned for f in item.frames), key, settings)
         ledger = Ledger(scanned)
