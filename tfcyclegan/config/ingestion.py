@@ -82,6 +82,14 @@ class IngestConfig(Command):
     object_timeout_s: float = flag(
         60.0, "Longest time for reading one input object, in seconds.", lower=0.1
     )
+    max_bad: float = flag(
+        0.05,
+        "Largest share of quarantined objects among those that should convert; nothing is published"
+        " above it.",
+        lower=0.0,
+        upper=1.0,
+    )
+    strict: bool = flag(False, "Publish nothing if anything is quarantined.")
     qa_sheet: int = flag(
         0, "Write contact sheets of this many volumes to OUTPUT/qa for human approval.", lower=0
     )

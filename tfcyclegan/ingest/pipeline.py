@@ -25,7 +25,7 @@ from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
 DONE, INTERNAL, USAGE, NOTHING, WITH_QUARANTINE, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
-"""Exit codes; 6, 7 and 8 stand with what raises them, in output.py and privacy/guard.py."""
+"""Exit codes; 6 to 9 stand with what raises them: output.py, privacy/guard.py, conversion.py."""
 
 
 _WORKER_MODULES = ("tfcyclegan.ingest.scan", "tfcyclegan.ingest.convert")
@@ -96,7 +96,9 @@ def _run(config: IngestConfig) -> int:
         identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
         with output.claimed(directory, identity):
             job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
-            done = conversion.carry_out(job, sheets=config.qa_sheet)
+            done = conversion.carry_out(
+                job, sheets=config.qa_sheet, strict=config.strict, max_bad=config.max_bad
+            )
             return DONE if done else WITH_QUARANTINE
 
 
