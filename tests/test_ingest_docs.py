@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from tfcyclegan.ingest import output
+from tfcyclegan.ingest import conversion, output
 from tfcyclegan.privacy import guard, reasons
 
 PAGE = (pathlib.Path(__file__).resolve().parent.parent / "docs" / "ingestion.md").read_text()
@@ -26,5 +26,6 @@ def test_exit_codes_are_those_of_the_program():
     listed = {int(code) for code in re.findall(r"(?:^|; |;\n)(\d+) ", text, re.MULTILINE)}
     program = {pipeline.DONE, pipeline.INTERNAL, pipeline.USAGE, pipeline.NOTHING}
     program |= {pipeline.WITH_QUARANTINE, pipeline.MISSING, pipeline.INTERRUPTED}
+    program |= {conversion.TOO_MANY}
     program |= {output.NOT_WRITABLE, output.MISMATCH, guard.REFUSED}
     assert listed == program

@@ -119,6 +119,18 @@ class IngestConfig(Command):
     )
     shard_bytes: int = flag(128 << 20, "Approximate size of a shard.", lower=1 << 20)
     workers: int = flag(0, "Worker processes; 0 means one per core.", lower=0)
+    worker_memory_mb: int = flag(2048, "Address space of a worker process, in MiB.", lower=512)
+    object_timeout_s: float = flag(
+        60.0, "Longest time for reading one input object, in seconds.", lower=0.1
+    )
+    max_bad: float = flag(
+        0.05,
+        "Largest share of quarantined objects among those that should convert; nothing is published"
+        " above it.",
+        lower=0.0,
+        upper=1.0,
+    )
+    strict: bool = flag(False, "Publish nothing if anything is quarantined.")
     qa_sheet: int = flag(
         0, "Write contact sheets of this many volumes to OUTPUT/qa for human approval.", lower=0
     )
@@ -151,7 +163,7 @@ class NiftiConfig(Command):
     """Flags of tools/nifti_to_tfrecord.py."""
 
     RULES: ClassVar[tuple] = tuple(
-        rule for rule in IngestConfig.RULES if rule[0] in (["splits"], ["name"])
+        rule for rule in IngestConfig.RULES if rule[0] in (["splits"], ["name"], ["slices"])
     )
 
     table: str = flag(
@@ -165,9 +177,17 @@ class NiftiConfig(Command):
     name: str = _as_for_dicom("name")
     splits: tuple = _as_for_dicom("splits")
     plane: str = _as_for_dicom("plane")
+    keep_sequences: tuple = _as_for_dicom("keep_sequences")
+    slices: str = _as_for_dicom("slices")
+    normalization: str = _as_for_dicom("normalization")
+    fixed_spacing: float = _as_for_dicom("fixed_spacing")
     min_foreground: float = _as_for_dicom("min_foreground")
     shard_bytes: int = _as_for_dicom("shard_bytes")
     workers: int = _as_for_dicom("workers")
+    worker_memory_mb: int = _as_for_dicom("worker_memory_mb")
+    object_timeout_s: float = _as_for_dicom("object_timeout_s")
+    max_bad: float = _as_for_dicom("max_bad")
+    strict: bool = _as_for_dicom("strict")
     qa_sheet: int = _as_for_dicom("qa_sheet")
 
     def to_flagfile(self) -> str:

@@ -12,6 +12,7 @@ from tfcyclegan.ingest import features, formats
 from tfcyclegan.ingest.features import Slice
 from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.ingest.plan import Settings, Task
+from tfcyclegan.ingest.workers import begin_object
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -60,6 +61,7 @@ def convert(
         slices, refused = _decode(task.series.volume.frames, objects, pseudonyms, lost)
         slices = _without_rivals(slices, refused)
         slices = formats.with_masks(slices, objects, pseudonyms)
+        begin_object()
         result = hygiene.isolated(features.records_of, task, slices, settings)
     if isinstance(result, Fault):
         refused += [(item.frame, result) for item in slices]
@@ -91,7 +93,9 @@ def _decode(
     for frame in frames:
         wanted[frame.object_index].append(frame)
     decoded, refused = {}, []
-    for index, members in wanted.items():
+    # In the order of the inputs, so that an archive is read in one pass.
+    for index, members in sorted(wanted.items()):
+        begin_object()
         found = lost.get(index) or hygiene.isolated(
             _decode_object, *objects[index], pseudonyms, members, reason="decode_error"
         )

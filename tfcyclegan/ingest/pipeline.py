@@ -28,7 +28,7 @@ from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.records import SEQUENCES
 
 DONE, INTERNAL, USAGE, NOTHING, WITH_QUARANTINE, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
-"""Exit codes; 6, 7 and 8 stand with what raises them, in output.py and privacy/guard.py."""
+"""Exit codes; 6 to 9 stand with what raises them: output.py, privacy/guard.py, conversion.py."""
 
 
 _WORKER_MODULES = ("tfcyclegan.ingest.scan", "tfcyclegan.ingest.convert")
@@ -104,7 +104,8 @@ def _run(config: IngestConfig, find: Find) -> int:
     _check_paths(config)
     objects = find(config)
     key = _key(config)
-    with Workers(config.workers, preload=_WORKER_MODULES) as workers:
+    limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
+    with Workers(config.workers, preload=_WORKER_MODULES, **limits) as workers:
         scanned = _scan(objects, key, workers, settings)
         planned = plan.make((f for item in scanned for f in item.frames), key, settings)
         ledger = Ledger(scanned)
@@ -118,7 +119,9 @@ def _run(config: IngestConfig, find: Find) -> int:
         identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
         with output.claimed(directory, identity):
             job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
-            done = conversion.carry_out(job, sheets=config.qa_sheet)
+            done = conversion.carry_out(
+                job, sheets=config.qa_sheet, strict=config.strict, max_bad=config.max_bad
+            )
             return DONE if done else WITH_QUARANTINE
 
 

@@ -8,7 +8,7 @@ from tfcyclegan.dicom import silence
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import formats
-from tfcyclegan.ingest.workers import Workers
+from tfcyclegan.ingest.workers import Workers, begin_object
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -51,12 +51,13 @@ def scan(
     A worker that dies loses its whole chunk, so the objects of such a chunk are read again one by
     one, and only the one that kills is lost.
     """
+    sharing = _Sharing()
     chunks = [range(i, min(i + CHUNK, len(objects))) for i in range(0, len(objects), CHUNK)]
     options = (pseudonyms, allow_derived, keep_dwi)
     tasks = (([(i, objects[i]) for i in chunk], *options) for chunk in chunks)
     for chunk, result in zip(chunks, workers.map(scan_chunk, tasks), strict=True):
         if not isinstance(result, Fault):
-            yield from result
+            yield from map(sharing.apply, result)
             continue
         singles = [([(i, objects[i])], *options) for i in chunk]
         with workers.one_more() as rescue:
@@ -64,7 +65,30 @@ def scan(
                 if isinstance(single, Fault):
                     yield Scanned(_file_key(objects[i], pseudonyms), "", 0, fault=single)
                 else:
-                    yield single[0]
+                    yield sharing.apply(single[0])
+
+
+class _Sharing:
+    """Lets equal values of many frames be one object: each comes alone through a pipe.
+
+    Of a series of a thousand files all but a thousand positions and digests are the same, which
+    halves the memory that the first pass leaves behind.
+    """
+
+    FIELDS = ("patient", "study", "series", "frame_of_ref", "orientation", "spacing")
+    FIELDS += ("physics", "layout")
+
+    def __init__(self):
+        self._seen: dict[str, object] = {}
+
+    def apply(self, scanned: Scanned) -> Scanned:
+        return dataclasses.replace(scanned, frames=tuple(map(self._frame, scanned.frames)))
+
+    def _frame(self, frame: Frame) -> Frame:
+        # By text, since a NaN does not equal another.
+        values = {name: getattr(frame, name) for name in self.FIELDS}
+        shared = {n: self._seen.setdefault(f"{n} {v!r}", v) for n, v in values.items()}
+        return dataclasses.replace(frame, **shared)
 
 
 def scan_chunk(
@@ -80,6 +104,7 @@ def scan_chunk(
 def _scan_one(
     index: int, item: InputObject, pseudonyms: Pseudonyms, allow_derived: bool, keep_dwi: bool
 ) -> Scanned:
+    begin_object()
     file_key, size = _file_key(item, pseudonyms), item.size()
     blob = hygiene.isolated(item.read, reason="io_error")
     if isinstance(blob, Fault):
