@@ -5,6 +5,7 @@ import dataclasses
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.ingestion import IngestConfig, PhantomConfig
 from tfcyclegan.config.training import EvaluateConfig, ExportConfig, TrainConfig
+from tfcyclegan.config.verification import VerifyConfig
 
 __all__ = [
     "COMMANDS",
@@ -14,6 +15,7 @@ __all__ = [
     "IngestConfig",
     "PhantomConfig",
     "TrainConfig",
+    "VerifyConfig",
     "flags_page",
     "run",
 ]
@@ -21,6 +23,7 @@ __all__ = [
 COMMANDS = {
     "tools/make_phantom.py": PhantomConfig,
     "tools/dicom_to_tfrecord.py": IngestConfig,
+    "tools/verify_records.py": VerifyConfig,
     "python -m tfcyclegan.train": TrainConfig,
     "python -m tfcyclegan.evaluate": EvaluateConfig,
     "python -m tfcyclegan.export": ExportConfig,

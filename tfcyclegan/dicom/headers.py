@@ -23,7 +23,12 @@ _PERPENDICULAR = 1e-3
 
 
 def read(
-    blob: bytes, object_index: int, pseudonyms: Pseudonyms, *, allow_derived: bool
+    blob: bytes,
+    object_index: int,
+    pseudonyms: Pseudonyms,
+    *,
+    allow_derived: bool,
+    lone_studies: bool = False,
 ) -> list[Frame]:
     """Reads the frames of one file, without decoding pixels.
 
@@ -32,6 +37,7 @@ def read(
         object_index: Written into each frame.
         pseudonyms: Replace every identifier.
         allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
+        lone_studies: Whether a study without a patient becomes a patient of its own.
 
     Raises:
         Refusal: The file is no MR image, not wanted, or cannot be trusted; names the series.
@@ -43,7 +49,8 @@ def read(
         raise Refusal("not_mr_image")
     series = pseudonyms.of("series", elements.raw(top, "SeriesInstanceUID")[0])
     try:
-        return _frames(parsed, object_index, pseudonyms, sop_class in _MULTI_FRAME, allow_derived)
+        multi_frame = sop_class in _MULTI_FRAME
+        return _frames(parsed, object_index, pseudonyms, multi_frame, allow_derived, lone_studies)
     except Refusal as refusal:
         raise Refusal(refusal.reason, series) from refusal
 
@@ -54,6 +61,7 @@ def _frames(
     pseudonyms: Pseudonyms,
     multi_frame: bool,
     allow_derived: bool,
+    lone_studies: bool,
 ) -> list[Frame]:
     top = (parsed.dataset,)
     count = elements.integer(top, "NumberOfFrames", 1) if multi_frame else 1
@@ -62,7 +70,7 @@ def _frames(
     views = list(enhanced.frame_layers(parsed.dataset, count)) if multi_frame else [top]
     physics = [acquisition.physics(view) for view in views]
     _refuse_excluded(top, physics, allow_derived)
-    identity = _identity(top, pseudonyms)
+    identity = _identity(top, pseudonyms, lone_studies)
     layout = pixels.layout(parsed, count)
     content = pseudonyms.of_content(parsed.blob[parsed.pixels_at :])
     return [
@@ -82,7 +90,7 @@ def _refuse_excluded(top: Layers, physics: list[Physics], allow_derived: bool) -
         raise Refusal(excluded[0])
 
 
-def _identity(top: Layers, pseudonyms: Pseudonyms) -> dict[str, str]:
+def _identity(top: Layers, pseudonyms: Pseudonyms, lone_studies: bool) -> dict[str, str]:
     """Returns the pseudonyms of a file (spec/ingestion.md, A3 and A4)."""
     uids = {
         "study": elements.raw(top, "StudyInstanceUID")[0],
@@ -92,11 +100,16 @@ def _identity(top: Layers, pseudonyms: Pseudonyms) -> dict[str, str]:
     if not all(uid.rstrip(b"\0 ") for uid in uids.values()):
         raise Refusal("no_series_uid")
     patient = elements.raw(top, "PatientID")[0]
-    if patient.strip(b"\0 ").upper() in _PLACEHOLDERS:
+    nobody = is_placeholder(patient)
+    if nobody and not lone_studies:
         raise Refusal("patient_id_missing")
     issuer = elements.raw(top, "IssuerOfPatientID")[0]
     identity = {name: pseudonyms.of(name, uid) for name, uid in uids.items()}
-    identity["patient"] = pseudonyms.of("patient", patient, issuer)
+    identity["patient"] = (
+        patient_of_study(identity["study"], pseudonyms)
+        if nobody
+        else pseudonyms.of("patient", patient, issuer)
+    )
     frame_of_ref = elements.raw(top, "FrameOfReferenceUID")[0]
     # Without a frame of reference a series shares its coordinates with nothing but itself.
     identity["frame_of_ref"] = (
@@ -105,6 +118,23 @@ def _identity(top: Layers, pseudonyms: Pseudonyms) -> dict[str, str]:
         else pseudonyms.of("frame_of_ref_of_series", uids["series"])
     )
     return identity
+
+
+def description(blob: bytes) -> str:
+    """Returns SeriesDescription as it stands in the file, for the operator's own report only."""
+    parsed = parsing.parse(blob, pixels=False)
+    return elements.raw((parsed.dataset,), "SeriesDescription")[0].decode("latin-1").rstrip("\0 ")
+
+
+def is_placeholder(patient: bytes) -> bool:
+    """Tells whether a PatientID stands for nobody in particular."""
+    text = patient.strip(b"\0 ").upper()
+    return text in _PLACEHOLDERS or not text.strip(b"0")
+
+
+def patient_of_study(study: str, pseudonyms: Pseudonyms) -> str:
+    """Returns the pseudonym of a patient of whom nothing but one study is known."""
+    return pseudonyms.of("patient_of_study", study.encode("ascii"))
 
 
 def _frame(

@@ -37,12 +37,13 @@ class Job:
     workers: Workers
 
 
-def carry_out(job: Job, *, sheets: int) -> bool:
+def carry_out(job: Job, *, sheets: int, for_release: bool) -> bool:
     """Converts, then writes reports, manifest and, as the last file, the card.
 
     Args:
         job: What to convert, and where to.
         sheets: Contact sheets to make.
+        for_release: Whether the records are to leave the hospital, faces included.
 
     Returns:
         Whether nothing was quarantined.
@@ -68,7 +69,9 @@ def carry_out(job: Job, *, sheets: int) -> bool:
     lines = "".join(shard.to_json() + "\n" for shard in written)
     output.write(job.directory / manifest.MANIFEST, lines)
     tasks = [task for task in job.planned.tasks if job.ledger.was_converted(task.series)]
-    text = card.card(job.settings, job.key.key_id, job.ledger, written, tasks, warnings)
+    text = card.card(
+        job.settings, job.key.key_id, job.ledger, written, tasks, warnings, for_release
+    )
     if sheets:
         qa_sheet.write(job.directory, written, sheets)
     output.write(job.directory / manifest.CARD, text)
@@ -114,7 +117,8 @@ def _series_reason(result: Converted) -> str:
 def _arguments(job: Job, task: Task, lost: dict[int, Fault]) -> tuple:
     indices = {frame.object_index for frame in task.series.volume.frames}
     objects = {i: (job.objects[i], job.scanned[i].content_key) for i in indices}
-    return task, objects, job.key, job.settings.min_foreground, lost
+    settings = job.settings
+    return task, objects, job.key, settings.min_foreground, lost, settings.text_guard
 
 
 def _rescue(job: Job, task: Task, fault: Fault) -> Converted:

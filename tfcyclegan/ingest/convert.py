@@ -11,7 +11,7 @@ from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import features
 from tfcyclegan.ingest.features import Slice
 from tfcyclegan.ingest.plan import Task, placement_of
-from tfcyclegan.privacy import hygiene
+from tfcyclegan.privacy import burned_in, hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.privacy.reasons import Refusal
@@ -42,6 +42,7 @@ def convert(
     pseudonyms: Pseudonyms,
     min_foreground: float,
     lost: dict[int, Fault],
+    text_guard: bool,
 ) -> Converted:
     """Decodes, windows and resamples one volume.
 
@@ -51,6 +52,7 @@ def convert(
         pseudonyms: To see whether a file has changed since.
         min_foreground: Smallest share of foreground of a slice.
         lost: Objects that must not be opened again, and why.
+        text_guard: Whether a volume that seems to have text drawn into it is refused.
 
     Returns:
         Records and refusals; together they name every frame of the volume.
@@ -58,7 +60,7 @@ def convert(
     with silence.silenced() as warnings:
         slices, refused = _decode(task.series.volume.frames, objects, pseudonyms, lost)
         slices = _without_rivals(slices, refused)
-        result = hygiene.isolated(features.records_of, task, slices, min_foreground)
+        result = hygiene.isolated(_records, task, slices, min_foreground, text_guard)
     if isinstance(result, Fault):
         refused += [(item.frame, result) for item in slices]
         return Converted([], [], refused, result, warnings)
@@ -67,6 +69,27 @@ def convert(
     gone = {id(frame) for frame in dropped}
     kept = [item.frame for item in slices if id(item.frame) not in gone]
     return Converted(records, kept, refused, None, warnings)
+
+
+def _records(task: Task, slices: list[Slice], min_foreground: float, text_guard: bool):
+    if text_guard and slices and _text_suspected(slices):
+        raise Refusal("burned_in_suspect")
+    return features.records_of(task, slices, min_foreground)
+
+
+def _text_suspected(slices: list[Slice]) -> bool:
+    """Undoes the rescaling, since a slope of its own would hide that a drawn value is one value."""
+    layout = slices[0].frame.layout
+    stored = np.stack([(s.image - s.frame.intercept) / s.frame.slope for s in slices])
+    stored = stored if layout.floating else np.rint(stored, out=stored)
+    padded = np.stack(
+        [np.zeros(s.image.shape, bool) if s.padded is None else s.padded for s in slices]
+    )
+    if padded.any() and not padded.all():
+        voxels = stored[~padded]
+        stored[padded] = voxels.max() if layout.inverted else voxels.min()
+    rules = burned_in.found(stored, inverted=layout.inverted, floating=layout.floating)
+    return bool(rules)
 
 
 def probe(item: InputObject, content_key: str, pseudonyms: Pseudonyms, frames: list[Frame]) -> None:

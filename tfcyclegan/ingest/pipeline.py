@@ -13,7 +13,7 @@ from tfcyclegan.config import IngestConfig
 from tfcyclegan.dicom import source
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, conversion, output, plan, scan, summary
+from tfcyclegan.ingest import card, conversion, output, plan, private_report, scan, summary
 from tfcyclegan.ingest.conversion import Job
 from tfcyclegan.ingest.ledger import Ledger
 from tfcyclegan.ingest.plan import Plan, Settings
@@ -80,6 +80,8 @@ def _run(config: IngestConfig) -> int:
     settings = settings_of(config)
     _check_paths(config)
     key = _key(config)
+    if config.for_release:
+        print(f"warning: {card.FACE_RISK}", file=sys.stderr)
     objects = list(source.walk(config.input))
     if not objects:
         raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
@@ -95,7 +97,10 @@ def _run(config: IngestConfig) -> int:
         identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
         with output.claimed(directory, identity):
             job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
-            done = conversion.carry_out(job, sheets=config.qa_sheet)
+            if config.private_report:
+                private_report.write(pathlib.Path(config.private_report), objects, scanned, workers)
+            sheets, for_release = config.qa_sheet, config.for_release
+            done = conversion.carry_out(job, sheets=sheets, for_release=for_release)
             return DONE if done else WITH_QUARANTINE
 
 
@@ -110,6 +115,8 @@ def settings_of(config: IngestConfig) -> Settings:
         allow_derived=config.allow_derived,
         min_foreground=config.min_foreground,
         shard_bytes=config.shard_bytes,
+        text_guard=config.text_guard == "quarantine",
+        missing_patient=config.missing_patient,
     )
 
 
@@ -133,6 +140,8 @@ def _check_paths(config: IngestConfig) -> None:
             "--key_file must lie outside --output: whoever gets the records must not get the key.",
             USAGE,
         )
+    if config.private_report:
+        private_report.check(pathlib.Path(config.private_report), out, key)
     if out.exists() and not out.is_dir():
         raise UserError("--output must be a directory. Received: a file.", output.NOT_WRITABLE)
 
@@ -152,7 +161,13 @@ def _key(config: IngestConfig) -> Pseudonyms:
 def _scan(
     objects: list[InputObject], key: Pseudonyms, workers: Workers, settings: Settings
 ) -> list[Scanned]:
-    found = scan.scan(objects, key, workers, allow_derived=settings.allow_derived)
+    found = scan.scan(
+        objects,
+        key,
+        workers,
+        allow_derived=settings.allow_derived,
+        lone_studies=settings.missing_patient == "study",
+    )
     return list(track(found, len(objects), "scan"))
 
 

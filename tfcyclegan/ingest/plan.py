@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tfcyclegan import manifest
-from tfcyclegan.dicom import geometry, sequences, volumes
+from tfcyclegan.dicom import geometry, headers, sequences, volumes
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.geometry import Grid, Placement
 from tfcyclegan.dicom.volumes import Volume
@@ -15,6 +15,8 @@ from tfcyclegan.privacy.pseudonyms import Pseudonyms, split_of
 WANTED = ("t2", "flair")
 """Sequences that are converted."""
 FEWEST_SLICES = 5
+MOST_STUDIES = 50
+"""A PatientID with more studies than this stands for a collection, not for a person."""
 RECORD_BYTES = 131_900
 """A serialized slice with its framing, for estimating the number of shards."""
 
@@ -31,6 +33,8 @@ class Settings:
         allow_derived: Whether ImageType DERIVED is accepted.
         min_foreground: Smallest share of foreground of a slice.
         shard_bytes: Approximate size of a shard.
+        text_guard: Whether volumes that seem to have text drawn into them are refused.
+        missing_patient: "quarantine", or "study": each study without a patient is one of its own.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Settings:
     allow_derived: bool
     min_foreground: float
     shard_bytes: int
+    text_guard: bool
+    missing_patient: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +109,7 @@ class Plan:
 
 def make(frames: Iterable[Frame], pseudonyms: Pseudonyms, settings: Settings) -> Plan:
     """Plans the conversion; depends on the frames, not on their order."""
+    frames, collective = _apart(frames, pseudonyms, settings)
     grouping = volumes.group(frames, lambda key, n: pseudonyms.of("volume", f"{key}|{n}".encode()))
     series = [_judge(volume, settings) for volume in grouping.volumes]
     accepted = [item for item in series if not item.reason]
@@ -116,7 +123,27 @@ def make(frames: Iterable[Frame], pseudonyms: Pseudonyms, settings: Settings) ->
         tasks += _place(members, pseudonyms, splits, shards)
     tasks.sort(key=lambda t: (t.shard, t.series.volume.first.patient, t.series.volume.key))
     names = {name: home for home, names in shards.items() for name in names}
-    return Plan(series, tasks, names, grouping.refused)
+    return Plan(series, tasks, names, collective + grouping.refused)
+
+
+def _apart(
+    frames: Iterable[Frame], pseudonyms: Pseudonyms, settings: Settings
+) -> tuple[list[Frame], list[tuple[Frame, str]]]:
+    """Refuses, or takes apart by study, the images of an id that too many studies share."""
+    frames = list(frames)
+    studies = collections.defaultdict(set)
+    for frame in frames:
+        studies[frame.patient].add(frame.study)
+    shared = {patient for patient, found in studies.items() if len(found) > MOST_STUDIES}
+    if settings.missing_patient == "quarantine":
+        refused = [(frame, "patient_id_missing") for frame in frames if frame.patient in shared]
+        return [frame for frame in frames if frame.patient not in shared], refused
+    return [
+        dataclasses.replace(frame, patient=headers.patient_of_study(frame.study, pseudonyms))
+        if frame.patient in shared
+        else frame
+        for frame in frames
+    ], []
 
 
 def _judge(volume: Volume, settings: Settings) -> Series:

@@ -38,7 +38,12 @@ class Scanned:
 
 
 def scan(
-    objects: Sequence[InputObject], pseudonyms: Pseudonyms, workers: Workers, *, allow_derived: bool
+    objects: Sequence[InputObject],
+    pseudonyms: Pseudonyms,
+    workers: Workers,
+    *,
+    allow_derived: bool,
+    lone_studies: bool = False,
 ) -> Iterator[Scanned]:
     """Yields what is known of each object, in order.
 
@@ -46,7 +51,7 @@ def scan(
     one, and only the one that kills is lost.
     """
     chunks = [range(i, min(i + CHUNK, len(objects))) for i in range(0, len(objects), CHUNK)]
-    options = (pseudonyms, allow_derived)
+    options = (pseudonyms, allow_derived, lone_studies)
     tasks = (([(i, objects[i]) for i in chunk], *options) for chunk in chunks)
     for chunk, result in zip(chunks, workers.map(scan_chunk, tasks), strict=True):
         if not isinstance(result, Fault):
@@ -62,14 +67,23 @@ def scan(
 
 
 def scan_chunk(
-    objects: Sequence[tuple[int, InputObject]], pseudonyms: Pseudonyms, allow_derived: bool
+    objects: Sequence[tuple[int, InputObject]],
+    pseudonyms: Pseudonyms,
+    allow_derived: bool,
+    lone_studies: bool,
 ) -> list[Scanned]:
     """Reads the headers of some objects; runs in a worker."""
-    return [_scan_one(index, item, pseudonyms, allow_derived) for index, item in objects]
+    return [
+        _scan_one(index, item, pseudonyms, allow_derived, lone_studies) for index, item in objects
+    ]
 
 
 def _scan_one(
-    index: int, item: InputObject, pseudonyms: Pseudonyms, allow_derived: bool
+    index: int,
+    item: InputObject,
+    pseudonyms: Pseudonyms,
+    allow_derived: bool,
+    lone_studies: bool,
 ) -> Scanned:
     file_key, size = _file_key(item, pseudonyms), item.size()
     blob = hygiene.isolated(item.read, reason="io_error")
@@ -78,15 +92,18 @@ def _scan_one(
     content_key = pseudonyms.of_content(blob)
     with silence.silenced() as warnings:
         frames = hygiene.isolated(
-            _read_header, blob, index, pseudonyms, allow_derived, reason="parse_error"
+            _read_header, blob, index, pseudonyms, allow_derived, lone_studies, reason="parse_error"
         )
     if isinstance(frames, Fault):
         return Scanned(file_key, content_key, size, fault=frames, warnings=warnings)
     return Scanned(file_key, content_key, size, tuple(frames), warnings=warnings)
 
 
-def _read_header(blob: bytes, index: int, pseudonyms: Pseudonyms, allow_derived: bool):
-    return headers.read(blob, index, pseudonyms, allow_derived=allow_derived)
+def _read_header(
+    blob: bytes, index: int, pseudonyms: Pseudonyms, allow_derived: bool, lone_studies: bool
+):
+    options = {"allow_derived": allow_derived, "lone_studies": lone_studies}
+    return headers.read(blob, index, pseudonyms, **options)
 
 
 def _file_key(item: InputObject, pseudonyms: Pseudonyms) -> str:
