@@ -6,7 +6,7 @@ import stat
 import numpy as np
 import pytest
 from dicom_studies import write_stack, write_study
-from ingest_runs import config, convert
+from ingest_runs import Result, config, convert
 from test_privacy_burned_in import draw, phantom
 
 from tfcyclegan.config import IngestConfig
@@ -145,3 +145,14 @@ def test_a_series_with_text_is_quarantined_and_a_clean_one_is_not(tmp_path, inve
     (tmp_path / "b").mkdir()
     code, result = convert(tmp_path / "b", tmp_path / "in")
     assert code == 0 and result.card["deidentification"]["text_guard"] == "off"
+
+
+def test_a_volume_that_lost_its_slices_is_too_short_and_not_suspected(tmp_path):
+    for number, path in enumerate(write_stack(tmp_path / "in", slices=6)):
+        if number < 3:
+            path.write_bytes(path.read_bytes()[:-9])
+    write_study(tmp_path / "in" / "other", "P2")
+    with pytest.raises(UserError, match="Nothing was converted"):
+        convert(tmp_path, tmp_path / "in", "--text_guard=quarantine")
+    result = Result(tmp_path / "out")
+    assert result.reasons == {"burned_in_suspect": 12, "truncated": 3, "too_few_slices": 3}

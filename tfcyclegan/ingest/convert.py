@@ -10,7 +10,7 @@ from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import features
 from tfcyclegan.ingest.features import Slice
-from tfcyclegan.ingest.plan import Task, placement_of
+from tfcyclegan.ingest.plan import FEWEST_SLICES, Task, placement_of
 from tfcyclegan.privacy import burned_in, hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -72,7 +72,8 @@ def convert(
 
 
 def _records(task: Task, slices: list[Slice], min_foreground: float, text_guard: bool):
-    if text_guard and slices and _text_suspected(slices):
+    # Of a few slices nothing can be said to repeat; records_of refuses them.
+    if text_guard and len(slices) >= FEWEST_SLICES and _text_suspected(slices):
         raise Refusal("burned_in_suspect")
     return features.records_of(task, slices, min_foreground)
 

@@ -45,7 +45,7 @@ def found(stored: np.ndarray, *, inverted: bool, floating: bool) -> tuple[str, .
         Of "repeated" (a: among the brightest at one place on most slices), "exact" (b: one exact
         value at the edges of one slice) and "still" (c: bright and unchanged over the slices).
     """
-    volume = stored.astype(np.float32)
+    volume = stored.astype(np.float32, copy=False)
     if inverted:
         volume = volume.max() + volume.min() - volume
     if floating:
@@ -73,13 +73,15 @@ def _whole_numbers(volume: np.ndarray) -> np.ndarray:
 
 
 def _without_border(volume: np.ndarray) -> np.ndarray:
-    """Cuts off blank slices, rows and columns, whose edge with the image is no drawing."""
+    """Cuts off blank slices and the blank frame around the image, whose edge is no drawing."""
     filled = volume > volume.min()
-    for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
-        kept = filled.any(axis=others)
-        if kept.any():
-            volume, filled = volume.compress(kept, axis), filled.compress(kept, axis)
-    return volume
+    plane = filled.any(axis=0)
+    if not plane.any():
+        return volume
+    rows, columns = (np.flatnonzero(plane.any(axis=axis)) for axis in (1, 0))
+    kept = filled.reshape(len(volume), -1).any(axis=1)
+    inside = volume[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return inside if kept.all() else inside[kept]
 
 
 def _steps(image: np.ndarray, height: float) -> np.ndarray:
