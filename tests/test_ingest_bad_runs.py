@@ -68,8 +68,8 @@ def test_rendered_text_is_suspected(tmp_path, study, burned):
 
 
 class Slowed(pipeline.Workers):
-    def __init__(self, count, timeout_s=6.0, preload=()):
-        super().__init__(count, 6.0, preload)
+    def __init__(self, count, **options):
+        super().__init__(count, **{**options, "timeout_s": 6.0})
 
     def map(self, function, tasks):
         return super().map(slowed, ((function, *task) for task in tasks))

@@ -11,20 +11,26 @@ import hashlib
 import logging
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pydicom
 import pytest
-from dicom_studies import save, stack
+import tensorflow as tf
+from dicom_studies import save, stack, write_stack
 from ingest_runs import Result, config, convert, key_file
 from pydicom import uid
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
+from tfcyclegan import records
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import pipeline, plan
+from tfcyclegan.ingest import pipeline, plan, verify
+from tfcyclegan.privacy.search import Needles
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEXT_VRS = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC"}
@@ -92,7 +98,13 @@ def plant(dataset: Dataset, tokens: Tokens, shared: dict) -> Dataset:
     inner.PatientName = tokens.of("PN")
     middle = Dataset()
     middle.PatientID, middle.ReferencedStudySequence = tokens.text(), Sequence([inner])
+    deepest = Dataset()
+    deepest.PatientComments = tokens.text()
+    inner.ReferencedSeriesSequence = Sequence([deepest])
     dataset.RequestAttributesSequence = Sequence([middle])
+    icon = Dataset()
+    icon.add_new(0x7FE00010, "OB", tokens.text().encode() + b"\0")
+    dataset.IconImageSequence = Sequence([icon])
     block = dataset.private_block(0x0029, tokens.text(), create=True)
     block.add_new(0x10, "LO", tokens.text())
     block.add_new(0x11, "OB", b"\0blob" + tokens.text().encode() + b"\0")
@@ -100,6 +112,8 @@ def plant(dataset: Dataset, tokens: Tokens, shared: dict) -> Dataset:
     block.add_new(0x13, "SQ", Sequence([inner]))
     dataset.add_new(0x60003000, "OW", tokens.text().encode() + b"\0")
     dataset.add_new(0x60000022, "LO", tokens.text())
+    dataset.add_new(0x50000022, "LO", tokens.text())
+    dataset.add_new(0x50003000, "OW", tokens.text().encode() + b"\0")
     dataset.add_new(0xFFFCFFFC, "OB", tokens.text().encode() + b"\0")
     dataset.file_meta.SourceApplicationEntityTitle = tokens.text()
     dataset.file_meta.PrivateInformationCreatorUID = tokens.uid()
@@ -108,16 +122,53 @@ def plant(dataset: Dataset, tokens: Tokens, shared: dict) -> Dataset:
     return dataset
 
 
-def series(folder: pathlib.Path, tokens: Tokens, damage=None, **options) -> None:
+def hide_above_bits_stored(dataset: Dataset, word: str) -> None:
+    """Writes the half-bytes of a word into the four bits above BitsStored."""
+    pixels = np.frombuffer(dataset.PixelData, "<u2").copy()
+    halves = np.array([half for byte in word.encode() for half in (byte >> 4, byte & 15)])
+    pixels[: halves.size] |= (halves << 12).astype("<u2")
+    dataset.PixelData = pixels.tobytes()
+
+
+def exceed(dataset: Dataset, tokens: Tokens) -> None:
+    """Pixel data longer than the image."""
+    dataset.PixelData += tokens.text().encode().ljust(16, b"\0")
+
+
+def pretend(syntax):
+    def change(dataset: Dataset, tokens: Tokens) -> None:
+        """Pixel data that no decoder can read, and that some die of."""
+        dataset.PixelData = encapsulate([b"\xff\x4f\xff\x51" + tokens.text().encode() * 9])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = syntax
+
+    return change
+
+
+CHANGES = {
+    "excess": exceed,
+    "j2k": pretend(uid.JPEG2000Lossless),
+    "jpegls": pretend(uid.JPEGLSLossless),
+    "jpeg": pretend(uid.JPEGLosslessSV1),
+    "rle": pretend(uid.RLELossless),
+}
+
+
+def series(folder: pathlib.Path, tokens: Tokens, damage=None, change=None, **options) -> None:
     shared: dict = {}
     first = len(tokens.words)
     for number, dataset in enumerate(stack(BitsStored=12, HighBit=11, **options)):
         shared["turn"] = (5 * number + first) % 25
         plant(dataset, tokens, shared)
+        hide_above_bits_stored(dataset, tokens.text())
+        if change is not None:
+            change(dataset, tokens)
         path = folder / tokens.text() / f"{tokens.text()}.dcm"
-        save(dataset, path)
+        save(dataset, path, dataset.file_meta.TransferSyntaxUID)
         with path.open("ab") as file:
-            file.write(b"\xfc\xff\xfc\xffOB\0\0\0\0\0\0" if number % 2 else b"")
+            tail = tokens.text().encode() + b"\0"
+            head = b"\xfc\xff\xfc\xffOB\0\0" + len(tail).to_bytes(4, "little")
+            file.write(head + tail if number % 2 else b"")
         if damage is not None and number == 2:
             path.write_bytes(damage(path.read_bytes()))
 
@@ -151,9 +202,12 @@ def planted(tmp_path_factory):
         series(root / f"damaged{number}", tokens, damage)
     series(root / "unoriented", tokens, ImageOrientationPatient=[0, 0, 0, 0, 0, 0])
     series(root / "unspaced", tokens, rows=20, columns=20, PixelSpacing=[1])
+    for name, change in CHANGES.items():
+        series(root / name, tokens, change=change, rows=20, columns=20)
+    (root / "DICOMDIR").write_bytes(tokens.text().encode().ljust(128) + b"DICM" + b"\0" * 40)
     (root / f"{tokens.text()}.txt").write_text(tokens.text())
     os.symlink(root / tokens.text(), root / tokens.text())
-    assert len(tokens.words) > 6800
+    assert len(tokens.words) > 12000
     return root, tokens.words
 
 
@@ -211,19 +265,78 @@ def everything(result: Result) -> bytes:
     return b"\n".join(parts)
 
 
-def test_no_token_is_in_any_output_or_log(tmp_path, planted, capfd, caplog):
+def test_no_token_is_in_any_output_or_log(tmp_path, planted, capfd, caplog, monkeypatch):
     root, words = planted
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     caplog.set_level(logging.DEBUG)
     code, result = convert(tmp_path, root, "--qa_sheet=2")
     captured = capfd.readouterr()
     counts = result.card["objects"]
-    assert code == 4 and counts["converted"] >= 50 and len(counts["quarantined"]) >= 5
+    assert code == 4 and counts["converted"] >= 40 and len(counts["quarantined"]) >= 5
     logs = (captured.out + captured.err + caplog.text).encode()
     assert leaks(logs, words) == []
     assert leaks(everything(result), words) == []
     for path in result.directory.glob("*.tfrecord"):
         whole = path.read_bytes()
         assert b"CANARY" not in whole and b"1.2.840.77." not in whole
+    # The same search that an operator has, over every byte, pixels included.
+    assert list(verify.check(result.directory, Needles(words))) == []
+    left = [path for path in (tmp_path / "temporary").rglob("*") if path.is_file()]
+    assert leaks(b"".join(path.read_bytes() for path in left), words) == []
+    assert {"size_mismatch", "decode_error"} <= set(result.reasons)
+
+
+def test_bits_above_bits_stored_do_not_reach_a_record(tmp_path):
+    for name in ("plain", "hidden"):
+        for number, dataset in enumerate(stack(BitsStored=12, HighBit=11)):
+            if name == "hidden":
+                hide_above_bits_stored(dataset, "CANARY" * 50)
+            save(dataset, tmp_path / name / f"{number}.dcm")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    _, plain = convert(tmp_path / "a", tmp_path / "plain")
+    _, hidden = convert(tmp_path / "b", tmp_path / "hidden")
+    assert len(plain.records()) == 6
+    for one, other in zip(plain.records(), hidden.records(), strict=True):
+        np.testing.assert_array_equal(one["image/data"], other["image/data"])
+
+
+def test_a_writer_that_adds_a_feature_is_stopped_before_it_publishes(tmp_path, monkeypatch, capfd):
+    """The mutation: pixels and numbers as before, and one feature too many."""
+    write_stack(tmp_path / "in", PatientName="CANARY^NAME")
+
+    def careless(record):
+        example = tf.train.Example.FromString(serialize(record))
+        example.features.feature["patient/name"].bytes_list.value.append(b"CANARY^NAME")
+        return example.SerializeToString(deterministic=True)
+
+    serialize = records.serialize
+    monkeypatch.setattr(records, "serialize", careless)
+    with pytest.raises(UserError, match="refused to publish") as caught:
+        convert(tmp_path, tmp_path / "in")
+    assert caught.value.exit_code == 7 and "CANARY" not in str(caught.value)
+    assert "CANARY" not in "".join(capfd.readouterr())
+    assert not any(b"CANARY" in content for content in Result(tmp_path / "out").files().values())
+    assert not list((tmp_path / "out").glob("*.tfrecord"))
+
+
+def test_an_interrupted_command_says_nothing_of_the_input(tmp_path, planted):
+    root, words = planted
+    run = subprocess.Popen(
+        [
+            *(sys.executable, ROOT / "tools" / "dicom_to_tfrecord.py", "--workers=1"),
+            *(f"--input={root}", f"--output={tmp_path / 'out'}", f"--key_file={tmp_path / 'key'}"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not (tmp_path / "key").exists() and run.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    run.send_signal(signal.SIGTERM)
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 130 and leaks(out + err, words) == []
 
 
 def test_the_search_would_find_a_token():
@@ -239,7 +352,12 @@ def test_the_command_says_nothing_of_the_input(tmp_path, planted):
     root, words = planted
     run = subprocess.run(
         [
-            *(sys.executable, ROOT / "tools" / "dicom_to_tfrecord.py", "--verbosity=2"),
+            *(
+                sys.executable,
+                ROOT / "tools" / "dicom_to_tfrecord.py",
+                "--verbosity=2",
+                "--text_guard=off",
+            ),
             *(f"--input={root}", f"--output={tmp_path / 'out'}", f"--key_file={tmp_path / 'key'}"),
             "--max_bad=1",
         ],

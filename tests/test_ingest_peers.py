@@ -18,7 +18,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from bad_objects import PENDING
 from ingest_runs import Result, convert
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -132,7 +131,6 @@ def test_what_orthanc_archived_converts_the_same(archive, direct, tmp_path):
     assert_same(result, direct)
 
 
-@pytest.mark.xfail(76 in PENDING, reason="archives are not merged yet", strict=True)
 def test_the_archive_itself_converts_the_same(archive, direct, tmp_path):
     code, result = convert(tmp_path, archive, EVERY_SLICE)
     assert code == 0

@@ -74,7 +74,7 @@ def command(table, folder, *flags):
         [
             *(sys.executable, ROOT / "tools" / "nifti_to_tfrecord.py", "--verbosity=2"),
             *(f"--table={table}", f"--output={folder / 'out'}", f"--key_file={folder / 'key'}"),
-            *("--splits=train:1", "--workers=2", *flags),
+            *("--splits=train:1", "--workers=2", "--max_bad=1", "--text_guard=off", *flags),
         ],
         capture_output=True,
         timeout=300,

@@ -5,6 +5,7 @@ import dataclasses
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
 from tfcyclegan.config.training import EvaluateConfig, ExportConfig, TrainConfig
+from tfcyclegan.config.verification import VerifyConfig
 
 __all__ = [
     "COMMANDS",
@@ -15,6 +16,7 @@ __all__ = [
     "NiftiConfig",
     "PhantomConfig",
     "TrainConfig",
+    "VerifyConfig",
     "flags_page",
     "run",
 ]
@@ -23,6 +25,7 @@ COMMANDS = {
     "tools/make_phantom.py": PhantomConfig,
     "tools/dicom_to_tfrecord.py": IngestConfig,
     "tools/nifti_to_tfrecord.py": NiftiConfig,
+    "tools/verify_records.py": VerifyConfig,
     "python -m tfcyclegan.train": TrainConfig,
     "python -m tfcyclegan.evaluate": EvaluateConfig,
     "python -m tfcyclegan.export": ExportConfig,

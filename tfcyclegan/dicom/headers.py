@@ -31,6 +31,7 @@ def read(
     *,
     allow_derived: bool,
     keep_dwi: bool = False,
+    lone_studies: bool = False,
 ) -> list[Frame]:
     """Reads the frames of one file, without decoding pixels.
 
@@ -40,6 +41,7 @@ def read(
         pseudonyms: Replace every identifier.
         allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
         keep_dwi: Whether diffusion-weighted images are.
+        lone_studies: Whether a study without a patient becomes a patient of its own.
 
     Raises:
         Refusal: The file is no MR image, not wanted, or cannot be trusted; names the series.
@@ -54,7 +56,8 @@ def read(
     series = pseudonyms.of("series", elements.raw(top, "SeriesInstanceUID")[0])
     multi_frame = sop_class in _MULTI_FRAME
     try:
-        return _frames(parsed, object_index, pseudonyms, multi_frame, allow_derived, keep_dwi)
+        options = (multi_frame, allow_derived, keep_dwi, lone_studies)
+        return _frames(parsed, object_index, pseudonyms, *options)
     except Refusal as refusal:
         raise Refusal(refusal.reason, series) from refusal
 
@@ -66,6 +69,7 @@ def _frames(
     multi_frame: bool,
     allow_derived: bool,
     keep_dwi: bool,
+    lone_studies: bool,
 ) -> list[Frame]:
     top = (parsed.dataset,)
     count = elements.integer(top, "NumberOfFrames", 1)
@@ -75,7 +79,7 @@ def _frames(
     views = list(enhanced.frame_layers(parsed.dataset, count)) if multi_frame else [top]
     physics = [acquisition.physics(view) for view in views]
     _refuse_excluded(top, physics, allow_derived, keep_dwi)
-    identity = _identity(top, pseudonyms)
+    identity = _identity(top, pseudonyms, lone_studies)
     layout = pixels.layout(parsed, count)
     if count != len(views):
         raise Refusal("size_mismatch")  # an MR image has one frame, whatever it says
@@ -102,7 +106,7 @@ def _refuse_excluded(
         raise Refusal(excluded[0])
 
 
-def _identity(top: Layers, pseudonyms: Pseudonyms) -> dict[str, str]:
+def _identity(top: Layers, pseudonyms: Pseudonyms, lone_studies: bool) -> dict[str, str]:
     """Returns the pseudonyms of a file (spec/ingestion.md, A3 and A4)."""
     uids = {
         "study": elements.raw(top, "StudyInstanceUID")[0],
@@ -112,11 +116,16 @@ def _identity(top: Layers, pseudonyms: Pseudonyms) -> dict[str, str]:
     if not all(uid.rstrip(b"\0 ") for uid in uids.values()):
         raise Refusal("no_series_uid")
     patient = elements.raw(top, "PatientID")[0]
-    if patient.strip(b"\0 ").upper() in _PLACEHOLDERS:
+    nobody = is_placeholder(patient)
+    if nobody and not lone_studies:
         raise Refusal("patient_id_missing")
     issuer = elements.raw(top, "IssuerOfPatientID")[0]
     identity = {name: pseudonyms.of(name, uid) for name, uid in uids.items()}
-    identity["patient"] = pseudonyms.of("patient", patient, issuer)
+    identity["patient"] = (
+        patient_of_study(identity["study"], pseudonyms)
+        if nobody
+        else pseudonyms.of("patient", patient, issuer)
+    )
     frame_of_ref = elements.raw(top, "FrameOfReferenceUID")[0]
     # Without a frame of reference a series shares its coordinates with nothing but itself.
     identity["frame_of_ref"] = (
@@ -125,6 +134,23 @@ def _identity(top: Layers, pseudonyms: Pseudonyms) -> dict[str, str]:
         else pseudonyms.of("frame_of_ref_of_series", uids["series"])
     )
     return identity
+
+
+def description(blob: bytes) -> str:
+    """Returns SeriesDescription as it stands in the file, for the operator's own report only."""
+    parsed = parsing.parse(blob, pixels=False)
+    return elements.raw((parsed.dataset,), "SeriesDescription")[0].decode("latin-1").rstrip("\0 ")
+
+
+def is_placeholder(patient: bytes) -> bool:
+    """Tells whether a PatientID stands for nobody in particular."""
+    text = patient.strip(b"\0 ").upper()
+    return text in _PLACEHOLDERS or not text.strip(b"0")
+
+
+def patient_of_study(study: str, pseudonyms: Pseudonyms) -> str:
+    """Returns the pseudonym of a patient of whom nothing but one study is known."""
+    return pseudonyms.of("patient_of_study", study.encode("ascii"))
 
 
 def _frame(

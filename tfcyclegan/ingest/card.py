@@ -15,17 +15,55 @@ from tfcyclegan.manifest import Shard
 SMALL_CELL = 5
 """Counts of patients below this are not told apart, because a rare scanner names its hospital."""
 
-_DEIDENTIFICATION = {
-    # PS3.16, CID 7050: Basic Application Confidentiality Profile. No option is claimed.
-    "method_codes": ["113100"],
-    "method": "No string of the input is written: pixels, bounded numbers, closed names and keyed"
-    " pseudonyms only.",
-    "recognizable_visual_features": "not removed",
-    "residual_risks": [
-        "A face can be reconstructed from head images and matched with photographs.",
-        "Text that was burned into pixels is not searched for by this version.",
-        "Whoever holds the key can recompute a pseudonym from an identifier.",
-    ],
+FACE_RISK = (
+    "faces are not removed: 96 to 98 % of volunteers were matched with their photographs by a"
+    " program that saw a face rebuilt from a head image. Release under a contract that forbids it."
+)
+"""Said once before a release (spec/ingestion.md, A7), and kept in the card."""
+
+_RISKS = (
+    "A face can be reconstructed from head images and matched with photographs.",
+    "Text in pixels is searched for by its exact values, edges and repetition; text that is dark,"
+    " tiny, or blended into noise on one slice is not found.",
+    "Whoever holds the key can recompute a pseudonym from an identifier.",
+    "Rounded acquisition parameters of a rare protocol can point to a site.",
+    "A rare anatomy or disease can be recognised by those who know it.",
+)
+
+
+def _deidentification(settings: Settings, ledger: Ledger, for_release: bool) -> dict:
+    """Returns the statement that PS3.15, E.1 asks for, codes of PS3.16, CID 7050."""
+    refused = ledger.objects()["quarantined"]
+    reasons = ("burned_in", "burned_in_suspect", "patient_id_missing")
+    return {
+        # Basic Application Confidentiality Profile. The options 113101 (pixels cleaned) and 113102
+        # (faces removed) are a person's to claim, after looking at the contact sheets.
+        "method_codes": ["113100"],
+        "not_claimed": {
+            "113101": "Clean Pixel Data: text in pixels is refused, not cleaned; may be claimed"
+            " once the contact sheets are signed.",
+            "113102": "Clean Recognizable Visual Features: faces are not removed.",
+        },
+        "method": "No string of the input is written: pixels, bounded numbers, closed names and"
+        " keyed pseudonyms only.",
+        "whitelist": {"version": records.SCHEMA_VERSION, "features": len(records.FIELDS)},
+        "table_edition": "Not used: nothing is kept by PS3.15 table E.1-1, only by the whitelist.",
+        "pseudonyms": "HMAC-SHA256 under a secret key, cut to 128 bits",
+        "text_guard": "quarantine" if settings.text_guard else "off",
+        "missing_patient": settings.missing_patient,
+        "missing_patient_risk": _MISSING[settings.missing_patient],
+        "objects_refused": {reason: refused.get(reason, 0) for reason in reasons},
+        "recognizable_visual_features": "not removed",
+        "for_release": for_release,
+        "face_risk": FACE_RISK if for_release else "not accepted for release",
+        "residual_risks": list(_RISKS),
+    }
+
+
+_MISSING = {
+    "quarantine": "Images without a patient were refused.",
+    "study": "Each study without a patient is a patient of its own: one person may stand in two"
+    " splits, and be counted more than once.",
 }
 
 
@@ -58,6 +96,7 @@ def card(
     shards: Sequence[Shard],
     tasks: Sequence[Task],
     warnings: collections.Counter,
+    for_release: bool = False,
 ) -> str:
     """Returns the text of dataset_card.json; it depends on data, flags and key only.
 
@@ -68,6 +107,7 @@ def card(
         shards: Rows of the manifest.
         tasks: Volumes that were converted.
         warnings: the parser's warnings by category.
+        for_release: Whether somebody accepted the risk of faces for a release.
     """
     facts = {
         "schema_version": records.SCHEMA_VERSION,
@@ -89,16 +129,17 @@ def card(
         },
         "geometry": {
             "size": records.SIZE,
-            "in_plane": "one grid per study, frame of reference and plane; "
-            + ("cropped or padded" if settings.fixed_spacing else "the larger field of view fits"),
+            "in_plane": "one grid per study, frame of reference and plane",
+            "field_of_view": "cropped or padded" if settings.fixed_spacing else "the larger fits",
             "fixed_spacing_mm": settings.fixed_spacing,
             "display": "rows A-P and columns R-L (axial), rows S-I (coronal, sagittal)",
-            "through_plane": "as acquired, never interpolated"
-            + (", but for 3D volumes of other planes" if settings.reformat_3d else ""),
+            "through_plane": "as acquired, but for 3D volumes of other planes"
+            if settings.reformat_3d
+            else "as acquired, never interpolated",
             "min_foreground": settings.min_foreground,
             "slices": list(settings.slices),
         },
-        "deidentification": _DEIDENTIFICATION,
+        "deidentification": _deidentification(settings, ledger, for_release),
     }
     return json.dumps(facts, indent=1, sort_keys=True) + "\n"
 

@@ -38,7 +38,7 @@ class Job:
     workers: Workers
 
 
-def carry_out(job: Job, *, sheets: int, strict: bool, max_bad: float) -> bool:
+def carry_out(job: Job, *, sheets: int, strict: bool, max_bad: float, for_release: bool) -> bool:
     """Converts, then writes reports, manifest and, as the last file, the card.
 
     Args:
@@ -46,6 +46,7 @@ def carry_out(job: Job, *, sheets: int, strict: bool, max_bad: float) -> bool:
         sheets: Contact sheets to make.
         strict: Whether a single quarantined object keeps the records from being published.
         max_bad: Largest share of quarantined objects among those that should convert.
+        for_release: Whether the records are to leave the hospital, faces included.
 
     Returns:
         Whether nothing was quarantined.
@@ -76,7 +77,9 @@ def carry_out(job: Job, *, sheets: int, strict: bool, max_bad: float) -> bool:
     lines = "".join(shard.to_json() + "\n" for shard in written)
     output.write(job.directory / manifest.MANIFEST, lines)
     tasks = [task for task in job.planned.tasks if job.ledger.was_converted(task.series)]
-    text = card.card(job.settings, job.key.key_id, job.ledger, written, tasks, warnings)
+    text = card.card(
+        job.settings, job.key.key_id, job.ledger, written, tasks, warnings, for_release
+    )
     if sheets:
         qa_sheet.write(job.directory, written, sheets)
     output.write(job.directory / manifest.CARD, text)

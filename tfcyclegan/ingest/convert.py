@@ -11,9 +11,9 @@ from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import features, formats
 from tfcyclegan.ingest.features import Slice
 from tfcyclegan.ingest.grids import placement_of
-from tfcyclegan.ingest.plan import Settings, Task
+from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
 from tfcyclegan.ingest.workers import begin_object
-from tfcyclegan.privacy import hygiene
+from tfcyclegan.privacy import burned_in, hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.privacy.reasons import Refusal
@@ -51,7 +51,7 @@ def convert(
         task: The volume.
         objects: Object index to (object, content key of the first pass), with companions.
         pseudonyms: To see whether a file has changed since.
-        settings: Window, and which slices are kept.
+        settings: Window, which slices are kept, and whether drawn text is looked for.
         lost: Objects that must not be opened again, and why.
 
     Returns:
@@ -62,7 +62,7 @@ def convert(
         slices = _without_rivals(slices, refused)
         slices = formats.with_masks(slices, objects, pseudonyms)
         begin_object()
-        result = hygiene.isolated(features.records_of, task, slices, settings)
+        result = hygiene.isolated(_records, task, slices, settings)
     if isinstance(result, Fault):
         refused += [(item.frame, result) for item in slices]
         return Converted([], [], refused, result, warnings)
@@ -74,6 +74,28 @@ def convert(
     gone = {id(frame) for frame, _ in dropped}
     kept = [item.frame for item in slices if id(item.frame) not in gone]
     return Converted(records, kept, refused, None, warnings)
+
+
+def _records(task: Task, slices: list[Slice], settings: Settings):
+    # Of a few slices nothing can be said to repeat; records_of refuses them.
+    if settings.text_guard and len(slices) >= FEWEST_SLICES and _text_suspected(slices):
+        raise Refusal("burned_in_suspect")
+    return features.records_of(task, slices, settings)
+
+
+def _text_suspected(slices: list[Slice]) -> bool:
+    """Undoes the rescaling, since a slope of its own would hide that a drawn value is one value."""
+    layout = slices[0].frame.layout
+    stored = np.stack([(s.image - s.frame.intercept) / s.frame.slope for s in slices])
+    stored = stored if layout.floating else np.rint(stored, out=stored)
+    padded = np.stack(
+        [np.zeros(s.image.shape, bool) if s.padded is None else s.padded for s in slices]
+    )
+    if padded.any() and not padded.all():
+        voxels = stored[~padded]
+        stored[padded] = voxels.max() if layout.inverted else voxels.min()
+    rules = burned_in.found(stored, inverted=layout.inverted, floating=layout.floating)
+    return bool(rules)
 
 
 def probe(item: InputObject, content_key: str, pseudonyms: Pseudonyms, frames: list[Frame]) -> None:

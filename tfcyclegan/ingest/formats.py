@@ -23,8 +23,7 @@ def frames(
     blob: bytes,
     index: int,
     pseudonyms: Pseudonyms,
-    allow_derived: bool,
-    keep_dwi: bool,
+    reading: dict[str, bool],
 ) -> list[Frame]:
     """Returns the frames of an object, none for a mask.
 
@@ -36,7 +35,7 @@ def frames(
     if isinstance(item, MaskFile):
         masks.read(item, blob)
         return []
-    return headers.read(blob, index, pseudonyms, allow_derived=allow_derived, keep_dwi=keep_dwi)
+    return headers.read(blob, index, pseudonyms, **reading)
 
 
 def decode(

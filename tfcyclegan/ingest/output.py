@@ -100,6 +100,11 @@ def _is_own(name: str) -> bool:
     return name in _OWN or bool(_SHARD.fullmatch(name) or _TEMPORARY.fullmatch(name))
 
 
+def is_published(name: str) -> bool:
+    """Tells whether a finished conversion leaves a file of this name in its directory."""
+    return name in _OWN - {JOURNAL, _LOCK, _STATE, SHEETS} or _SHARD.fullmatch(name) is not None
+
+
 def _read(path: pathlib.Path) -> dict:
     try:
         row = json.loads(path.read_text())

@@ -15,7 +15,16 @@ from tfcyclegan.config import IngestConfig
 from tfcyclegan.dicom import source
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, conversion, mapping, output, plan, scan, summary
+from tfcyclegan.ingest import (
+    card,
+    conversion,
+    mapping,
+    output,
+    plan,
+    private_report,
+    scan,
+    summary,
+)
 from tfcyclegan.ingest.conversion import Job
 from tfcyclegan.ingest.ledger import Ledger
 from tfcyclegan.ingest.plan import Plan, Settings
@@ -104,6 +113,8 @@ def _run(config: IngestConfig, find: Find) -> int:
     _check_paths(config)
     objects = find(config)
     key = _key(config)
+    if config.for_release:
+        print(f"warning: {card.FACE_RISK}", file=sys.stderr)
     limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
     with Workers(config.workers, preload=_WORKER_MODULES, **limits) as workers:
         scanned = _scan(objects, key, workers, settings)
@@ -119,8 +130,14 @@ def _run(config: IngestConfig, find: Find) -> int:
         identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
         with output.claimed(directory, identity):
             job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
+            if config.private_report:
+                private_report.write(pathlib.Path(config.private_report), objects, scanned, workers)
             done = conversion.carry_out(
-                job, sheets=config.qa_sheet, strict=config.strict, max_bad=config.max_bad
+                job,
+                sheets=config.qa_sheet,
+                strict=config.strict,
+                max_bad=config.max_bad,
+                for_release=config.for_release,
             )
             return DONE if done else WITH_QUARANTINE
 
@@ -151,6 +168,8 @@ def settings_of(config: IngestConfig, classes: mapping.Classes) -> Settings:
         percentiles=intensity.WINDOWS[config.normalization],
         fixed_spacing=config.fixed_spacing,
         reformat_3d=config.reformat_3d,
+        text_guard=config.text_guard == "quarantine",
+        missing_patient=config.missing_patient,
     )
 
 
@@ -177,6 +196,8 @@ def _check_paths(config: IngestConfig) -> None:
             "--key_file must lie outside --output: whoever gets the records must not get the key.",
             USAGE,
         )
+    if config.private_report:
+        private_report.check(pathlib.Path(config.private_report), out, key)
     if out.exists() and not out.is_dir():
         raise UserError("--output must be a directory. Received: a file.", output.NOT_WRITABLE)
 
@@ -202,6 +223,7 @@ def _scan(
         workers,
         allow_derived=settings.allow_derived,
         keep_dwi="dwi" in settings.keep_sequences,
+        lone_studies=settings.missing_patient == "study",
     )
     return list(track(found, len(objects), "scan"))
 

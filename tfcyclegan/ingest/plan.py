@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tfcyclegan import intensity, manifest
-from tfcyclegan.dicom import geometry, sequences, volumes
+from tfcyclegan.dicom import geometry, headers, sequences, volumes
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.geometry import Grid
 from tfcyclegan.dicom.reformat import Lattice
@@ -19,6 +19,8 @@ from tfcyclegan.records import SEQUENCES
 FEWEST_SLICES = volumes.FEWEST_SLICES
 SKIP = "skip"
 """What --mapping says of a series that is not wanted, beside the names of records.SEQUENCES."""
+MOST_STUDIES = 50
+"""A PatientID with more studies than this stands for a collection, not for a person."""
 RECORD_BYTES = 131_900
 """A serialized slice with its framing, for estimating the number of shards."""
 
@@ -43,6 +45,8 @@ class Settings:
         percentiles: Of a volume, that become 0 and 1 in unit range.
         fixed_spacing: mm per pixel of every grid; 0 fits the largest field of view.
         reformat_3d: Whether 3D volumes of other planes are cut into slices of `plane`.
+        text_guard: Whether volumes that seem to have text drawn into them are refused.
+        missing_patient: "quarantine", or "study": each study without a patient is one of its own.
     """
 
     name: str
@@ -60,6 +64,8 @@ class Settings:
     percentiles: tuple[float, float] = intensity.WINDOW_PERCENTILES
     fixed_spacing: float = 0.0
     reformat_3d: bool = False
+    text_guard: bool = True
+    missing_patient: str = "quarantine"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +149,7 @@ class Plan:
 
 def make(frames: Iterable[Frame], pseudonyms: Pseudonyms, settings: Settings) -> Plan:
     """Plans the conversion; depends on the frames, not on their order."""
+    frames, collective = _apart(frames, pseudonyms, settings)
     grouping = volumes.group(frames, lambda key, n: pseudonyms.of("volume", f"{key}|{n}".encode()))
     classes = dict(settings.mapping)
     series = [_judge(v, classes.get(v.key, ""), settings) for v in grouping.volumes]
@@ -157,7 +164,27 @@ def make(frames: Iterable[Frame], pseudonyms: Pseudonyms, settings: Settings) ->
         tasks += _place(members, pseudonyms, splits, shards, settings.fixed_spacing)
     tasks.sort(key=lambda t: (t.shard, t.series.volume.first.patient, t.series.volume.key))
     names = {name: home for home, names in shards.items() for name in names}
-    return Plan(series, tasks, names, grouping.refused)
+    return Plan(series, tasks, names, collective + grouping.refused)
+
+
+def _apart(
+    frames: Iterable[Frame], pseudonyms: Pseudonyms, settings: Settings
+) -> tuple[list[Frame], list[tuple[Frame, str]]]:
+    """Refuses, or takes apart by study, the images of an id that too many studies share."""
+    frames = list(frames)
+    studies = collections.defaultdict(set)
+    for frame in frames:
+        studies[frame.patient].add(frame.study)
+    shared = {patient for patient, found in studies.items() if len(found) > MOST_STUDIES}
+    if settings.missing_patient == "quarantine":
+        refused = [(frame, "patient_id_missing") for frame in frames if frame.patient in shared]
+        return [frame for frame in frames if frame.patient not in shared], refused
+    return [
+        dataclasses.replace(frame, patient=headers.patient_of_study(frame.study, pseudonyms))
+        if frame.patient in shared
+        else frame
+        for frame in frames
+    ], []
 
 
 def _judge(volume: Volume, user_class: str, settings: Settings) -> Series:

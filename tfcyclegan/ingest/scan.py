@@ -42,18 +42,18 @@ def scan(
     objects: Sequence[InputObject],
     pseudonyms: Pseudonyms,
     workers: Workers,
-    *,
-    allow_derived: bool,
-    keep_dwi: bool,
+    **reading: bool,
 ) -> Iterator[Scanned]:
     """Yields what is known of each object, in order.
+
+    What is accepted, `reading`, are the keywords of headers.read.
 
     A worker that dies loses its whole chunk, so the objects of such a chunk are read again one by
     one, and only the one that kills is lost.
     """
     sharing = _Sharing()
     chunks = [range(i, min(i + CHUNK, len(objects))) for i in range(0, len(objects), CHUNK)]
-    options = (pseudonyms, allow_derived, keep_dwi)
+    options = (pseudonyms, reading)
     tasks = (([(i, objects[i]) for i in chunk], *options) for chunk in chunks)
     for chunk, result in zip(chunks, workers.map(scan_chunk, tasks), strict=True):
         if not isinstance(result, Fault):
@@ -94,15 +94,14 @@ class _Sharing:
 def scan_chunk(
     objects: Sequence[tuple[int, InputObject]],
     pseudonyms: Pseudonyms,
-    allow_derived: bool,
-    keep_dwi: bool,
+    reading: dict[str, bool],
 ) -> list[Scanned]:
     """Reads the headers of some objects; runs in a worker."""
-    return [_scan_one(index, item, pseudonyms, allow_derived, keep_dwi) for index, item in objects]
+    return [_scan_one(index, item, pseudonyms, reading) for index, item in objects]
 
 
 def _scan_one(
-    index: int, item: InputObject, pseudonyms: Pseudonyms, allow_derived: bool, keep_dwi: bool
+    index: int, item: InputObject, pseudonyms: Pseudonyms, reading: dict[str, bool]
 ) -> Scanned:
     begin_object()
     file_key, size = _file_key(item, pseudonyms), item.size()
@@ -112,14 +111,7 @@ def _scan_one(
     content_key = pseudonyms.of_content(blob)
     with silence.silenced() as warnings:
         frames = hygiene.isolated(
-            formats.frames,
-            item,
-            blob,
-            index,
-            pseudonyms,
-            allow_derived,
-            keep_dwi,
-            reason="parse_error",
+            formats.frames, item, blob, index, pseudonyms, reading, reason="parse_error"
         )
     if isinstance(frames, Fault):
         return Scanned(file_key, content_key, size, fault=frames, warnings=warnings)

@@ -54,6 +54,7 @@ QUARANTINED = {
     "not_grayscale": "The images have colour.",
     "mono1": "MONOCHROME1, and --monochrome1=refuse.",
     "burned_in": "BurnedInAnnotation is YES, or it is a secondary capture.",
+    "burned_in_suspect": "The pixels look as if text was drawn into them; see --text_guard.",
     "no_pixels": "There is no pixel data.",
     "size_mismatch": "Pixels or functional groups do not fit Rows, Columns and NumberOfFrames.",
     "no_series_uid": "SOPInstanceUID, SeriesInstanceUID or StudyInstanceUID is missing.",

@@ -1,0 +1,57 @@
+"""Every string that a finished output may hold, read from this program's own source.
+
+A string is known if it stands in the package as a literal, or is a keyed pseudonym, a checksum, a
+version, or the name of an exception. Nothing that came from a header is any of these.
+"""
+
+import ast
+import functools
+import pathlib
+import re
+
+import tfcyclegan
+from tfcyclegan.ingest import output
+from tfcyclegan.privacy import hygiene
+
+_OWN = re.compile(
+    r"|[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}|<[0-9]{1,2}"
+    r"|[A-Z][A-Za-z0-9]{1,40}(Error|Warning|Exception|Refusal)|[a-z]+\.error"
+)
+
+
+@functools.cache
+def literals() -> frozenset[str]:
+    """Returns every string constant of the package's source."""
+    found = {tfcyclegan.__version__}
+    for path in hygiene.PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found |= {
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+    return frozenset(found)
+
+
+def is_known(text: str) -> bool:
+    """Tells whether a string of an output is of this program and of nothing else."""
+    return text in literals() or _OWN.fullmatch(text) is not None or _is_location(text)
+
+
+def _is_location(text: str) -> bool:
+    """Accepts `room/file:line` of files that exist."""
+    place, _, line = text.rpartition(":")
+    parts = pathlib.PurePosixPath(place).parts
+    known = place and 1 <= len(parts) <= 2 and all(re.fullmatch("[a-z0-9_]+", p) for p in parts)
+    return bool(known and line.isdigit() and (hygiene.PACKAGE / f"{place}.py").is_file())
+
+
+def is_number(text: str) -> bool:
+    """Tells whether a cell is a plain number of at most 12 characters."""
+    return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", text) is not None and len(text) <= 12
+
+
+def is_output(name: str) -> bool:
+    """Tells whether a conversion writes a file of this name."""
+    sheet = re.fullmatch(rf"{output.SHEETS}/[0-9a-f]{{32}}\.png", name)
+    return sheet is not None or output.is_published(name)

@@ -1,0 +1,20 @@
+"""Checks that a finished output holds nothing but records; see docs/deidentification.md.
+
+python tools/verify_records.py --data_dir=RECORDS --canaries=STRINGS
+"""
+
+import os
+
+from tfcyclegan import config
+from tfcyclegan.ingest import verify
+
+
+def main(settings: config.VerifyConfig) -> int:
+    """Checks, and returns the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    return verify.run(settings)
+
+
+if __name__ == "__main__":
+    config.run(main, config.VerifyConfig)
