@@ -83,3 +83,11 @@ def test_evaluation_takes_a_workdir_or_a_model():
 
 def test_the_flags_page_is_that_of_the_program():
     assert (ROOT / "docs" / "flags.md").read_text() == config.flags_page(), "run make docs"
+
+
+def test_a_first_word_is_the_directory_to_verify():
+    assert config.VerifyConfig.parse("out", "--canaries=c") == config.VerifyConfig.parse(
+        "--data_dir=out", "--canaries=c"
+    )
+    with pytest.raises(UserError, match="Received: more"):
+        config.VerifyConfig.parse("out", "more")

@@ -27,6 +27,7 @@ def commands(page: pathlib.Path) -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_parse(page):
     for name, words in commands(page):
+        words = COMMANDS[name].named([name, *words])
         words = [word for word in words if word.startswith("--")]
         words = [re.sub(r"=configs/", f"={ROOT}/configs/", word) for word in words]
         COMMANDS[name].parse(*words)
@@ -36,6 +37,7 @@ def test_the_readme_shows_the_whole_road():
     shown = [name for name, _ in commands(ROOT / "README.md")]
     assert shown == [
         "tools/dicom_to_tfrecord.py",
+        "tools/verify_records.py",
         "python -m tfcyclegan.train",
         "python -m tfcyclegan.evaluate",
         "python -m tfcyclegan.export",

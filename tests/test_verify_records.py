@@ -238,7 +238,7 @@ def test_the_command_tells_clean_from_found_and_shows_no_string(copy, tmp_path, 
 
 def test_the_tool_exits_with_the_finding(copy):
     (copy / "audit.jsonl").write_text(WORD)
-    command = [sys.executable, TOOL, f"--data_dir={copy}"]
+    command = [sys.executable, TOOL, copy]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 7 and "audit.jsonl: " in done.stdout and "DOE" not in done.stdout
 

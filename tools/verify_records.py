@@ -1,6 +1,6 @@
 """Checks that a finished output holds nothing but records; see docs/deidentification.md.
 
-python tools/verify_records.py --data_dir=RECORDS --canaries=STRINGS
+python tools/verify_records.py RECORDS --canaries=STRINGS
 """
 
 import os

@@ -35,6 +35,8 @@ class Command:
 
     RULES: ClassVar[tuple] = ()
     """(flag names, predicate over the dict of their values, message) of each rule between flags."""
+    FIRST: ClassVar[str] = ""
+    """The flag that a first word without -- stands for, as in `verify_records.py DIR`."""
 
     dry_run: bool = flag(False, "Print what would be done with these flags, and stop.")
 
@@ -47,6 +49,13 @@ class Command:
                 flags.mark_flag_as_required(field.name, flag_values=values)
         for names, predicate, message in cls.RULES:
             flags.register_multi_flags_validator(names, predicate, message, flag_values=values)
+
+    @classmethod
+    def named(cls, argv: list[str]) -> list[str]:
+        """Returns a command line whose first word, if it is no flag, is the flag `FIRST`."""
+        if cls.FIRST and argv[1:] and not argv[1].startswith("-"):
+            return [argv[0], f"--{cls.FIRST}={argv[1]}", *argv[2:]]
+        return argv
 
     @classmethod
     def from_flags(cls, values: flags.FlagValues):
@@ -68,7 +77,7 @@ class Command:
         flags.DEFINE_string("flagfile", "", "", flag_values=values)
         cls.define(values)
         try:
-            rest = values(["command", *arguments])
+            rest = values(cls.named(["command", *arguments]))
         except (flags.Error, OSError) as error:
             raise UserError(str(error), USAGE) from error
         if rest[1:]:
@@ -111,7 +120,10 @@ def run(main: Callable, command: type[Command]) -> None:
     A UserError ends the process with its message and exit code, without a traceback.
     """
     command.define(flags.FLAGS)
-    app.run(functools.partial(_call, main, command), flags_parser=_parse_or_exit)
+    app.run(
+        functools.partial(_call, main, command),
+        flags_parser=lambda argv: _parse_or_exit(command.named(argv)),
+    )
 
 
 def _parse_or_exit(argv: list[str]) -> list[str]:

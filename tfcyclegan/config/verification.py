@@ -1,6 +1,7 @@
 """Flags of the command that checks a finished output."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfcyclegan.config.command import Command, flag
 
@@ -8,6 +9,8 @@ from tfcyclegan.config.command import Command, flag
 @dataclasses.dataclass(frozen=True)
 class VerifyConfig(Command):
     """Flags of tools/verify_records.py."""
+
+    FIRST: ClassVar[str] = "data_dir"
 
     data_dir: str = flag("", "Directory of a finished conversion.", required=True)
     canaries: str = flag(
