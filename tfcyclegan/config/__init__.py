@@ -2,12 +2,14 @@
 
 import dataclasses
 
+from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.ingestion import IngestConfig, PhantomConfig
 from tfcyclegan.config.training import EvaluateConfig, ExportConfig, TrainConfig
 
 __all__ = [
     "COMMANDS",
+    "BenchmarkConfig",
     "Command",
     "EvaluateConfig",
     "ExportConfig",
@@ -24,6 +26,7 @@ COMMANDS = {
     "python -m tfcyclegan.train": TrainConfig,
     "python -m tfcyclegan.evaluate": EvaluateConfig,
     "python -m tfcyclegan.export": ExportConfig,
+    "tools/benchmark.py": BenchmarkConfig,
 }
 
 

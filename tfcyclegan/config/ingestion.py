@@ -73,6 +73,10 @@ class IngestConfig(Command):
     )
     shard_bytes: int = flag(128 << 20, "Approximate size of a shard.", lower=1 << 20)
     workers: int = flag(0, "Worker processes; 0 means one per core.", lower=0)
+    runner: str = flag(
+        "", "Apache Beam runner that converts and writes the shards; empty means --workers here."
+    )
+    runner_options: tuple = flag((), "Options of --runner, with their dashes, as in docs/beam.md.")
     qa_sheet: int = flag(
         0, "Write contact sheets of this many volumes to OUTPUT/qa for human approval.", lower=0
     )

@@ -37,6 +37,14 @@ class InputObject:
         except OSError:
             return 0
 
+    def stamp(self) -> tuple[int, ...]:
+        """Returns numbers that change when the file is written to; empty if it cannot be told."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return ()
+        return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
     def read(self) -> bytes:
         """Returns the whole file if it starts like DICOM; of anything else only 132 bytes are read.
 
@@ -46,13 +54,15 @@ class InputObject:
         if self.refused:
             raise Refusal(self.refused)
         try:
-            with open(self.path, "rb") as file:
+            # Unbuffered, so that the bytes are copied once.
+            with open(self.path, "rb", buffering=0) as file:
                 head = file.read(PREAMBLE)
                 if not starts_like_dicom(head):
                     raise Refusal("not_dicom")
                 if os.fstat(file.fileno()).st_size > LARGEST:
                     raise Refusal("too_large")
-                return head + file.read()
+                file.seek(0)
+                return file.read()
         except OSError as error:
             raise Refusal("io_error") from error
 

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tfcyclegan import manifest
 from tfcyclegan.dicom.source import InputObject
@@ -22,6 +22,9 @@ from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
 NOTHING = 3
 
+Inputs = dict[int, tuple[InputObject, tuple]]
+"""Object index to (object, stamp of the first pass)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -37,12 +40,17 @@ class Job:
     workers: Workers
 
 
-def carry_out(job: Job, *, sheets: int) -> bool:
+Writer = Callable[[Job, collections.Counter], Iterator[Shard]]
+"""Writes all shards of a job, enters every outcome, adds up the warnings, and yields the rows."""
+
+
+def carry_out(job: Job, *, sheets: int, write: Writer) -> bool:
     """Converts, then writes reports, manifest and, as the last file, the card.
 
     Args:
         job: What to convert, and where to.
         sheets: Contact sheets to make.
+        write: Converts and writes the shards: `write_shards`, or the one of beam.py.
 
     Returns:
         Whether nothing was quarantined.
@@ -54,7 +62,7 @@ def carry_out(job: Job, *, sheets: int) -> bool:
     warnings: collections.Counter = collections.Counter()
     for item in job.scanned:
         warnings.update(item.warnings)
-    written = list(_write_shards(job, warnings))
+    written = list(write(job, warnings))
     output.remove_other_shards(job.directory, {shard.shard for shard in written})
     output.write(job.directory / output.SERIES, to_csv(job.ledger.series_rows()))
     output.write(job.directory / output.QUARANTINE, to_jsonl(job.ledger.quarantined()))
@@ -76,32 +84,57 @@ def carry_out(job: Job, *, sheets: int) -> bool:
     return not job.ledger.quarantined()
 
 
-def _write_shards(job: Job, warnings: collections.Counter) -> Iterator[Shard]:
+def write_shards(job: Job, warnings: collections.Counter) -> Iterator[Shard]:
     """Writes the shards in the order of their names, each volume as soon as it is converted."""
-    stream = track(_convert(job, warnings), len(job.planned.tasks), "convert")
+    inputs = inputs_of(job, job.planned.tasks)
+    stream = converted(job.planned.tasks, inputs, job.settings.min_foreground, job.workers)
+    stream = track(_noted(job, stream, warnings), len(job.planned.tasks), "convert")
     by_shard = itertools.groupby(stream, key=lambda pair: pair[0].shard)
     constant = card.provenance(job.settings, job.key.key_id)
     pending = dict(job.planned.shards)
     for name, pairs in by_shard:
-        features = ({**record, **constant} for _, done in pairs for record in done.records)
+        features = complete((result for _, result in pairs), constant)
         yield shards.write(job.directory, name, pending.pop(name), features)
     # A file of the numbered set that no volume fell into is still part of the set.
     for name, home in pending.items():
         yield shards.write(job.directory, name, home, [])
 
 
-def _convert(job: Job, warnings: collections.Counter) -> Iterator[tuple[Task, Converted]]:
-    tasks = job.planned.tasks
-    arguments = [_arguments(job, task, {}) for task in tasks]
-    for task, result in zip(tasks, job.workers.map(convert.convert, arguments), strict=True):
+def complete(results: Iterable[Converted], constant: dict) -> Iterator[dict]:
+    """Yields the records of volumes with the features that all records share."""
+    return ({**record, **constant} for result in results for record in result.records)
+
+
+def inputs_of(job: Job, tasks: Iterable[Task]) -> Inputs:
+    """Returns the objects that some tasks read."""
+    indices = {frame.object_index for task in tasks for frame in task.series.volume.frames}
+    return {i: (job.objects[i], job.scanned[i].stamp) for i in indices}
+
+
+def converted(
+    tasks: Sequence[Task], inputs: Inputs, min_foreground: float, workers: Workers
+) -> Iterator[tuple[Task, Converted]]:
+    """Yields what became of each volume, in order, whatever its objects do to their worker."""
+    arguments = (_arguments(task, inputs, min_foreground, {}) for task in tasks)
+    for task, result in zip(tasks, workers.map(convert.convert, arguments), strict=True):
         if isinstance(result, Fault):
-            result = _rescue(job, task, result)
+            result = _rescue(task, inputs, min_foreground, result, workers)
+        yield task, result
+
+
+def note(ledger: Ledger, task: Task, result: Converted) -> None:
+    """Enters the outcome of a volume and of its objects."""
+    for frame in result.kept:
+        ledger.note(frame.object_index, "convert", None, task.series.volume.key)
+    for frame, fault in result.refused:
+        ledger.note(frame.object_index, "convert", fault, task.series.volume.key)
+    ledger.note_series(task.series, _series_reason(result))
+
+
+def _noted(job: Job, stream: Iterator, warnings: collections.Counter) -> Iterator:
+    for task, result in stream:
         warnings.update(result.warnings)
-        for frame in result.kept:
-            job.ledger.note(frame.object_index, "convert", None, task.series.volume.key)
-        for frame, fault in result.refused:
-            job.ledger.note(frame.object_index, "convert", fault, task.series.volume.key)
-        job.ledger.note_series(task.series, _series_reason(result))
+        note(job.ledger, task, result)
         yield task, result
 
 
@@ -111,23 +144,24 @@ def _series_reason(result: Converted) -> str:
     return "" if result.records else "low_foreground"
 
 
-def _arguments(job: Job, task: Task, lost: dict[int, Fault]) -> tuple:
-    indices = {frame.object_index for frame in task.series.volume.frames}
-    objects = {i: (job.objects[i], job.scanned[i].content_key) for i in indices}
-    return task, objects, job.key, job.settings.min_foreground, lost
+def _arguments(task: Task, inputs: Inputs, min_foreground: float, lost: dict[int, Fault]) -> tuple:
+    mine = {frame.object_index for frame in task.series.volume.frames}
+    return task, {i: inputs[i] for i in mine}, min_foreground, lost
 
 
-def _rescue(job: Job, task: Task, fault: Fault) -> Converted:
+def _rescue(
+    task: Task, inputs: Inputs, min_foreground: float, fault: Fault, workers: Workers
+) -> Converted:
     """Finds the objects that end their worker, and converts the volume without them."""
-    _, objects, *_ = _arguments(job, task, {})
     frames = collections.defaultdict(list)
     for frame in task.series.volume.frames:
         frames[frame.object_index].append(frame)
-    probes = [(*objects[i], job.key, members) for i, members in frames.items()]
-    with job.workers.one_more() as rescue:
+    probes = [(*inputs[i], members) for i, members in frames.items()]
+    with workers.one_more() as rescue:
         found = dict(zip(frames, rescue.map(convert.probe, probes), strict=True))
         lost = {i: result for i, result in found.items() if isinstance(result, Fault)}
-        again = list(rescue.map(convert.convert, [_arguments(job, task, lost)]))[0]
+        arguments = _arguments(task, inputs, min_foreground, lost)
+        again = list(rescue.map(convert.convert, [arguments]))[0]
     if isinstance(again, Fault):
         refused = [(frame, again) for frame in task.series.volume.frames]
         return Converted([], [], refused, fault, collections.Counter())

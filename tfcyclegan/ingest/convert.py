@@ -13,7 +13,6 @@ from tfcyclegan.ingest.features import Slice
 from tfcyclegan.ingest.plan import Task, placement_of
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
-from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.privacy.reasons import Refusal
 
 
@@ -38,8 +37,7 @@ class Converted:
 
 def convert(
     task: Task,
-    objects: dict[int, tuple[InputObject, str]],
-    pseudonyms: Pseudonyms,
+    objects: dict[int, tuple[InputObject, tuple]],
     min_foreground: float,
     lost: dict[int, Fault],
 ) -> Converted:
@@ -47,8 +45,7 @@ def convert(
 
     Args:
         task: The volume.
-        objects: Object index to (object, content key of the first pass).
-        pseudonyms: To see whether a file has changed since.
+        objects: Object index to (object, stamp of the first pass).
         min_foreground: Smallest share of foreground of a slice.
         lost: Objects that must not be opened again, and why.
 
@@ -56,7 +53,7 @@ def convert(
         Records and refusals; together they name every frame of the volume.
     """
     with silence.silenced() as warnings:
-        slices, refused = _decode(task.series.volume.frames, objects, pseudonyms, lost)
+        slices, refused = _decode(task.series.volume.frames, objects, lost)
         slices = _without_rivals(slices, refused)
         result = hygiene.isolated(features.records_of, task, slices, min_foreground)
     if isinstance(result, Fault):
@@ -69,16 +66,15 @@ def convert(
     return Converted(records, kept, refused, None, warnings)
 
 
-def probe(item: InputObject, content_key: str, pseudonyms: Pseudonyms, frames: list[Frame]) -> None:
+def probe(item: InputObject, stamp: tuple, frames: list[Frame]) -> None:
     """Decodes one object, to see whether it is the one that ends its worker."""
     with silence.silenced():
-        _decode_object(item, content_key, pseudonyms, frames)
+        _decode_object(item, stamp, frames)
 
 
 def _decode(
     frames: tuple[Frame, ...],
-    objects: dict[int, tuple[InputObject, str]],
-    pseudonyms: Pseudonyms,
+    objects: dict[int, tuple[InputObject, tuple]],
     lost: dict[int, Fault],
 ) -> tuple[list[Slice], list[tuple[Frame, Fault]]]:
     """Decodes all frames, object by object; what fails is refused, the rest goes on."""
@@ -88,7 +84,7 @@ def _decode(
     decoded, refused = {}, []
     for index, members in wanted.items():
         found = lost.get(index) or hygiene.isolated(
-            _decode_object, *objects[index], pseudonyms, members, reason="decode_error"
+            _decode_object, *objects[index], members, reason="decode_error"
         )
         if isinstance(found, Fault):
             refused += [(frame, found) for frame in members]
@@ -97,20 +93,21 @@ def _decode(
     return [decoded[id(frame)] for frame in frames if id(frame) in decoded], refused
 
 
-def _decode_object(
-    item: InputObject, content_key: str, pseudonyms: Pseudonyms, frames: list[Frame]
-) -> list[Slice]:
+def _decode_object(item: InputObject, stamp: tuple, frames: list[Frame]) -> list[Slice]:
     """Returns canonical display in scanner units, slope and intercept applied slice by slice."""
     blob = item.read()
-    if pseudonyms.of_content(blob) != content_key:
+    if item.stamp() != stamp:
         raise Refusal("changed_during_read")
-    arrays = pixels.decode(blob, [frame.frame_index for frame in frames], frames[0].layout)
+    indices = [frame.frame_index for frame in frames]
+    arrays = pixels.decode(blob, indices, frames[0].layout, frames[0].pixels_at)
     slices = []
     for frame, (stored, padded) in zip(frames, arrays, strict=True):
         axes = placement_of(frame).axes
-        scanner = stored * np.float32(frame.slope) + np.float32(frame.intercept)
+        # In place: `decode` made the array for us, and a slice is a megabyte.
+        stored *= np.float32(frame.slope)
+        stored += np.float32(frame.intercept)
         mask = None if padded is None else axes.display(padded)
-        slices.append(Slice(frame, axes.display(scanner), mask))
+        slices.append(Slice(frame, axes.display(stored), mask))
     return slices
 
 

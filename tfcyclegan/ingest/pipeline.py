@@ -13,7 +13,7 @@ from tfcyclegan.config import IngestConfig
 from tfcyclegan.dicom import source
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, conversion, output, plan, scan, summary
+from tfcyclegan.ingest import card, conversion, copies, output, plan, scan, summary
 from tfcyclegan.ingest.conversion import Job
 from tfcyclegan.ingest.ledger import Ledger
 from tfcyclegan.ingest.plan import Plan, Settings
@@ -28,7 +28,11 @@ DONE, INTERNAL, USAGE, NOTHING, WITH_QUARANTINE, MISSING, INTERRUPTED = 0, 1, 2,
 """Exit codes; 6, 7 and 8 stand with what raises them, in output.py and privacy/guard.py."""
 
 
-_WORKER_MODULES = ("tfcyclegan.ingest.scan", "tfcyclegan.ingest.convert")
+_WORKER_MODULES = (
+    "tfcyclegan.ingest.scan",
+    "tfcyclegan.ingest.convert",
+    "tfcyclegan.ingest.copies",
+)
 
 
 def run(config: IngestConfig) -> int:
@@ -79,12 +83,14 @@ def _guarded(config: IngestConfig) -> int | UserError:
 def _run(config: IngestConfig) -> int:
     settings = settings_of(config)
     _check_paths(config)
+    write = _writer(config)
     key = _key(config)
     objects = list(source.walk(config.input))
     if not objects:
         raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
     with Workers(config.workers, preload=_WORKER_MODULES) as workers:
         scanned = _scan(objects, key, workers, settings)
+        copies.tell_apart(scanned, objects, key, workers)
         planned = plan.make((f for item in scanned for f in item.frames), key, settings)
         ledger = Ledger(scanned)
         _note_plan(ledger, scanned, planned)
@@ -95,8 +101,16 @@ def _run(config: IngestConfig) -> int:
         identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
         with output.claimed(directory, identity):
             job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
-            done = conversion.carry_out(job, sheets=config.qa_sheet)
+            done = conversion.carry_out(job, sheets=config.qa_sheet, write=write)
             return DONE if done else WITH_QUARANTINE
+
+
+def _writer(config: IngestConfig) -> conversion.Writer:
+    if not config.runner:
+        return conversion.write_shards
+    from tfcyclegan.ingest import beam  # an optional dependency that takes a second to import
+
+    return beam.writer(config.runner, config.runner_options)
 
 
 def settings_of(config: IngestConfig) -> Settings:

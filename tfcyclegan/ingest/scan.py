@@ -16,7 +16,7 @@ CHUNK = 32
 """Objects per task: large enough to hide the pipe, small enough to spread over workers."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Scanned:
     """What the first pass knows of one object.
 
@@ -27,6 +27,7 @@ class Scanned:
         frames: Its frames; empty if it is refused.
         fault: Why it is refused, or None.
         warnings: Count of the parser's warnings by category.
+        stamp: Changes when the file does.
     """
 
     file_key: str
@@ -35,6 +36,7 @@ class Scanned:
     frames: tuple[Frame, ...] = ()
     fault: Fault | None = None
     warnings: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    stamp: tuple[int, ...] = ()
 
 
 def scan(
@@ -71,7 +73,7 @@ def scan_chunk(
 def _scan_one(
     index: int, item: InputObject, pseudonyms: Pseudonyms, allow_derived: bool
 ) -> Scanned:
-    file_key, size = _file_key(item, pseudonyms), item.size()
+    file_key, size, stamp = _file_key(item, pseudonyms), item.size(), item.stamp()
     blob = hygiene.isolated(item.read, reason="io_error")
     if isinstance(blob, Fault):
         return Scanned(file_key, "", size, fault=blob)
@@ -82,7 +84,7 @@ def _scan_one(
         )
     if isinstance(frames, Fault):
         return Scanned(file_key, content_key, size, fault=frames, warnings=warnings)
-    return Scanned(file_key, content_key, size, tuple(frames), warnings=warnings)
+    return Scanned(file_key, content_key, size, tuple(frames), None, warnings, stamp)
 
 
 def _read_header(blob: bytes, index: int, pseudonyms: Pseudonyms, allow_derived: bool):
