@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import stat
+import struct
 from collections.abc import Iterable, Iterator
 
 from tfcyclegan.privacy.reasons import Refusal
@@ -13,7 +14,7 @@ LARGEST = 2 << 30
 """Largest file that is read, in bytes."""
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True, repr=False, slots=True)
 class InputObject:
     """One file of the input; its paths serve to open it and to key it, and are never shown.
 
@@ -37,13 +38,14 @@ class InputObject:
         except OSError:
             return 0
 
-    def stamp(self) -> tuple[int, ...]:
-        """Returns numbers that change when the file is written to; empty if it cannot be told."""
+    def stamp(self) -> bytes:
+        """Returns bytes that change when the file is written to; empty if it cannot be told."""
         try:
             status = os.stat(self.path)
         except OSError:
-            return ()
-        return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+            return b""
+        facts = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return struct.pack("<4Q", *facts)
 
     def read(self) -> bytes:
         """Returns the whole file if it starts like DICOM; of anything else only 132 bytes are read.

@@ -22,7 +22,7 @@ from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
 NOTHING = 3
 
-Inputs = dict[int, tuple[InputObject, tuple]]
+Inputs = dict[int, tuple[InputObject, bytes]]
 """Object index to (object, stamp of the first pass)."""
 
 

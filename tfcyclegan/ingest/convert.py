@@ -37,7 +37,7 @@ class Converted:
 
 def convert(
     task: Task,
-    objects: dict[int, tuple[InputObject, tuple]],
+    objects: dict[int, tuple[InputObject, bytes]],
     min_foreground: float,
     lost: dict[int, Fault],
 ) -> Converted:
@@ -66,7 +66,7 @@ def convert(
     return Converted(records, kept, refused, None, warnings)
 
 
-def probe(item: InputObject, stamp: tuple, frames: list[Frame]) -> None:
+def probe(item: InputObject, stamp: bytes, frames: list[Frame]) -> None:
     """Decodes one object, to see whether it is the one that ends its worker."""
     with silence.silenced():
         _decode_object(item, stamp, frames)
@@ -74,7 +74,7 @@ def probe(item: InputObject, stamp: tuple, frames: list[Frame]) -> None:
 
 def _decode(
     frames: tuple[Frame, ...],
-    objects: dict[int, tuple[InputObject, tuple]],
+    objects: dict[int, tuple[InputObject, bytes]],
     lost: dict[int, Fault],
 ) -> tuple[list[Slice], list[tuple[Frame, Fault]]]:
     """Decodes all frames, object by object; what fails is refused, the rest goes on."""
@@ -93,7 +93,7 @@ def _decode(
     return [decoded[id(frame)] for frame in frames if id(frame) in decoded], refused
 
 
-def _decode_object(item: InputObject, stamp: tuple, frames: list[Frame]) -> list[Slice]:
+def _decode_object(item: InputObject, stamp: bytes, frames: list[Frame]) -> list[Slice]:
     """Returns canonical display in scanner units, slope and intercept applied slice by slice."""
     blob = item.read()
     if item.stamp() != stamp:

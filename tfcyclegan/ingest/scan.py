@@ -15,6 +15,10 @@ from tfcyclegan.privacy.pseudonyms import Pseudonyms
 CHUNK = 32
 """Objects per task: large enough to hide the pipe, small enough to spread over workers."""
 
+_SHARED = ("patient", "study", "series", "frame_of_ref", "orientation", "spacing", "thickness")
+_SHARED += ("slope", "intercept", "physics", "layout")
+"""Fields of a frame that many frames have in common."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scanned:
@@ -36,7 +40,7 @@ class Scanned:
     frames: tuple[Frame, ...] = ()
     fault: Fault | None = None
     warnings: collections.Counter = dataclasses.field(default_factory=collections.Counter)
-    stamp: tuple[int, ...] = ()
+    stamp: bytes = b""
 
 
 def scan(
@@ -50,9 +54,10 @@ def scan(
     chunks = [range(i, min(i + CHUNK, len(objects))) for i in range(0, len(objects), CHUNK)]
     options = (pseudonyms, allow_derived)
     tasks = (([(i, objects[i]) for i in chunk], *options) for chunk in chunks)
+    share = Shared()
     for chunk, result in zip(chunks, workers.map(scan_chunk, tasks), strict=True):
         if not isinstance(result, Fault):
-            yield from result
+            yield from map(share, result)
             continue
         singles = [([(i, objects[i])], *options) for i in chunk]
         with workers.one_more() as rescue:
@@ -60,7 +65,28 @@ def scan(
                 if isinstance(single, Fault):
                     yield Scanned(_file_key(objects[i], pseudonyms), "", 0, fault=single)
                 else:
-                    yield single[0]
+                    yield share(single[0])
+
+
+class Shared:
+    """Lets equal parts of frames be one object: a hundred thousand frames must fit into memory.
+
+    What comes from another process is equal to what came before, but never the same.
+    """
+
+    def __init__(self):
+        self._known: dict = {}
+        self._no_warnings: collections.Counter = collections.Counter()
+
+    def __call__(self, item: Scanned) -> Scanned:
+        frames = tuple(self._frame(frame) for frame in item.frames)
+        return dataclasses.replace(item, frames=frames, warnings=item.warnings or self._no_warnings)
+
+    def _frame(self, frame: Frame) -> Frame:
+        parts = {name: getattr(frame, name) for name in _SHARED}
+        # By text, because NaN, which stands for what a header lacks, is not equal to itself.
+        shared = {name: self._known.setdefault(repr(part), part) for name, part in parts.items()}
+        return dataclasses.replace(frame, **shared)
 
 
 def scan_chunk(
