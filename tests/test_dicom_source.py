@@ -1,5 +1,6 @@
 """The walk over inputs opens nothing that could block, loop, or lead outside."""
 
+import io
 import os
 import socket
 
@@ -105,3 +106,28 @@ def test_a_deep_tree_is_walked_to_its_end(tmp_path):
     here.mkdir(parents=True)
     (here / "x").write_bytes(DICOM)
     assert names(source.walk([tmp_path])) == [b"d/" * 300 + b"x"]
+
+
+@pytest.mark.parametrize("separator", [b"\n", b"\r\n", b"\0"])
+def test_a_list_names_files_and_folders_by_what_it_says(tmp_path, monkeypatch, separator):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/x", "b/x", "b/y"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(DICOM)
+    (tmp_path / "list").write_bytes(separator.join([b"a/x", b"", b"b", b"gone", b"b/y"]))
+    found = [(item.relative, item.refused) for item in source.walk(["@list"])]
+    assert found == [
+        (b"a/x", ""),
+        (b"b/x", ""),
+        (b"b/y", ""),
+        (b"gone", "io_error"),
+        (b"b/y", "repeated_input"),
+    ]
+
+
+def test_a_list_comes_from_the_standard_input(tmp_path, monkeypatch):
+    (tmp_path / "x").write_bytes(DICOM)
+    text = io.TextIOWrapper(io.BytesIO(os.fsencode(tmp_path / "x") + b"\n"))
+    monkeypatch.setattr("sys.stdin", text)
+    (item,) = source.walk(["@-"])
+    assert item.read() == DICOM

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tfcyclegan.ingest.workers import Workers
+from tfcyclegan.ingest.workers import Workers, begin_object
 from tfcyclegan.privacy.hygiene import Fault
 
 
@@ -24,6 +24,10 @@ def act(what):
         print("DOE^JOHN", file=sys.stderr)
     if what == "hoard":
         return len(bytearray(64 << 30))
+    if what == "many objects":
+        for _ in range(8):
+            begin_object()
+            time.sleep(0.4)
     if what == "tensorflow":
         return "tensorflow" in sys.modules
     return what
@@ -48,6 +52,14 @@ def test_a_late_worker_is_replaced():
     start = time.monotonic()
     assert results("hang", 1, 2, timeout_s=1.0, count=1) == [Fault("timeout"), 1, 2]
     assert time.monotonic() - start < 15
+
+
+def test_the_time_limit_is_that_of_one_object():
+    assert results("many objects", "hang", 1, timeout_s=2.0) == [
+        "many objects",
+        Fault("timeout"),
+        1,
+    ]
 
 
 def test_an_exception_leaves_its_class_only():

@@ -49,7 +49,12 @@ class IngestConfig(Command):
         (["input"], lambda v: all(v["input"]), "--input has an empty entry in its list"),
     )
 
-    input: tuple = flag((), "Files or directories to read, separated by commas.", required=True)
+    input: tuple = flag(
+        (),
+        "Files, directories or archives (zip, tar, tgz) to read, separated by commas; @FILE is a"
+        " list of them, one a line, and @- reads that list from the standard input.",
+        required=True,
+    )
     output: str = flag("", "Directory for shards, manifest and card.", required=True)
     key_file: str = flag(
         "",
@@ -77,6 +82,10 @@ class IngestConfig(Command):
         "", "Apache Beam runner that converts and writes the shards; empty means --workers here."
     )
     runner_options: tuple = flag((), "Options of --runner, with their dashes, as in docs/beam.md.")
+    worker_memory_mb: int = flag(2048, "Address space of a worker process, in MiB.", lower=512)
+    object_timeout_s: float = flag(
+        60.0, "Longest time for reading one input object, in seconds.", lower=0.1
+    )
     qa_sheet: int = flag(
         0, "Write contact sheets of this many volumes to OUTPUT/qa for human approval.", lower=0
     )

@@ -1,11 +1,16 @@
 """Where inputs come from: a sorted walk over files that opens nothing it should not."""
 
+import contextlib
 import dataclasses
 import os
 import stat
 import struct
+import sys
 from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
+from tfcyclegan.dicom import archives
+from tfcyclegan.dicom.members import Member
 from tfcyclegan.privacy.reasons import Refusal
 
 PREAMBLE = 132
@@ -22,11 +27,13 @@ class InputObject:
         path: To open.
         relative: From the input's root, so that a moved archive keeps its keys.
         refused: Code of privacy.reasons if it must not be opened, or empty.
+        member: Where it lies in the archive `path`, or None for a file of its own.
     """
 
     path: bytes
     relative: bytes
     refused: str = ""
+    member: Member | None = None
 
     def __repr__(self) -> str:
         return "InputObject(path not shown)"
@@ -34,7 +41,9 @@ class InputObject:
     def size(self) -> int:
         """Returns the size in bytes; 0 where it cannot be told or is not opened."""
         try:
-            return 0 if self.refused else os.stat(self.path).st_size
+            if self.refused:
+                return 0
+            return self.member.size if self.member else os.stat(self.path).st_size
         except OSError:
             return 0
 
@@ -51,22 +60,31 @@ class InputObject:
         """Returns the whole file if it starts like DICOM; of anything else only 132 bytes are read.
 
         Raises:
-            Refusal: It must not be opened, cannot be read, is not DICOM, or is too large.
+            Refusal: It must not be opened, cannot be read, is not DICOM, is an archive within an
+                archive, or is too large.
         """
         if self.refused:
             raise Refusal(self.refused)
         try:
-            # Unbuffered, so that the bytes are copied once.
-            with open(self.path, "rb", buffering=0) as file:
+            with self._opened() as file:
                 head = file.read(PREAMBLE)
                 if not starts_like_dicom(head):
-                    raise Refusal("not_dicom")
-                if os.fstat(file.fileno()).st_size > LARGEST:
+                    nested = self.member and archives.kind_of(head + file.read(archives.HEAD))
+                    raise Refusal("nested_archive" if nested else "not_dicom")
+                if self.size() > LARGEST:
                     raise Refusal("too_large")
-                file.seek(0)
-                return file.read()
+                if self.member is None:
+                    # From the start again, because joining two parts would copy both.
+                    file.seek(0)
+                    return file.read()
+                return head + file.read()
         except OSError as error:
             raise Refusal("io_error") from error
+
+    def _opened(self) -> contextlib.AbstractContextManager[BinaryIO]:
+        if self.member is None:
+            return open(self.path, "rb", buffering=0)
+        return archives.opened(self.path, self.member)
 
 
 def starts_like_dicom(head: bytes) -> bool:
@@ -78,18 +96,60 @@ def walk(roots: Iterable[str]) -> Iterator[InputObject]:
     """Yields every file of files and directories, in the order of their names.
 
     Symbolic links are never followed, and FIFOs, sockets and devices never opened; both are yielded
-    as refused, because every object is accounted for. A file that two roots share is read once.
+    as refused, because every object is accounted for. A file that two roots share is read once. Of
+    an archive (zip, tar, gzipped tar) the members are yielded instead, in their order.
 
     Args:
-        roots: Paths that exist; a root itself may be a symbolic link.
+        roots: Paths that exist; a root itself may be a symbolic link. `@FILE` stands for the paths
+            that FILE lists, one a line or NUL-terminated, and `@-` for those of the standard input;
+            what is listed and missing is yielded as refused.
+
+    Raises:
+        OSError: A list cannot be read.
     """
     seen: set[tuple[int, int]] = set()
-    for root in roots:
-        path = os.path.realpath(os.fsencode(root))
-        base = path if os.path.isdir(path) else os.path.dirname(path)
-        for found in _files(path):
-            relative = os.path.relpath(found, base)
-            yield InputObject(found, relative, _objection(found, seen))
+    for root in map(os.fspath, roots):
+        for path, name in _listed(root[1:]) if root.startswith("@") else [_named(root)]:
+            real = os.path.realpath(path)
+            for found in _files(real):
+                relative = os.path.normpath(os.path.join(name, os.path.relpath(found, real)))
+                yield from _objects(found, relative, _objection(found, seen))
+
+
+def _named(root: str) -> tuple[bytes, bytes]:
+    """Returns a root's path and what its files' relative paths start with: a file's own name."""
+    path = os.fsencode(root)
+    return path, b"" if os.path.isdir(path) else os.path.basename(os.path.realpath(path))
+
+
+def _listed(name: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yields the paths of a list; as keys they count whole, for file names repeat."""
+    with contextlib.nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
+        text = file.read()
+    # A path may hold a line feed, but not a NUL, which `find -print0` therefore ends it with.
+    for line in text.split(b"\0" if b"\0" in text else b"\n"):
+        if path := line.rstrip(b"\r\n"):
+            yield path, path
+
+
+def _objects(path: bytes, relative: bytes, refused: str) -> Iterator[InputObject]:
+    """Yields the members of an archive, or else the file itself."""
+    kind = "" if refused else _archive_kind(path)
+    if not kind:
+        yield InputObject(path, relative, refused)
+        return
+    for listed in archives.members(path, kind):
+        name = relative + b"\0" + listed.name if listed.name else relative
+        yield InputObject(path, name, listed.refused, listed.member)
+
+
+def _archive_kind(path: bytes) -> str:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(archives.HEAD)
+    except OSError:
+        return ""
+    return "" if starts_like_dicom(head[:PREAMBLE]) else archives.kind_of(head)
 
 
 def _objection(path: bytes, seen: set[tuple[int, int]]) -> str:

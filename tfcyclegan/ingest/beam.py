@@ -47,6 +47,7 @@ class Piece:
         inputs: The objects they lie in.
         min_foreground: Smallest share of foreground of a slice.
         constant: Features that all records share.
+        limits: Of `Workers`: time and memory of one object.
     """
 
     directory: str
@@ -56,6 +57,7 @@ class Piece:
     inputs: Inputs
     min_foreground: float
     constant: dict
+    limits: dict
 
     def __repr__(self) -> str:
         return "Piece(inputs not shown)"
@@ -69,12 +71,13 @@ class Written:
     outcomes: list[Converted]
 
 
-def writer(runner: str, options: Sequence[str]) -> conversion.Writer:
+def writer(runner: str, options: Sequence[str], limits: dict) -> conversion.Writer:
     """Returns a `conversion.Writer` that converts on a runner.
 
     Args:
         runner: Name of an Apache Beam runner.
         options: Its options, with their dashes.
+        limits: Of `Workers`: time and memory of one object.
 
     Raises:
         UserError: The runner is not known, or an option is no option.
@@ -92,7 +95,7 @@ def writer(runner: str, options: Sequence[str]) -> conversion.Writer:
         ) from error
 
     def write(job: Job, warnings: collections.Counter) -> Iterator[Shard]:
-        pieces = _pieces(job)
+        pieces = _pieces(job, limits)
         found = _run(arguments, pieces, job.directory)
         for piece in pieces:
             written = found[piece.name]
@@ -104,7 +107,7 @@ def writer(runner: str, options: Sequence[str]) -> conversion.Writer:
     return write
 
 
-def _pieces(job: Job) -> list[Piece]:
+def _pieces(job: Job, limits: dict) -> list[Piece]:
     """Returns the shards in the order in which a local conversion writes them."""
     members: dict[str, list[Task]] = collections.defaultdict(list)
     for task in job.planned.tasks:
@@ -120,6 +123,7 @@ def _pieces(job: Job) -> list[Piece]:
             conversion.inputs_of(job, members.get(name, [])),
             job.settings.min_foreground,
             constant,
+            limits,
         )
         for name in names
     ]
@@ -181,7 +185,7 @@ def _write(piece: Piece) -> Written:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     outcomes: list[Converted] = []
     # A decoder may end its process here as anywhere, and that must not be the runner's.
-    with Workers(1, preload=("tfcyclegan.ingest.convert",)) as workers:
+    with Workers(1, preload=("tfcyclegan.ingest.convert",), **piece.limits) as workers:
         stream = conversion.converted(piece.tasks, piece.inputs, piece.min_foreground, workers)
         records = conversion.complete(_kept(stream, outcomes), piece.constant)
         row = shards.write(pathlib.Path(piece.directory), piece.name, piece.home, records)

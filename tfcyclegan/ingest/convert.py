@@ -11,6 +11,7 @@ from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import features
 from tfcyclegan.ingest.features import Slice
 from tfcyclegan.ingest.plan import Task, placement_of
+from tfcyclegan.ingest.workers import begin_object
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.reasons import Refusal
@@ -55,6 +56,7 @@ def convert(
     with silence.silenced() as warnings:
         slices, refused = _decode(task.series.volume.frames, objects, lost)
         slices = _without_rivals(slices, refused)
+        begin_object()
         result = hygiene.isolated(features.records_of, task, slices, min_foreground)
     if isinstance(result, Fault):
         refused += [(item.frame, result) for item in slices]
@@ -82,7 +84,9 @@ def _decode(
     for frame in frames:
         wanted[frame.object_index].append(frame)
     decoded, refused = {}, []
-    for index, members in wanted.items():
+    # In the order of the inputs, so that an archive is read in one pass.
+    for index, members in sorted(wanted.items()):
+        begin_object()
         found = lost.get(index) or hygiene.isolated(
             _decode_object, *objects[index], members, reason="decode_error"
         )

@@ -83,12 +83,13 @@ def _guarded(config: IngestConfig) -> int | UserError:
 def _run(config: IngestConfig) -> int:
     settings = settings_of(config)
     _check_paths(config)
-    write = _writer(config)
+    limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
+    write = _writer(config, limits)
     key = _key(config)
     objects = list(source.walk(config.input))
     if not objects:
         raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
-    with Workers(config.workers, preload=_WORKER_MODULES) as workers:
+    with Workers(config.workers, preload=_WORKER_MODULES, **limits) as workers:
         scanned = _scan(objects, key, workers, settings)
         copies.tell_apart(scanned, objects, key, workers)
         planned = plan.make((f for item in scanned for f in item.frames), key, settings)
@@ -105,12 +106,12 @@ def _run(config: IngestConfig) -> int:
             return DONE if done else WITH_QUARANTINE
 
 
-def _writer(config: IngestConfig) -> conversion.Writer:
+def _writer(config: IngestConfig, limits: dict) -> conversion.Writer:
     if not config.runner:
         return conversion.write_shards
     from tfcyclegan.ingest import beam  # an optional dependency that takes a second to import
 
-    return beam.writer(config.runner, config.runner_options)
+    return beam.writer(config.runner, config.runner_options, limits)
 
 
 def settings_of(config: IngestConfig) -> Settings:
@@ -130,6 +131,9 @@ def settings_of(config: IngestConfig) -> Settings:
 def _check_paths(config: IngestConfig) -> None:
     """Paths may hold identifiers, so messages name the flag and the place in its list."""
     for number, path in enumerate(config.input, 1):
+        if path == "@-":
+            continue
+        path = path.removeprefix("@")
         if not os.path.exists(path):
             raise UserError(
                 f"--input: entry {number} of {len(config.input)} does not exist. Check the path.",

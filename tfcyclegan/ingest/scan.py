@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tfcyclegan.dicom import headers, silence
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
-from tfcyclegan.ingest.workers import Workers
+from tfcyclegan.ingest.workers import Workers, begin_object
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -99,6 +99,7 @@ def scan_chunk(
 def _scan_one(
     index: int, item: InputObject, pseudonyms: Pseudonyms, allow_derived: bool
 ) -> Scanned:
+    begin_object()
     file_key, size, stamp = _file_key(item, pseudonyms), item.size(), item.stamp()
     blob = hygiene.isolated(item.read, reason="io_error")
     if isinstance(blob, Fault):

@@ -1,7 +1,8 @@
 """Worker processes that may die: each has a pipe, a time limit, and a replacement.
 
 A damaged compressed frame can end the process that decodes it, and a process pool then fails every
-pending task. Here a dead or late worker costs only the task it had, which ends as a `Fault`.
+pending task. Here a dead or late worker costs only the task it had, which ends as a `Fault`. A task
+is of many objects, and the time limit of one: tasks tell of each object that they begin.
 """
 
 import collections
@@ -17,13 +18,24 @@ from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 
 TIMEOUT_S = 60.0
-"""Longest time for one task."""
-MEMORY = 4 << 30
-"""Address space of a worker, in bytes."""
+"""Longest time for one object."""
+MEMORY_MB = 2048
+"""Address space of a worker, in MiB."""
 AHEAD = 3
 """Tasks per worker that may be finished before their turn, which bounds memory."""
 
 _FOREVER = 3600.0
+_BEGINS = "begins"
+"""Sent by a worker instead of a result."""
+
+_to_parent: list = []
+"""This process's end of the pipe, if it is a worker."""
+
+
+def begin_object() -> None:
+    """Starts the time limit anew; a task calls it for each object, in a worker or elsewhere."""
+    for connection in _to_parent:
+        connection.send(_BEGINS)
 
 
 class Workers:
@@ -31,13 +43,21 @@ class Workers:
 
     Args:
         count: Processes; 0 means one per available core.
-        timeout_s: Longest time for one task.
+        timeout_s: Longest time for one object.
         preload: Modules that every worker is to have imported before it starts.
+        memory_mb: Address space of a worker, in MiB.
     """
 
-    def __init__(self, count: int, timeout_s: float = TIMEOUT_S, preload: Iterable[str] = ()):
+    def __init__(
+        self,
+        count: int,
+        timeout_s: float = TIMEOUT_S,
+        preload: Iterable[str] = (),
+        memory_mb: int = MEMORY_MB,
+    ):
         self._count = count or len(os.sched_getaffinity(0))
         self._timeout_s = timeout_s
+        self._memory_mb = memory_mb
         # Neither a fork of this process, which may hold TensorFlow, nor a slow start from nothing.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
@@ -47,7 +67,7 @@ class Workers:
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> "Workers":
-        self._workers = [_Worker(self._context) for _ in range(self._count)]
+        self._workers = [_Worker(self._context, self._memory_mb) for _ in range(self._count)]
         return self
 
     def __exit__(self, *exception) -> None:
@@ -57,7 +77,7 @@ class Workers:
 
     def one_more(self) -> "Workers":
         """Returns a set of one worker, for tasks that must run while `map` is under way."""
-        return Workers(1, self._timeout_s)
+        return Workers(1, self._timeout_s, memory_mb=self._memory_mb)
 
     def map(self, function: Callable, tasks: Iterable[tuple]) -> Iterator:
         """Yields `function(*task)` for each task, in the order of the tasks.
@@ -94,7 +114,12 @@ class Workers:
         ready = multiprocessing.connection.wait([w.connection for w in busy], wait_s)
         for worker in busy:
             if worker.connection in ready:
-                yield worker.task, self._receive(worker)
+                # A replaced worker has no task, so the number is taken first.
+                number, result = worker.task, self._receive(worker)
+                if result is _BEGINS:
+                    worker.started = time.monotonic()
+                    continue
+                yield number, result
             elif time.monotonic() - worker.started >= self._timeout_s:
                 yield worker.task, Fault("timeout")
                 self._replace(worker)
@@ -104,22 +129,23 @@ class Workers:
 
     def _receive(self, worker: "_Worker"):
         try:
-            return worker.connection.recv()
+            result = worker.connection.recv()
+            return _BEGINS if isinstance(result, str) and result == _BEGINS else result
         except (EOFError, OSError):
             self._replace(worker)
             return Fault("decoder_crash")
 
     def _replace(self, worker: "_Worker") -> None:
         worker.kill()
-        worker.__init__(self._context)
+        worker.__init__(self._context, self._memory_mb)
 
 
 class _Worker:
     """One process and the parent's end of its pipe; `task` is the number it works on, or None."""
 
-    def __init__(self, context):
+    def __init__(self, context, memory_mb: int):
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, memory_mb), daemon=True)
         self.process.start()
         theirs.close()
         self.task: int | None = None
@@ -150,12 +176,13 @@ class _Worker:
         self.connection.close()
 
 
-def _serve(connection) -> None:
+def _serve(connection, memory_mb: int) -> None:
     """The worker's loop: no core files, no output, no interrupts of its own."""
     hygiene.forbid_core_dumps()
     hygiene.close_streams()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _to_parent.append(connection)
     while (message := connection.recv()) is not None:
         function, arguments = message
         connection.send(hygiene.isolated(function, *arguments))
