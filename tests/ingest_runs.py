@@ -33,6 +33,7 @@ def config(folder: pathlib.Path, source, *flags: str) -> IngestConfig:
         f"--key_file={folder / 'key'}",
         "--splits=train:1",
         "--workers=1",
+        "--max_bad=1",
         *flags,
     )
 

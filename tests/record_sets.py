@@ -36,6 +36,8 @@ def record(sequence: str, patient: int, index: int, count: int, **changes) -> di
         "image/content_box": [0, 0, records.SIZE, records.SIZE],
         "image/scale_lo": 0.0,
         "image/scale_hi": 1000.0,
+        "mask/lesion": None,
+        "mask/brain": None,
         "series/class": sequence,
         "series/class_source": "rule",
         "series/class_confidence": 1.0,

@@ -74,12 +74,13 @@ def test_each_frame_of_an_enhanced_image_has_its_own_position(tmp_path):
 def test_an_enhanced_image_with_too_few_groups_is_refused(tmp_path):
     dataset = enhanced(stack(slices=5), [0, 1, 2, 3, 4])
     del dataset.PerFrameFunctionalGroupsSequence[-1]
-    with pytest.raises(Refusal, match="parse_error"):
+    with pytest.raises(Refusal, match="size_mismatch"):
         read(dataset, tmp_path)
 
 
 REFUSED = [
-    ("not_mr_image", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}),  # secondary capture
+    ("burned_in", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}),  # secondary capture
+    ("burned_in", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7.2"}),  # its multi-frame form
     ("not_mr_image", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11"}),  # report
     ("burned_in", {"BurnedInAnnotation": "YES"}),
     ("burned_in", {"ConversionType": "WSD"}),

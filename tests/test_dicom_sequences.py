@@ -135,7 +135,7 @@ def test_text_becomes_hints(text, found):
         ({"kinds": frozenset({"ORIGINAL", "PRIMARY", "LOCALIZER"})}, "localizer"),
         ({"kinds": frozenset({"ORIGINAL", "PRIMARY", "M", "MOSAIC"})}, "mosaic"),
         ({"kinds": frozenset({"ORIGINAL", "PRIMARY", "P"})}, "not_magnitude"),
-        ({"kinds": frozenset({"DERIVED", "PRIMARY", "ADC"})}, "dwi"),
+        ({"kinds": frozenset({"DERIVED", "PRIMARY", "ADC"})}, "derived"),
         ({"kinds": frozenset({"DERIVED", "SECONDARY", "MPR"})}, "derived"),
         ({"kinds": frozenset({"DERIVED", "PRIMARY"})}, "derived"),
         ({"hints": frozenset({"localizer"})}, "localizer"),

@@ -143,6 +143,13 @@ def test_a_series_uid_of_two_patients_is_refused():
     assert found == [] and refused == [(n, "uid_collision") for n in range(10)]
 
 
+def test_a_stray_of_another_patient_does_not_cost_the_series():
+    frames = [frame(z, z, patient="p" if z < 5 else "q") for z in range(7)]
+    found, refused = shape(grouped(frames))
+    assert found == [("se", [0, 1, 2, 3, 4])]
+    assert refused == [(5, "uid_collision"), (6, "uid_collision")]
+
+
 def test_the_order_of_the_input_does_not_matter():
     frames = [
         frame(z, z + 9 * e, physics=dataclasses.replace(T2, te_ms=te))

@@ -241,6 +241,7 @@ def test_the_command_says_nothing_of_the_input(tmp_path, planted):
         [
             *(sys.executable, ROOT / "tools" / "dicom_to_tfrecord.py", "--verbosity=2"),
             *(f"--input={root}", f"--output={tmp_path / 'out'}", f"--key_file={tmp_path / 'key'}"),
+            "--max_bad=1",
         ],
         capture_output=True,
         timeout=120,

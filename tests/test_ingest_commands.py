@@ -282,8 +282,8 @@ def test_a_file_that_ends_its_worker_costs_one_slice(tmp_path, study, monkeypatc
                 tasks := list(tasks), super().map(function, tasks), strict=True
             ):
                 kills = function is conversion.convert.convert and not task[-1]
-                probed = task[-1] if function is conversion.convert.probe else []
-                frames = task[0].series.volume.frames if kills else probed
+                probes = function is conversion.convert.probe
+                frames = task[0].series.volume.frames if kills else task[-1] if probes else []
                 hit = any(frame.object_index == deadly for frame in frames)
                 yield Fault("decoder_crash") if hit else result
 

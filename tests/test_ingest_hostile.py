@@ -49,6 +49,7 @@ def hostile(tmp_path_factory):
     key_file(folder)
     command = [
         *(sys.executable, ROOT / "tools" / "dicom_to_tfrecord.py", "--splits=train:1"),
+        "--max_bad=0.2",
         *(f"--input={folder / 'in'}", f"--output={folder / 'out'}", "--workers=2"),
         *(f"--key_file={folder / 'key'}", "--object_timeout_s=5", "--worker_memory_mb=1024"),
     ]

@@ -4,9 +4,11 @@ Both collections stay outside the project; the tests skip where they are absent.
 """
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
+import shutil
 
 import gdcm
 import nibabel as nib
@@ -14,12 +16,14 @@ import numpy as np
 import pydicom
 import pytest
 from ingest_runs import KEY, Result, config, convert, scanner
+from scipy import ndimage
 
 from tfcyclegan.dicom import headers, pixels, silence, source
 from tfcyclegan.errors import UserError
 from tfcyclegan.ingest import pipeline
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
+from tfcyclegan.records import SEQUENCES
 
 SHARED = pathlib.Path(__file__).resolve().parent.parent.parent / "shared"
 MRI, ZOO = SHARED / "mri", SHARED / "dicom_zoo"
@@ -111,6 +115,95 @@ def test_heads_of_different_grids_coincide(converted, case):
     assert np.median(overlaps) > 0.8
 
 
+def head(record):
+    """The largest connected part of the foreground, its holes filled."""
+    labels, _ = ndimage.label(ndimage.binary_fill_holes(record["image/data"] > 6554))
+    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+
+
+def dice(a, b) -> float:
+    return float(2 * (a & b).sum() / (a.sum() + b.sum()))
+
+
+def neighbours(a, b):
+    """(slice of a, slice of b at its height) of the middle half of a."""
+    for one in a[len(a) // 4 : 3 * len(a) // 4]:
+        other = min(b, key=lambda r: abs(r["geom/frame_pos_mm"] - one["geom/frame_pos_mm"]))
+        if abs(other["geom/frame_pos_mm"] - one["geom/frame_pos_mm"]) < 2.5:
+            yield one, other
+
+
+@needs_mri
+def test_outlines_of_both_sequences_of_every_study_agree(converted):
+    """Dice of filled outlines; registration of T2 and FLAIR is the scanner's or the authors'."""
+    studies = collections.defaultdict(lambda: collections.defaultdict(list))
+    for records in converted[1].values():
+        studies[records[0]["id/study"]][records[0]["series/class"]] += records
+    assert len(studies) == 10
+    for pair in studies.values():
+        found = [dice(head(a), head(b)) for a, b in neighbours(pair[b"t2"], pair[b"flair"])]
+        assert len(found) >= 8 and np.median(found) >= 0.9, np.round(found, 2)
+
+
+@needs_mri
+def test_a_sagittal_acquisition_of_a_real_head_meets_its_axial_t2(tmp_path):
+    """A real FLAIR, sampled onto sagittal slices by DICOM's formula alone, and reformatted back."""
+    study = MRI / "dicom" / "case08" / "study1"
+    shutil.copytree(study / "S5", tmp_path / "in" / "t2")
+    shutil.copytree(study / "S6", tmp_path / "in" / "flair")
+    write_sagittal(study / "S6", tmp_path / "in" / "sagittal", step_mm=2.0)
+    code, result = convert(tmp_path, tmp_path / "in", "--reformat_3d", "--min_foreground=0")
+    assert code == 0
+    t2, flair = result.records("t2"), result.records("flair")
+    assert {r["geom/grid"] for r in flair} == {r["geom/grid"] for r in t2}
+    axial, made = ([r for r in flair if r["mr/acq_dim"] == kind] for kind in (b"2d", b"3d"))
+    assert len(axial) == 39 and len(made) > 80
+    found = [dice(head(a), head(b)) for a, b in neighbours(t2, made)]
+    assert len(found) >= 8 and np.median(found) >= 0.9, np.round(found, 2)
+    likeness = [
+        np.corrcoef(a["image/data"].ravel(), b["image/data"].ravel())[0, 1]
+        for a, b in neighbours(axial, made)
+    ]
+    assert np.median(likeness) > 0.95
+
+
+def write_sagittal(source: pathlib.Path, target: pathlib.Path, *, step_mm: float) -> None:
+    """Writes an axial series anew as a sagittal 3D series of isotropic voxels."""
+    images = [pydicom.dcmread(path) for path in sorted(source.iterdir())]
+    row, column = np.reshape(images[0].ImageOrientationPatient, (2, 3)).astype(float)
+    normal = np.cross(row, column)
+    images.sort(key=lambda d: normal @ np.array(d.ImagePositionPatient, float))
+    volume = np.stack([d.pixel_array for d in images]).astype(np.float32)
+    corner, last = (np.array(d.ImagePositionPatient, float) for d in (images[0], images[-1]))
+    down, across = map(float, images[0].PixelSpacing)
+    through = normal @ (last - corner) / (len(images) - 1)
+    sides = np.array([down, across]) * volume.shape[1:]
+    middle = (corner + last + column * sides[0] + row * sides[1]) / 2
+    count = int(max(sides) / step_mm)
+    offsets = (np.arange(count) - (count - 1) / 2) * step_mm
+    y, z = np.meshgrid(middle[1] + offsets, middle[2] - offsets)  # columns to the back, rows down
+    target.mkdir(parents=True)
+    for number, x in enumerate(middle[0] + offsets):
+        points = np.stack([np.full_like(y, x), y, z], -1) - corner
+        voxels = np.stack(
+            [points @ normal / through, points @ column / down, points @ row / across]
+        )
+        dataset = pydicom.dcmread(sorted(source.iterdir())[0])
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        sampled = ndimage.map_coordinates(volume, voxels, order=1)
+        dataset.PixelData = np.rint(sampled).astype(images[0].pixel_array.dtype).tobytes()
+        dataset.Rows = dataset.Columns = count
+        dataset.PixelSpacing = [step_mm, step_mm]
+        dataset.SliceThickness = dataset.SpacingBetweenSlices = step_mm
+        dataset.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
+        dataset.ImagePositionPatient = [round(float(v), 4) for v in (x, y[0, 0], z[0, 0])]
+        dataset.MRAcquisitionType = "3D"
+        dataset.SOPInstanceUID += f".{number}"
+        dataset.SeriesInstanceUID += ".9"
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.save_as(target / f"{number:03d}")
+
+
 @needs_mri
 def test_no_planted_identifier_leaves_the_studies(converted):
     result, _ = converted
@@ -190,6 +283,21 @@ def test_of_the_scanners_test_images_none_is_t2_or_flair(tmp_path):
     assert sum(result.reasons.values()) == files == len(result.lines("audit.jsonl"))
     assert set(result.reasons) == {"dwi", "mosaic", "not_dicom", "too_few_slices"}
     assert result.lines("quarantine.jsonl") == []
+
+
+@needs_zoo
+def test_nothing_of_them_is_lost_where_everything_is_asked_for(tmp_path):
+    """Diffusion, derived images and other planes too: still no T2, no FLAIR, and each counted."""
+    everything = ",".join(SEQUENCES)
+    flags = (f"--keep_sequences={everything}", "--allow_derived", "--reformat_3d")
+    with contextlib.suppress(UserError):
+        pipeline.run(config(tmp_path, ZOO, *flags))
+    result = Result(tmp_path / "out")
+    files = sum(path.is_file() for path in ZOO.rglob("*"))
+    assert sum(result.reasons.values()) == files == len(result.lines("audit.jsonl"))
+    for row in result.series:
+        assert row["reason"] or row["proposed"] not in ("t2", "flair"), row
+        assert row["decision"] in ("converted", "skipped", "quarantined")
 
 
 @needs_zoo

@@ -15,7 +15,7 @@ FLOORS = (
     ("records", "losses", "layers", "image_pool", "schedules", "metrics", "privacy"),
     ("manifest", "networks", "augment", "extractors", "strategies"),
     ("dicom", "models", "data"),
-    ("pairing", "checkpoints"),
+    ("pairing", "checkpoints", "nifti"),
     ("scoring",),
     ("callbacks", "export", "report"),
     ("ingest",),

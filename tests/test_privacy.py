@@ -146,7 +146,8 @@ def example(**changes):
         name: "t2" if field.allowed == records.SEQUENCES else _any(field)
         for name, field in records.FIELDS.items()
     }
-    record["image/data"] = np.zeros((256, 256), np.uint16)
+    record |= {"image/data": np.zeros((256, 256), np.uint16)}
+    record |= {"mask/lesion": np.ones((256, 256), bool), "mask/brain": None}
     made = tf.train.Example.FromString(records.serialize(record))
     for name, feature in changes.items():
         made.features.feature[name].CopyFrom(feature)
@@ -173,6 +174,9 @@ def test_the_guard_refuses_what_a_changed_writer_might_add():
     number = tf.train.Feature(int64_list=tf.train.Int64List(value=[20240131]))
     for name, feature in [
         ("patient/name", text),
+        ("image/data", text),
+        ("mask/lesion", text),
+        ("mask/brain", text),
         ("id/patient", text),
         ("series/class", text),
         ("mr/manufacturer", text),

@@ -13,7 +13,7 @@ def test_round_trip_of_every_feature():
     parsed = records.parse(tf.constant([records.serialize(row)]))
     assert parsed.keys() == records.FIELDS.keys()
     np.testing.assert_array_equal(parsed["image/data"][0], row["image/data"])
-    for name in records.FIELDS.keys() - {"image/data"}:
+    for name in records.FIELDS.keys() - {"image/data", "mask/lesion", "mask/brain"}:
         made, expected = parsed[name][0].numpy(), row[name]
         if isinstance(expected, str):
             expected = expected.encode()
@@ -28,6 +28,44 @@ def test_pixels_are_little_endian_rows_first():
     )
     data = example.features.feature["image/data"].bytes_list.value[0]
     assert len(data) == 131072 and data[2:4] == b"\x02\x01"
+
+
+MASK = np.random.default_rng(0).random((256, 256)) < 0.1
+
+
+def test_masks_come_back_where_there_are_any():
+    rows = [record("t2", 0, i, 2, **{"mask/lesion": MASK if i else None}) for i in range(2)]
+    parsed = records.parse(tf.constant([records.serialize(row) for row in rows]))
+    mask, present = records.decode_mask(parsed["mask/lesion"])
+    assert present.numpy().tolist() == [False, True]
+    np.testing.assert_array_equal(mask[1], MASK)
+    assert not mask[0].numpy().any() and mask.dtype == tf.bool
+    assert not records.decode_mask(parsed["mask/brain"])[1].numpy().any()
+
+
+def test_a_mask_is_one_bit_per_pixel_from_the_upper_left():
+    mask = np.zeros((256, 256), bool)
+    mask[0, 0] = mask[0, 9] = mask[255, 255] = True
+    row = record("t2", 0, 0, 4, **{"mask/brain": mask})
+    example = tf.train.Example.FromString(records.serialize(row))
+    (data,) = example.features.feature["mask/brain"].bytes_list.value
+    assert data == b"\x80\x40" + bytes(8189) + b"\x01"
+
+
+def test_masks_decode_inside_a_dataset_too():
+    rows = [records.serialize(record("t2", 0, 0, 2, **{"mask/lesion": MASK}))]
+    dataset = tf.data.Dataset.from_tensor_slices(rows).batch(1).map(records.parse)
+    mask, present = next(iter(dataset.map(lambda row: records.decode_mask(row["mask/lesion"]))))
+    np.testing.assert_array_equal(mask[0], MASK)
+    assert present.numpy().all()
+
+
+def test_records_from_before_there_were_masks_have_none():
+    example = tf.train.Example.FromString(records.serialize(record("t2", 0, 0, 4)))
+    for name in ("mask/lesion", "mask/brain"):
+        del example.features.feature[name]
+    parsed = records.parse(tf.constant([example.SerializeToString()]))
+    assert parsed["mask/lesion"].numpy().tolist() == [b""]
 
 
 def test_same_record_same_bytes():
@@ -56,13 +94,18 @@ def test_a_string_outside_its_vocabulary_is_refused_without_repeating_it(name, v
 def test_text_cannot_hide_in_pixels_or_numbers():
     with pytest.raises(ValueError, match="image/data: expected uint16"):
         records.serialize(record("t2", 0, 0, 4, **{"image/data": np.zeros((256, 256), np.uint8)}))
+    for mask in (np.zeros((256, 256), np.uint8), np.zeros((8, 8), bool)):
+        with pytest.raises(ValueError, match="mask/brain: expected bool"):
+            records.serialize(record("t2", 0, 0, 4, **{"mask/brain": mask}))
     with pytest.raises(ValueError, match="expected 4 value"):
         records.serialize(record("t2", 0, 0, 4, **{"image/content_box": [0] * 40}))
 
 
 def test_every_byte_feature_has_a_closed_vocabulary():
     for name, field in records.FIELDS.items():
-        assert (field.kind == "bytes") == (field.allowed is not None) or name == "image/data"
+        pixels = name in ("image/data", "mask/lesion", "mask/brain")
+        assert (field.kind == "bytes") == (field.allowed is not None) or pixels
+        assert bool(field.sizes) == pixels and sum(field.sizes) <= 131072
 
 
 def test_a_missing_feature_is_named():

@@ -15,17 +15,24 @@ WINDOW_PERCENTILES = (0.5, 99.5)
 """Percentiles of a volume's voxels that become 0 and 1 in unit range (BraSyn's choice)."""
 SAMPLE = 20_000
 """Voxels from which `percentile` guesses where to look."""
+WINDOWS = {"p0.5-99.5": WINDOW_PERCENTILES, "p1-99": (1.0, 99.0), "minmax": (0.0, 100.0)}
+"""Percentiles by the names of --normalization; each is undone by the two values it leads to."""
 
 
-def volume_window(volume: np.ndarray, valid: np.ndarray | None = None) -> tuple[float, float]:
+def volume_window(
+    volume: np.ndarray,
+    valid: np.ndarray | None = None,
+    percentiles: tuple[float, float] = WINDOW_PERCENTILES,
+) -> tuple[float, float]:
     """Returns the scanner intensities that a volume maps to 0 and 1 in unit range.
 
     Args:
         volume: [S, H, W] scanner units, any real dtype.
         valid: Boolean mask of the same shape; False marks padding voxels. None means all valid.
+        percentiles: Of `WINDOWS`.
 
     Returns:
-        (lo, hi), the percentiles `WINDOW_PERCENTILES` of the valid voxels.
+        (lo, hi), these percentiles of the valid voxels.
 
     Raises:
         ValueError: The volume has no valid voxel, is not finite, or its percentiles coincide, so
@@ -35,11 +42,11 @@ def volume_window(volume: np.ndarray, valid: np.ndarray | None = None) -> tuple[
     # NaN passes through min and max, so these two see everything that is not finite.
     if voxels.size == 0 or not np.isfinite(voxels.min()) or not np.isfinite(voxels.max()):
         raise ValueError("A volume needs finite voxels outside its padding to have a window.")
-    lo, hi = (percentile(voxels, p) for p in WINDOW_PERCENTILES)
+    lo, hi = (percentile(voxels, p) for p in percentiles)
     if hi <= lo:
         raise ValueError(
-            f"A volume needs contrast to have a window: expected percentile {WINDOW_PERCENTILES[1]}"
-            f" above percentile {WINDOW_PERCENTILES[0]}. Received a constant volume."
+            f"A volume needs contrast to have a window: expected percentile {percentiles[1]} above"
+            f" percentile {percentiles[0]}. Received a constant volume."
         )
     return lo, hi
 

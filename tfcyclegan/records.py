@@ -1,7 +1,7 @@
 """The tf.Example contract between ingestion and training: field table, serialize, parse.
 
 The table is a whitelist. `serialize` refuses a feature that is not in it and a byte string outside
-its closed vocabulary, so no text of a DICOM file can reach a shard whatever a caller does.
+its closed vocabulary, so no text of an input can reach a shard whatever a caller does.
 
 TensorFlow is imported where it is used: the worker processes of ingestion read this table too, and
 a TensorFlow in each would cost seconds and hundreds of megabytes.
@@ -16,6 +16,10 @@ SCHEMA_VERSION = 1
 SIZE = 256
 """Height and width of every stored slice, in pixels."""
 
+_PIXEL_BYTES = 2 * SIZE * SIZE
+_MASK_BYTES = SIZE * SIZE // 8
+
+MASKS = ("lesion", "brain")
 SEQUENCES = ("t2", "flair", "t1", "t1_flair", "pd", "stir", "dwi", "t2_star", "other")
 PLANES = ("axial", "coronal", "sagittal", "oblique")
 SPLITS = ("train", "val", "test")
@@ -28,16 +32,24 @@ VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}")
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One feature: its tf.Example kind, its length, and for bytes the closed set of its values."""
+    """One feature: its tf.Example kind, its length, and for bytes what they may be.
+
+    Attributes:
+        kind: "bytes", "int64" or "float".
+        length: Number of values.
+        allowed: The closed set of a string's values.
+        sizes: The lengths in bytes that an array of pixels may have.
+    """
 
     kind: str
     length: int = 1
     allowed: tuple[str, ...] | re.Pattern | None = None
+    sizes: tuple[int, ...] = ()
 
 
 FIELDS = {
     # Pixels: uint16 little endian, SIZE x SIZE, rows A->P and columns R->L for an axial slice.
-    "image/data": Field("bytes"),
+    "image/data": Field("bytes", sizes=(_PIXEL_BYTES,)),
     "image/height": Field("int64"),
     "image/width": Field("int64"),
     "image/channels": Field("int64"),
@@ -45,6 +57,10 @@ FIELDS = {
     "image/content_box": Field("int64", 4),  # y0, x0, height, width of the non-padded area
     "image/scale_lo": Field("float"),  # scanner units at stored 0
     "image/scale_hi": Field("float"),  # scanner units at stored 65535
+    # One bit per pixel of image/data, row by row, most significant bit first; empty if there is no
+    # mask. Of one length, so that nothing can hide in it, and read without a decoder.
+    "mask/lesion": Field("bytes", sizes=(0, _MASK_BYTES)),
+    "mask/brain": Field("bytes", sizes=(0, _MASK_BYTES)),
     "series/class": Field("bytes", allowed=SEQUENCES),
     "series/class_source": Field("bytes", allowed=("rule", "mapping")),
     "series/class_confidence": Field("float"),
@@ -85,7 +101,8 @@ def serialize(record: dict) -> bytes:
 
     Args:
         record: Every name of `FIELDS`; str or bytes, int, float, or a sequence of `length` of
-            them; "image/data" is a uint16 array [SIZE, SIZE].
+            them; "image/data" is a uint16 array [SIZE, SIZE], a mask a bool array [SIZE, SIZE] or
+            None.
 
     Raises:
         ValueError: A feature is missing or not in `FIELDS`, has another length, or is a string
@@ -106,8 +123,10 @@ def serialize(record: dict) -> bytes:
 
 
 def _encode(feature, name: str, field: Field, value) -> None:
-    if name == "image/data":
-        feature.bytes_list.value.append(_pixels(value))
+    if field.sizes:
+        feature.bytes_list.value.append(
+            _pixels(value) if name == "image/data" else _mask(name, value)
+        )
         return
     values = list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
     if len(values) != field.length:
@@ -126,6 +145,14 @@ def _pixels(image: np.ndarray) -> bytes:
     if image.shape != (SIZE, SIZE) or image.dtype != np.uint16:
         raise ValueError(f"Feature image/data: expected uint16 [{SIZE}, {SIZE}].")
     return image.astype("<u2", copy=False).tobytes()
+
+
+def _mask(name: str, mask: np.ndarray | None) -> bytes:
+    if mask is None:
+        return b""
+    if mask.shape != (SIZE, SIZE) or mask.dtype != np.bool_:
+        raise ValueError(f"Feature {name}: expected bool [{SIZE}, {SIZE}] or None.")
+    return np.packbits(mask).tobytes()
 
 
 def _closed(name: str, field: Field, value) -> bytes:
@@ -150,7 +177,8 @@ def parse(serialized, names: tuple[str, ...] = tuple(FIELDS)) -> dict:
         names: The features wanted.
 
     Returns:
-        Name to tensor: [N] or [N, length]; "image/data" is uint16 [N, SIZE, SIZE].
+        Name to tensor: [N] or [N, length]; "image/data" is uint16 [N, SIZE, SIZE]. Masks stay
+        packed, see `decode_mask`; records that were written before there were masks have none.
 
     Raises:
         tf.errors.InvalidArgumentError: A record lacks a feature of the schema.
@@ -160,7 +188,9 @@ def parse(serialized, names: tuple[str, ...] = tuple(FIELDS)) -> dict:
     dtypes = {"bytes": tf.string, "int64": tf.int64, "float": tf.float32}
     specification = {
         name: tf.io.FixedLenFeature(
-            [] if FIELDS[name].length == 1 else [FIELDS[name].length], dtypes[FIELDS[name].kind]
+            [] if FIELDS[name].length == 1 else [FIELDS[name].length],
+            dtypes[FIELDS[name].kind],
+            b"" if 0 in FIELDS[name].sizes else None,
         )
         for name in names
     }
@@ -171,3 +201,23 @@ def parse(serialized, names: tuple[str, ...] = tuple(FIELDS)) -> dict:
         )
         parsed["image/data"] = tf.reshape(pixels, [-1, SIZE, SIZE])
     return parsed
+
+
+def decode_mask(packed):
+    """Unpacks masks, in a tf.data graph or outside.
+
+    Args:
+        packed: String tensor [N], a mask feature as `parse` returns it.
+
+    Returns:
+        (bool tensor [N, SIZE, SIZE], bool tensor [N] that is False where there is no mask; the mask
+        is then False everywhere, which does not mean that there is no lesion).
+    """
+    import tensorflow as tf
+
+    # An empty string is padded with zeros to the fixed length.
+    rows = tf.io.decode_raw(packed, tf.uint8, fixed_length=_MASK_BYTES)
+    shifts = tf.constant([7, 6, 5, 4, 3, 2, 1, 0], tf.uint8)
+    bits = tf.bitwise.right_shift(rows[..., tf.newaxis], shifts) & 1
+    mask = tf.reshape(tf.cast(bits, tf.bool), [-1, SIZE, SIZE])
+    return mask, tf.strings.length(packed) > 0

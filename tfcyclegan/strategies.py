@@ -1,5 +1,7 @@
 """Where training runs: one device, or mirrored over several of one machine."""
 
+import pathlib
+
 import tensorflow as tf
 
 from tfcyclegan.errors import UserError
@@ -42,3 +44,18 @@ def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int) -> None:
             f" Received: {batch_size}. Choose {replicas * max(1, batch_size // replicas)}, or"
             " --strategy=single."
         )
+
+
+def emulates_bfloat16(cpuinfo: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> bool:
+    """Tells whether bfloat16 would be emulated: no GPU, and a CPU without instructions for it.
+
+    Emulation is several times slower than float32. Where the system does not list the features of
+    its CPU, the answer is no.
+
+    Args:
+        cpuinfo: Linux' description of the CPU.
+    """
+    if tf.config.list_logical_devices("GPU") or not cpuinfo.is_file():
+        return False
+    # x86 calls them avx512_bf16 and amx_bf16, Arm bf16.
+    return "bf16" not in cpuinfo.read_text()

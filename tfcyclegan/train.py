@@ -19,7 +19,7 @@ from tfcyclegan.extractors import make_extractor
 from tfcyclegan.models import build_model
 from tfcyclegan.models.cyclegan import TRACKED
 from tfcyclegan.pairing import Pairs, pair
-from tfcyclegan.strategies import check_batch_size, make_strategy
+from tfcyclegan.strategies import check_batch_size, emulates_bfloat16, make_strategy
 
 EXTRACTOR = "randconv_v1"
 SHOWN_PAIRS = 4
@@ -54,6 +54,12 @@ def set_up_numerics(config: TrainConfig) -> None:
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(config.precision)
+    if config.precision == "mixed_bfloat16" and emulates_bfloat16():
+        print(
+            "warning: this CPU has no bfloat16 instructions, so --precision=mixed_bfloat16 is"
+            " several times slower than --precision=float32",
+            file=sys.stderr,
+        )
 
 
 def load_domains(config: TrainConfig, shards: list, split: str) -> tuple[data.Slices, data.Slices]:

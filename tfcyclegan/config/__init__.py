@@ -4,7 +4,7 @@ import dataclasses
 
 from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
-from tfcyclegan.config.ingestion import IngestConfig, PhantomConfig
+from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
 from tfcyclegan.config.training import EvaluateConfig, ExportConfig, TrainConfig
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "EvaluateConfig",
     "ExportConfig",
     "IngestConfig",
+    "NiftiConfig",
     "PhantomConfig",
     "TrainConfig",
     "flags_page",
@@ -23,6 +24,7 @@ __all__ = [
 COMMANDS = {
     "tools/make_phantom.py": PhantomConfig,
     "tools/dicom_to_tfrecord.py": IngestConfig,
+    "tools/nifti_to_tfrecord.py": NiftiConfig,
     "python -m tfcyclegan.train": TrainConfig,
     "python -m tfcyclegan.evaluate": EvaluateConfig,
     "python -m tfcyclegan.export": ExportConfig,

@@ -17,6 +17,14 @@ def _parse_splits(values: dict) -> bool:
     return known and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-6
 
 
+def _parse_slices(values: dict) -> bool:
+    try:
+        lowest, highest = map(float, values["slices"].split(":"))
+    except ValueError:
+        return False
+    return 0 <= lowest < highest <= 1
+
+
 @dataclasses.dataclass(frozen=True)
 class PhantomConfig(Command):
     """Flags of tools/make_phantom.py."""
@@ -47,6 +55,11 @@ class IngestConfig(Command):
             "--name is 1 to 20 lower-case letters and digits",
         ),
         (["input"], lambda v: all(v["input"]), "--input has an empty entry in its list"),
+        (
+            ["slices"],
+            _parse_slices,
+            "--slices is two fractions of a volume's height, lower one first, as in 0.2:0.9",
+        ),
     )
 
     input: tuple = flag(
@@ -69,10 +82,38 @@ class IngestConfig(Command):
         "Acquisition plane that is kept.",
         choices=["axial", "coronal", "sagittal", "oblique"],
     )
+    reformat_3d: bool = flag(
+        False, "Cut isotropic 3D volumes that were acquired in other planes into slices of --plane."
+    )
     monochrome1: str = flag(
         "invert", "What to do with MONOCHROME1 images.", choices=["invert", "refuse"]
     )
     allow_derived: bool = flag(False, "Accept ImageType DERIVED or SECONDARY.")
+    force: bool = flag(
+        False, "Read files without preamble or meta information, if they look like DICOM."
+    )
+    keep_sequences: tuple = flag(
+        ("t2", "flair"),
+        "Sequences that become records: of t2, flair, t1, t1_flair, pd, stir, dwi, t2_star.",
+    )
+    mapping: str = flag(
+        "",
+        "A series.csv whose column user_class names the sequence of some series, or skip; it"
+        " overrules the class that was proposed.",
+    )
+    exclude_post_contrast: bool = flag(False, "Skip series acquired after a contrast agent.")
+    require_complete: bool = flag(
+        False, "Quarantine volumes with missing or unevenly spaced slices (gap)."
+    )
+    slices: str = flag("0:1", "Part of each volume that is kept, as fractions of its height.")
+    normalization: str = flag(
+        "p0.5-99.5",
+        "Percentiles of a volume that become 0 and 65535.",
+        choices=["p0.5-99.5", "p1-99", "minmax"],
+    )
+    fixed_spacing: float = flag(
+        0.0, "mm per pixel of all records, cropped or padded; 0 fits each study.", lower=0.0
+    )
     min_foreground: float = flag(
         0.05, "Slices with a smaller share of foreground are dropped.", lower=0.0, upper=1.0
     )
@@ -86,15 +127,77 @@ class IngestConfig(Command):
     object_timeout_s: float = flag(
         60.0, "Longest time for reading one input object, in seconds.", lower=0.1
     )
+    max_bad: float = flag(
+        0.05,
+        "Largest share of quarantined objects among those that should convert; nothing is published"
+        " above it.",
+        lower=0.0,
+        upper=1.0,
+    )
+    strict: bool = flag(False, "Publish nothing if anything is quarantined.")
     qa_sheet: int = flag(
         0, "Write contact sheets of this many volumes to OUTPUT/qa for human approval.", lower=0
     )
 
     def to_flagfile(self) -> str:
         """Returns the flags without paths, which may hold identifiers."""
-        hidden = {f"--{name}=": name for name in ("input", "output", "key_file")}
-        lines = []
-        for line in super().to_flagfile().splitlines():
-            name = next((name for start, name in hidden.items() if line.startswith(start)), "")
-            lines.append(f"# --{name} is not shown" if name else line)
-        return "\n".join(lines) + "\n"
+        return _without_paths(super().to_flagfile())
+
+
+_PATHS = ("input", "table", "output", "key_file", "mapping")
+
+
+def _without_paths(flagfile: str) -> str:
+    hidden = {f"--{name}=": name for name in _PATHS}
+    lines = []
+    for line in flagfile.splitlines():
+        name = next((name for start, name in hidden.items() if line.startswith(start)), "")
+        lines.append(f"# --{name} is not shown" if name else line)
+    return "\n".join(lines) + "\n"
+
+
+def _as_for_dicom(name: str) -> dataclasses.Field:
+    """Declares a flag that both converters have."""
+    field = IngestConfig.__dataclass_fields__[name]
+    return dataclasses.field(default=field.default, metadata=field.metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class NiftiConfig(Command):
+    """Flags of tools/nifti_to_tfrecord.py."""
+
+    RULES: ClassVar[tuple] = tuple(
+        rule for rule in IngestConfig.RULES if rule[0] in (["splits"], ["name"], ["slices"])
+    )
+
+    table: str = flag(
+        "",
+        "CSV file with a row per image and the columns patient, study, sequence, path and, where"
+        " there are masks, lesion_mask, brain_mask. Paths are relative to the table's directory.",
+        required=True,
+    )
+    output: str = _as_for_dicom("output")
+    key_file: str = _as_for_dicom("key_file")
+    name: str = _as_for_dicom("name")
+    splits: tuple = _as_for_dicom("splits")
+    plane: str = _as_for_dicom("plane")
+    keep_sequences: tuple = _as_for_dicom("keep_sequences")
+    slices: str = _as_for_dicom("slices")
+    normalization: str = _as_for_dicom("normalization")
+    fixed_spacing: float = _as_for_dicom("fixed_spacing")
+    min_foreground: float = _as_for_dicom("min_foreground")
+    shard_bytes: int = _as_for_dicom("shard_bytes")
+    workers: int = _as_for_dicom("workers")
+    worker_memory_mb: int = _as_for_dicom("worker_memory_mb")
+    object_timeout_s: float = _as_for_dicom("object_timeout_s")
+    max_bad: float = _as_for_dicom("max_bad")
+    strict: bool = _as_for_dicom("strict")
+    qa_sheet: int = _as_for_dicom("qa_sheet")
+
+    def to_flagfile(self) -> str:
+        """Returns the flags without paths, which may hold identifiers."""
+        return _without_paths(super().to_flagfile())
+
+    def conversion(self) -> IngestConfig:
+        """Returns the same conversion as the one road of both kinds of input wants it."""
+        return IngestConfig(**{k: v for k, v in vars(self).items() if k != "table"})

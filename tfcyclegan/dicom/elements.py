@@ -68,6 +68,8 @@ def numbers(layers: Layers, keyword: str) -> tuple[float, ...]:
             count = len(value) // struct.calcsize(f"={code}")
             return struct.unpack(f"{'<' if little else '>'}{count}{code}", value)
         text = value.decode("ascii").rstrip("\0 ")
+        if "_" in text:  # Python's own notation, not DICOM's
+            raise ValueError
         return tuple(float(part) for part in text.split("\\")) if text else ()
     except (ValueError, struct.error) as error:
         raise Refusal("bad_type") from error
@@ -79,7 +81,7 @@ def number(layers: Layers, keyword: str) -> float:
         values = numbers(layers, keyword)
     except Refusal:
         return math.nan
-    return values[0] if values else math.nan
+    return values[0] if values and math.isfinite(values[0]) else math.nan
 
 
 def integer(layers: Layers, keyword: str, default: int | None = None) -> int | None:

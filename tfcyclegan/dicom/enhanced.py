@@ -34,12 +34,12 @@ def frame_layers(dataset: Dataset, frames: int) -> Iterator[tuple[Dataset, ...]]
         frames: NumberOfFrames.
 
     Raises:
-        Refusal: parse_error if the per-frame groups are fewer or more than the frames.
+        Refusal: size_mismatch if the per-frame groups are fewer or more than the frames.
     """
     shared = _groups(dataset.get("SharedFunctionalGroupsSequence") or [])
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
     if len(per_frame) != frames:
-        raise Refusal("parse_error")
+        raise Refusal("size_mismatch")
     for item in per_frame:
         yield (*_groups([item]), *shared, dataset)
 

@@ -25,7 +25,8 @@ HINTS = ("localizer", "flair", "t1_flair", "stir", "t2", "t1", "post_contrast")
 class Physics:
     """How an image was acquired. Times are in ms, angles in degrees, fields in tesla.
 
-    NaN means that the header has no usable number; None that it does not say.
+    NaN means that the header has no usable number; None that it does not say. `stated` is the class
+    that a person gave, which no rule overrides; empty if none did.
     """
 
     te_ms: float = math.nan
@@ -45,6 +46,7 @@ class Physics:
     manufacturer: str = "other"
     acq_dim: str = "unknown"
     contrast: str = "unknown"
+    stated: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -57,6 +57,11 @@ class Axes:
         return image[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
 
+def display_of(plane: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the directions [3] of rows and columns of a plane's canonical display."""
+    return next((x, y) for name, x, y in _DISPLAY.values() if name == plane)
+
+
 @functools.lru_cache(maxsize=1024)
 def canonical_axes(orientation: tuple[float, ...]) -> Axes:
     """Returns the canonical display of images with this ImageOrientationPatient (6 cosines)."""
@@ -176,22 +181,32 @@ def grid_of(placement: Placement, *, spacing: float | None = None) -> Grid:
         spacing: mm per pixel; None fits the longer side into `SIZE` pixels.
     """
     axes, centre = placement.axes, placement.centre
-    spacing = placement.field_of_view / SIZE if spacing is None else spacing
-    return Grid(axes.x, axes.y, axes.normal, centre @ axes.x, centre @ axes.y, spacing)
+    u, v = centre @ axes.x, centre @ axes.y
+    if spacing is None:
+        return Grid(axes.x, axes.y, axes.normal, u, v, placement.field_of_view / SIZE)
+    # A grid with the pixels of the series would else lie between them where their number is odd.
+    u += _half_pixel(placement.width, placement.dx, spacing)
+    v += _half_pixel(placement.height, placement.dy, spacing)
+    return Grid(axes.x, axes.y, axes.normal, u, v, spacing)
 
 
-def study_grids(placements: Sequence[Placement]) -> list[Grid]:
+def _half_pixel(count: int, source: float, spacing: float) -> float:
+    return spacing / 2 if count % 2 and abs(source - spacing) < 1e-6 else 0.0
+
+
+def study_grids(placements: Sequence[Placement], *, spacing: float | None = None) -> list[Grid]:
     """Returns one grid per placement, the same object for those that share a plane.
 
     Args:
         placements: One per series of a study and frame of reference, in an order that depends on
             nothing but the data, because it settles ties.
+        spacing: mm per pixel; None fits the largest field of view into `SIZE` pixels.
     """
     grids: list[Grid] = []
     # The largest field of view comes first and founds the grid that the others join.
     for placement in sorted(placements, key=lambda p: -p.field_of_view):
         if not any(grid.fits(placement) for grid in grids):
-            grids.append(grid_of(placement))
+            grids.append(grid_of(placement, spacing=spacing))
     return [next(grid for grid in grids if grid.fits(placement)) for placement in placements]
 
 

@@ -14,6 +14,8 @@ from tfcyclegan.privacy.reasons import Refusal
 _MR = b"1.2.840.10008.5.1.4.1.1.4"
 _MULTI_FRAME = (b"1.2.840.10008.5.1.4.1.1.4.1", b"1.2.840.10008.5.1.4.1.1.4.4")
 """Enhanced MR and Legacy Converted Enhanced MR Image Storage."""
+_SECONDARY_CAPTURE = b"1.2.840.10008.5.1.4.1.1.7"
+"""Screenshots of whatever a monitor showed; the multi-frame classes have one more component."""
 
 _PLACEHOLDERS = {b"", b"0", b"ANONYMOUS", b"ANONYMIZED", b"ANON", b"UNKNOWN", b"NONE", b"NA"}
 """Values of PatientID that many patients share."""
@@ -23,7 +25,12 @@ _PERPENDICULAR = 1e-3
 
 
 def read(
-    blob: bytes, object_index: int, pseudonyms: Pseudonyms, *, allow_derived: bool
+    blob: bytes,
+    object_index: int,
+    pseudonyms: Pseudonyms,
+    *,
+    allow_derived: bool,
+    keep_dwi: bool = False,
 ) -> list[Frame]:
     """Reads the frames of one file, without decoding pixels.
 
@@ -32,6 +39,7 @@ def read(
         object_index: Written into each frame.
         pseudonyms: Replace every identifier.
         allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
+        keep_dwi: Whether diffusion-weighted images are.
 
     Raises:
         Refusal: The file is no MR image, not wanted, or cannot be trusted; names the series.
@@ -39,11 +47,14 @@ def read(
     parsed = parsing.parse(blob, pixels=False)
     top = (parsed.dataset,)
     sop_class = elements.raw(top, "SOPClassUID")[0].rstrip(b"\0 ")
+    if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + b"."):
+        raise Refusal("burned_in")
     if sop_class != _MR and sop_class not in _MULTI_FRAME:
         raise Refusal("not_mr_image")
     series = pseudonyms.of("series", elements.raw(top, "SeriesInstanceUID")[0])
+    multi_frame = sop_class in _MULTI_FRAME
     try:
-        return _frames(parsed, object_index, pseudonyms, sop_class in _MULTI_FRAME, allow_derived)
+        return _frames(parsed, object_index, pseudonyms, multi_frame, allow_derived, keep_dwi)
     except Refusal as refusal:
         raise Refusal(refusal.reason, series) from refusal
 
@@ -60,16 +71,20 @@ def _frames(
     pseudonyms: Pseudonyms,
     multi_frame: bool,
     allow_derived: bool,
+    keep_dwi: bool,
 ) -> list[Frame]:
     top = (parsed.dataset,)
-    count = elements.integer(top, "NumberOfFrames", 1) if multi_frame else 1
+    count = elements.integer(top, "NumberOfFrames", 1)
     if count < 1:
         raise Refusal("bad_type")
+    pixels.refuse_lossy(parsed)
     views = list(enhanced.frame_layers(parsed.dataset, count)) if multi_frame else [top]
     physics = [acquisition.physics(view) for view in views]
-    _refuse_excluded(top, physics, allow_derived)
+    _refuse_excluded(top, physics, allow_derived, keep_dwi)
     identity = _identity(top, pseudonyms)
     layout = pixels.layout(parsed, count)
+    if count != len(views):
+        raise Refusal("size_mismatch")  # an MR image has one frame, whatever it says
     pixels_at = -1 if parsed.deflated else parsed.pixels_at
     return [
         _frame(view, facts, object_index, index, identity, layout, pixels_at)
@@ -77,13 +92,18 @@ def _frames(
     ]
 
 
-def _refuse_excluded(top: Layers, physics: list[Physics], allow_derived: bool) -> None:
+def _refuse_excluded(
+    top: Layers, physics: list[Physics], allow_derived: bool, keep_dwi: bool
+) -> None:
     """Refuses a file none of whose frames is a candidate; single frames are excluded later."""
     if "YES" in elements.tokens(top, "BurnedInAnnotation"):
         raise Refusal("burned_in")
     if elements.has(top, "ConversionType"):
         raise Refusal("burned_in")
-    excluded = [sequences.exclusion(facts, allow_derived=allow_derived) for facts in physics]
+    excluded = [
+        sequences.exclusion(facts, allow_derived=allow_derived, keep_dwi=keep_dwi)
+        for facts in physics
+    ]
     if all(excluded):
         raise Refusal(excluded[0])
 

@@ -6,6 +6,7 @@ known before a deflated data set is inflated, and pydicom inflates without a lim
 
 import dataclasses
 import io
+import re
 import struct
 import zlib
 
@@ -23,6 +24,12 @@ INFLATED = 256 << 20
 _LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT"}
 _UNDEFINED = 0xFFFFFFFF
 _PIXEL_TAGS = {0x7FE00010, 0x7FE00008, 0x7FE00009}
+_PIXEL_DATA = b"\xe0\x7f\x10\x00"
+_LONG_HEADER = 12
+_DEEPEST = 64
+"""Deepest nesting of sequences; functional groups need three or four."""
+_ITEM_OR_END = re.compile(rb"\xfe\xff(?:(\x00\xe0)(.{4})|\x0d\xe0)", re.DOTALL)
+_ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _TRANSFER_SYNTAX = (0x0002, 0x0010)
 
 
@@ -68,13 +75,16 @@ def parse(blob: bytes, *, pixels: bool) -> Parsed:
     stream = io.BytesIO(blob)
     try:
         dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels)
-    except EOFError as error:
-        raise Refusal("truncated") from error
-    except (InvalidDicomError, ValueError, KeyError, TypeError, struct.error) as error:
+    except (EOFError, struct.error) as error:
+        raise Refusal(_early_end(blob)) from error
+    except RecursionError as error:
+        raise Refusal("nesting") from error
+    except (InvalidDicomError, ValueError, KeyError, TypeError) as error:
         raise Refusal("parse_error") from error
     parsed = Parsed(dataset, syntax, blob, len(blob) if pixels else stream.tell(), deflated)
-    if not pixels and _is_cut(parsed):
-        raise Refusal("truncated")
+    if not pixels:
+        _check_end(parsed)
+        _check_nesting(blob[: parsed.pixels_at])
     return parsed
 
 
@@ -147,11 +157,62 @@ def pixel_element(blob: bytes, at: int, transfer_syntax: str) -> tuple[int, int]
     return length, len(blob) - at - header
 
 
-def _is_cut(parsed: Parsed) -> bool:
-    """Tells whether the bytes end within an element, which pydicom passes over without a word."""
+def fragments(parsed: Parsed) -> tuple[int, int]:
+    """Returns the number of fragments of encapsulated pixels (PS3.5, A.4), and where they end.
+
+    Raises:
+        Refusal: truncated if the file ends before they do, parse_error if they are no items.
+    """
+    _, available = pixel_element(parsed.blob, parsed.pixels_at, parsed.transfer_syntax)
+    blob, at, count = parsed.blob, len(parsed.blob) - available, -1  # the first item is a table
+    while at + 8 <= len(blob):
+        mark, length = blob[at : at + 4], struct.unpack_from("<L", blob, at + 4)[0]
+        at += 8
+        if mark == _END:
+            return count, at
+        if mark != _ITEM or length == _UNDEFINED:
+            raise Refusal("parse_error")
+        count, at = count + 1, at + length
+    raise Refusal("truncated")
+
+
+def _check_end(parsed: Parsed) -> None:
+    """Refuses bytes that end within an element, which pydicom passes over without a word."""
     if parsed.pixels_at < len(parsed.blob):
-        return False
-    last = parsed.dataset.get_item(max(parsed.dataset.keys(), default=0))
+        return
+    last = max(parsed.dataset.values(), key=_starts_at, default=None)
+    if last is None:
+        raise Refusal("truncated")
     if not isinstance(last, RawDataElement) or last.length == _UNDEFINED:
-        return False
-    return last.value_tell + last.length != len(parsed.blob)
+        return
+    end = last.value_tell + last.length
+    if end > len(parsed.blob) + source.LARGEST:
+        raise Refusal("parse_error")
+    if end != len(parsed.blob):
+        raise Refusal(_early_end(parsed.blob))
+
+
+def _starts_at(element) -> int:
+    return element.value_tell if isinstance(element, RawDataElement) else element.file_tell or 0
+
+
+def _early_end(blob: bytes) -> str:
+    """Tells a cut file from a false length, which has run past the start of the pixels."""
+    return "parse_error" if _PIXEL_DATA in blob[:-_LONG_HEADER] else "truncated"
+
+
+def _check_nesting(header: bytes) -> None:
+    """Refuses sequences that are nested too deep for whoever parses them later, recursively."""
+    if header.count(_ITEM) <= _DEEPEST:
+        return
+    ends: list[int] = []
+    for found in _ITEM_OR_END.finditer(header):
+        while ends and ends[-1] <= found.start():
+            ends.pop()
+        if found[1]:
+            length = int.from_bytes(found[2], "little")
+            ends.append(len(header) if length == _UNDEFINED else found.end() + length)
+        elif ends:
+            ends.pop()
+        if len(ends) > _DEEPEST:
+            raise Refusal("nesting")

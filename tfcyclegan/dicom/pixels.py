@@ -5,6 +5,7 @@ garbage and one has a licence that this project does not want in the way.
 """
 
 import math
+import warnings
 
 import numpy as np
 from pydicom import uid
@@ -35,8 +36,23 @@ DECODERS = {
 A deflated data set is inflated while parsing and counts as explicit little endian from then on.
 """
 
+_LOSSY = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit)
 LARGEST_SIDE, MOST_FRAMES = 4096, 4096
+_AFTER_PIXELS = (b"", b"\xfc\xff\xfc\xff", b"\xfa\xff\xfa\xff")
+"""What may follow the pixels: nothing, padding (PS3.10, 7.2), or digital signatures."""
 _UNDEFINED = 0xFFFFFFFF
+
+
+class TrailingBytes(UserWarning):
+    """Bytes follow the pixels that are no element; they are not looked at."""
+
+    code = "trailing_bytes"
+
+
+def refuse_lossy(parsed: parsing.Parsed) -> None:
+    """Refuses lossy JPEG, whatever else it may be: such an image is DERIVED by definition."""
+    if parsed.transfer_syntax in _LOSSY:
+        raise Refusal("lossy")
 
 
 def layout(parsed: parsing.Parsed, frames: int) -> Layout:
@@ -47,7 +63,7 @@ def layout(parsed: parsing.Parsed, frames: int) -> Layout:
     """
     top = (parsed.dataset,)
     rows, columns = (elements.integer(top, keyword, 0) for keyword in ("Rows", "Columns"))
-    _check_size(rows, columns, frames)
+    _check_size(rows, columns)
     photometric = elements.tokens(top, "PhotometricInterpretation")[:1]
     if photometric not in (("MONOCHROME1",), ("MONOCHROME2",)):
         raise Refusal("not_grayscale")
@@ -70,14 +86,18 @@ def layout(parsed: parsing.Parsed, frames: int) -> Layout:
         floating=tag != 0x7FE00010,
         padding=_padding(top, stored),
     )
-    _check_length(found, length, available, parsed)
+    end = _check_length(found, length, available, parsed)
+    if frames > MOST_FRAMES:
+        raise Refusal("too_large")
+    if parsed.blob[end : end + 4] not in _AFTER_PIXELS:
+        warnings.warn(TrailingBytes(), stacklevel=2)
     return found
 
 
-def _check_size(rows: int, columns: int, frames: int) -> None:
+def _check_size(rows: int, columns: int) -> None:
     if rows < 1 or columns < 1:
         raise Refusal("bad_dims")
-    if max(rows, columns) > LARGEST_SIDE or frames > MOST_FRAMES:
+    if max(rows, columns) > LARGEST_SIDE:
         raise Refusal("too_large")
 
 
@@ -113,7 +133,8 @@ def _padding(top: Layers, stored: int) -> tuple[int, int] | None:
     last = elements.number(top, "PixelPaddingRangeLimit")
     last = last if math.isfinite(last) else first
     signed = elements.integer(top, "PixelRepresentation", 0) == 1
-    values = sorted(int(_signed(np.array(int(v)), stored, signed)) for v in (first, last))
+    mask = (1 << stored) - 1
+    values = sorted(int(_signed(np.array(int(v) & mask), stored, signed)) for v in (first, last))
     return values[0], values[1]
 
 
@@ -128,15 +149,16 @@ def _signed(values: np.ndarray, stored: int, signed: bool) -> np.ndarray:
     return (values << excess).view(f"i{size}") >> excess
 
 
-def _check_length(found: Layout, length: int, available: int, parsed: parsing.Parsed) -> None:
+def _check_length(found: Layout, length: int, available: int, parsed: parsing.Parsed) -> int:
+    """Returns the offset at which the pixels end."""
     encapsulated = bool(DECODERS[parsed.transfer_syntax])
     if encapsulated:
         if length != _UNDEFINED:
             raise Refusal("parse_error")
-        # A sequence delimiter ends the fragments (PS3.5, A.4); without it the file was cut.
-        if b"\xfe\xff\xdd\xe0" not in parsed.blob[parsed.pixels_at :]:
-            raise Refusal("truncated")
-        return
+        count, end = parsing.fragments(parsed)
+        if count < found.frames:
+            raise Refusal("size_mismatch")
+        return end
     needed = found.rows * found.columns * found.frames * found.bits_allocated // 8
     if length in (0, _UNDEFINED):
         raise Refusal("no_pixels" if length == 0 else "size_mismatch")
@@ -144,6 +166,7 @@ def _check_length(found: Layout, length: int, available: int, parsed: parsing.Pa
         raise Refusal("truncated")
     if length < needed or length > needed + 1:
         raise Refusal("size_mismatch")
+    return len(parsed.blob) - available + length
 
 
 def decode(
@@ -193,6 +216,9 @@ def _native(blob: bytes, indices: list[int], found: Layout, pixels_at: int) -> l
 
 
 def _decode_by_plugin(blob: bytes, indices: list[int], found: Layout) -> list[np.ndarray]:
+    if DECODERS[found.transfer_syntax]:
+        # What follows the pixels is not parsed, since it may be anything.
+        blob = blob[: parsing.fragments(parsing.parse(blob, pixels=False))[1]]
     parsed = parsing.parse(blob, pixels=True)
     decoder = get_decoder(uid.UID(found.transfer_syntax))
     plugin = DECODERS[found.transfer_syntax]

@@ -82,6 +82,30 @@ def resample(
     return cv2.transpose(across @ half), (y0, x0, height, width)
 
 
+def nearest(mask: np.ndarray, placement: Placement, grid: Grid) -> np.ndarray:
+    """Resamples a mask onto a grid, without mixing voxels.
+
+    Args:
+        mask: bool [height, width] in canonical display.
+        placement: Where it lies.
+        grid: A grid that the placement fits.
+
+    Returns:
+        bool [SIZE, SIZE], False outside the source.
+    """
+    row, row_step, column, column_step = grid.start_and_step(placement)
+    padded = np.pad(mask, 1)
+    down = _nearest_index(mask.shape[0], *_snapped(row, row_step))
+    across = _nearest_index(mask.shape[1], *_snapped(column, column_step))
+    return padded[np.ix_(down, across)]
+
+
+def _nearest_index(length: int, start: float, step: float) -> np.ndarray:
+    """Returns the source index of each output pixel, counted from a border of one."""
+    index = np.floor(start + step * np.arange(SIZE) + 0.5).astype(int)
+    return np.clip(index, -1, length) + 1
+
+
 def _snapped(start: float, step: float) -> tuple[float, float]:
     """Returns whole pixels where only the header's rounding keeps the grids apart.
 

@@ -21,13 +21,24 @@ _TEXT = {
     "post_contrast": re.compile(r"\+c\b|\bpost\b|\bgad|\bgd\b|\bkm\b|\bce\b"),
 }
 
+LONGEST_TE, LONGEST_TR = 1000.0, 60_000.0
+"""Times beyond these, in ms, are errors of the header; NaN is no time either."""
+
 _EXCLUDED_KINDS = (
     ("localizer", {"LOCALIZER"}),
     ("mosaic", {"MOSAIC"}),
     ("not_magnitude", {"PHASE", "REAL", "IMAGINARY", "P", "R", "I"}),
-    ("dwi", {"DIFFUSION", "ADC", "TRACEW", "FA", "EADC"}),
-    ("derived", {"PERFUSION", "MPR", "MIP", "MNIP", "PROJECTION"}),
+    ("derived", {"ADC", "EADC", "FA", "PERFUSION", "MPR", "MIP", "MNIP", "PROJECTION"}),
 )
+_DIFFUSION_KINDS = {"DIFFUSION", "TRACEW"}
+
+_CONTRADICTED = {
+    "t2": {"flair", "t1_flair", "stir", "t1"},
+    # "T2" in the name of a FLAIR is how most of them are named; the reverse is a contradiction.
+    "flair": {"t1_flair", "stir", "t1"},
+    "t1": {"t2", "flair", "t1_flair", "stir"},
+}
+"""Hints that speak against what the physics says; other classes have no names to trust."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,42 +71,56 @@ def hints(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def exclusion(physics: Physics, *, allow_derived: bool) -> str:
-    """Returns the reason why an image is no candidate whatever its contrast, or an empty string."""
+def exclusion(physics: Physics, *, allow_derived: bool, keep_dwi: bool = False) -> str:
+    """Returns the reason why an image is no candidate whatever its contrast, or an empty string.
+
+    Args:
+        physics: Of the image.
+        allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
+        keep_dwi: Whether diffusion-weighted images are candidates; maps made of them never are.
+    """
     for reason, kinds in _EXCLUDED_KINDS:
         if physics.kinds & kinds:
             return reason
     if "localizer" in physics.hints:
         return "localizer"
+    if not keep_dwi and (_is_diffusion(physics) or _is_echo_planar(physics)):
+        return "dwi"
     if not allow_derived and physics.kinds & {"DERIVED", "SECONDARY"}:
         return "derived"
-    if physics.b_value > 0 or physics.acquisition_contrast == "DIFFUSION":
-        return "dwi"
-    if "EP" in physics.scanning or physics.echo_planar:
-        return "dwi"
     return ""
+
+
+def _is_diffusion(physics: Physics) -> bool:
+    declared = physics.acquisition_contrast == "DIFFUSION" or physics.kinds & _DIFFUSION_KINDS
+    return physics.b_value > 0 or bool(declared)
+
+
+def _is_echo_planar(physics: Physics) -> bool:
+    return "EP" in physics.scanning or bool(physics.echo_planar)
 
 
 def classify(physics: Physics) -> Decision:
     """Returns the class of an image that `exclusion` let pass."""
+    if physics.stated:
+        return Decision(physics.stated, 1.0)
     decision = _by_physics(physics)
     if decision.reason:
         return decision
-    named = physics.hints & {"t2", "flair", "t1_flair", "stir", "t1"}
-    if not named or decision.sequence not in ("t2", "flair"):
-        return decision
-    if named == {decision.sequence}:
+    if physics.hints & _CONTRADICTED.get(decision.sequence, set()):
+        return Decision(decision.sequence, 0.4, "unsure")
+    if decision.sequence in physics.hints:
         return dataclasses.replace(decision, confidence=min(1.0, decision.confidence + 0.05))
-    # "T2" in the name of a FLAIR is how most of them are named; the reverse is a contradiction.
-    if decision.sequence == "flair" and named == {"t2"}:
-        return decision
-    return Decision(decision.sequence, 0.4, "unsure")
+    return decision
 
 
 def _by_physics(physics: Physics) -> Decision:
+    if _is_diffusion(physics) or _is_echo_planar(physics):
+        # Without a b-value above 0 it may be the b=0 image, which is a T2, or no diffusion at all.
+        return Decision("dwi", 0.9) if physics.b_value > 0 else Decision("dwi", 0.4, "unsure")
     if _is_gradient_echo(physics):
-        return Decision("t2_star" if physics.te_ms >= 10 else "other", 0.8)
-    if math.isnan(physics.te_ms) or math.isnan(physics.tr_ms):
+        return Decision("t2_star" if 10 <= physics.te_ms <= LONGEST_TE else "other", 0.8)
+    if not (0 < physics.te_ms <= LONGEST_TE and 0 < physics.tr_ms <= LONGEST_TR):
         return Decision(_by_text(physics), 0.2, "unsure")
     if _is_inversion(physics):
         return _inversion_recovery(physics)

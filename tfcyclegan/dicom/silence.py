@@ -28,8 +28,13 @@ def silenced() -> Iterator[collections.Counter]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield counts
-        counts.update(warning.category.__name__ for warning in caught)
+        counts.update(_name(warning.category) for warning in caught)
     finally:
         logger.setLevel(level)
         logger.propagate = propagate
         pydicom.config.settings.reading_validation_mode = mode
+
+
+def _name(category: type[Warning]) -> str:
+    """Warnings of this program have a code of their own."""
+    return getattr(category, "code", category.__name__)

@@ -7,9 +7,9 @@ import stat
 import struct
 import sys
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
-from tfcyclegan.dicom import archives
+from tfcyclegan.dicom import archives, bare
 from tfcyclegan.dicom.members import Member
 from tfcyclegan.privacy.reasons import Refusal
 
@@ -28,12 +28,18 @@ class InputObject:
         relative: From the input's root, so that a moved archive keeps its keys.
         refused: Code of privacy.reasons if it must not be opened, or empty.
         member: Where it lies in the archive `path`, or None for a file of its own.
+        force: Whether it is read although preamble or meta information is missing.
+        label: What messages may call it, or empty.
+        companions: Places of objects that are converted with it; DICOM has none.
     """
 
     path: bytes
     relative: bytes
     refused: str = ""
     member: Member | None = None
+    force: bool = False
+    label: ClassVar[str] = ""
+    companions: ClassVar[tuple[int, ...]] = ()
 
     def __repr__(self) -> str:
         return "InputObject(path not shown)"
@@ -68,7 +74,10 @@ class InputObject:
         try:
             with self._opened() as file:
                 head = file.read(PREAMBLE)
-                if not starts_like_dicom(head):
+                bare_syntax = None if starts_like_dicom(head) else bare.syntax_of(head)
+                if bare_syntax and not self.force:
+                    raise Refusal("no_meta")
+                if not bare_syntax and not starts_like_dicom(head):
                     nested = self.member and archives.kind_of(head + file.read(archives.HEAD))
                     raise Refusal("nested_archive" if nested else "not_dicom")
                 if self.size() > LARGEST:
@@ -76,8 +85,9 @@ class InputObject:
                 if self.member is None:
                     # From the start again, because joining two parts would copy both.
                     file.seek(0)
-                    return file.read()
-                return head + file.read()
+                    head = b""
+                blob = head + file.read()
+                return bare.completed(blob) if self.force else blob
         except OSError as error:
             raise Refusal("io_error") from error
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from tfcyclegan.dicom import geometry
 from tfcyclegan.dicom.frames import Frame, Physics
 
+FEWEST_SLICES = 5  # fewer are no volume
 SAME_POSITION = 0.01
 """Slices closer than this are at one position, mm."""
 GAP = 0.1
@@ -64,6 +65,11 @@ def depth(frame: Frame) -> float:
     return float(sum(p * n for p, n in zip(frame.position, normal, strict=True)))
 
 
+def spacing(frames: Iterable[Frame]) -> tuple[float, bool]:
+    """Returns the median distance of neighbouring positions, mm, and whether it varies (a gap)."""
+    return geometry.gaps([depth(shelf[0]) for shelf in _shelves(frames)], tolerance=GAP)
+
+
 def group(frames: Iterable[Frame], derive: Callable[[str, int], str]) -> Grouping:
     """Groups frames into volumes; the result does not depend on the order of the frames.
 
@@ -72,9 +78,8 @@ def group(frames: Iterable[Frame], derive: Callable[[str, int], str]) -> Groupin
         derive: Makes the key of a series' n-th volume from its pseudonym.
     """
     result = Grouping([], [])
-    frames = _without_collisions(frames, result.refused)
     series: dict[tuple, list[Frame]] = collections.defaultdict(list)
-    for frame in frames:
+    for frame in _without_collisions(frames, result.refused):
         series[frame.patient, frame.study, frame.series].append(frame)
     for (_, _, key), members in sorted(series.items()):
         stacks = []
@@ -104,14 +109,25 @@ def _order(frame: Frame) -> tuple:
 
 
 def _without_collisions(frames: Iterable[Frame], refused: list) -> list[Frame]:
-    """Refuses series whose UID stands for two patients or studies: one of the two is wrong."""
-    owners: dict[str, set[tuple]] = collections.defaultdict(set)
+    """Refuses frames whose series is that of another patient, study or class: one is wrong."""
+    owners: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     frames = sorted(frames, key=lambda f: (f.series, f.instance, f.content, f.frame_index))
     for frame in frames:
-        owners[frame.series].add((frame.patient, frame.study))
-    kept = [frame for frame in frames if len(owners[frame.series]) == 1]
-    refused += [(f, "uid_collision") for f in frames if len(owners[f.series]) > 1]
-    return kept
+        owners[frame.series][_owner(frame)] += 1
+    strays = [f for f in frames if _owner(f) != _rightful(owners[f.series])]
+    refused += [(frame, "uid_collision") for frame in strays]
+    lost = {id(frame) for frame in strays}
+    return [frame for frame in frames if id(frame) not in lost]
+
+
+def _owner(frame: Frame) -> tuple:
+    return frame.patient, frame.study, frame.physics.stated
+
+
+def _rightful(counts: collections.Counter) -> tuple | None:
+    """Returns the owner of a series; strays are no volume. None if in doubt."""
+    owners = [owner for owner, n in counts.items() if n >= FEWEST_SLICES] or [*counts]
+    return owners[0] if len(owners) == 1 else None
 
 
 def _without_copies(frames: list[Frame], refused: list) -> list[Frame]:
@@ -149,6 +165,7 @@ def _belongs(frame: Frame, other: Frame) -> bool:
         and _near(frame.orientation, other.orientation, geometry.SAME_AXES)
         and _near(frame.spacing, other.spacing, _SPACING_TOLERANCE)
         and _same(a.te_ms, b.te_ms)
+        and math.isnan(a.tr_ms) == math.isnan(b.tr_ms)
         and _same(a.ti_ms, b.ti_ms)
         and _same(a.b_value, b.b_value)
         and a.kinds == b.kinds
@@ -188,14 +205,13 @@ def _resolve_positions(frames: list[Frame], refused: list) -> list[list[Frame]]:
     return [_without_extras(shelves, refused)]
 
 
-def _shelves(frames: list[Frame]) -> list[list[Frame]]:
+def _shelves(frames: Iterable[Frame]) -> list[list[Frame]]:
     """Groups frames by position, lowest first."""
     shelves: list[list[Frame]] = []
     for frame in sorted(frames, key=lambda f: (depth(f), _order(f))):
-        if shelves and depth(frame) - depth(shelves[-1][0]) < SAME_POSITION:
-            shelves[-1].append(frame)
-        else:
-            shelves.append([frame])
+        if not shelves or depth(frame) - depth(shelves[-1][0]) >= SAME_POSITION:
+            shelves.append([])
+        shelves[-1].append(frame)
     return shelves
 
 

@@ -5,7 +5,6 @@ are never shuffled. The key stays where the command was started. Import this mod
 --runner is set: Apache Beam is an optional dependency.
 """
 
-import collections
 import dataclasses
 import os
 import pathlib
@@ -13,10 +12,10 @@ import pickle
 from collections.abc import Iterator, Sequence
 
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, conversion, output, shards
-from tfcyclegan.ingest.conversion import Inputs, Job
-from tfcyclegan.ingest.convert import Converted
-from tfcyclegan.ingest.plan import Task
+from tfcyclegan.ingest import card, conversion, output
+from tfcyclegan.ingest.conversion import Done, Inputs, Job
+from tfcyclegan.ingest.journal import Outcome
+from tfcyclegan.ingest.plan import Settings, Task
 from tfcyclegan.ingest.workers import Workers
 from tfcyclegan.manifest import Shard
 from tfcyclegan.privacy import hygiene
@@ -45,7 +44,7 @@ class Piece:
         home: (split, sequence).
         tasks: Its volumes, in order; may be empty.
         inputs: The objects they lie in.
-        min_foreground: Smallest share of foreground of a slice.
+        settings: Of the records' content.
         constant: Features that all records share.
         limits: Of `Workers`: time and memory of one object.
     """
@@ -55,7 +54,7 @@ class Piece:
     home: tuple[str, str]
     tasks: list[Task]
     inputs: Inputs
-    min_foreground: float
+    settings: Settings
     constant: dict
     limits: dict
 
@@ -68,11 +67,11 @@ class Written:
     """What comes back of a piece: its row, and the outcomes of its volumes without pixels."""
 
     row: Shard
-    outcomes: list[Converted]
+    outcomes: list[Outcome]
 
 
-def writer(runner: str, options: Sequence[str], limits: dict) -> conversion.Writer:
-    """Returns a `conversion.Writer` that converts on a runner.
+def writer(runner: str, options: Sequence[str], limits: dict) -> conversion.Write:
+    """Returns a `conversion.Write` that converts on a runner.
 
     Args:
         runner: Name of an Apache Beam runner.
@@ -94,38 +93,33 @@ def writer(runner: str, options: Sequence[str], limits: dict) -> conversion.Writ
             USAGE,
         ) from error
 
-    def write(job: Job, warnings: collections.Counter) -> Iterator[Shard]:
-        pieces = _pieces(job, limits)
+    def write(job: Job, todo: dict[str, tuple[str, str]]) -> Iterator[Done]:
+        pieces = _pieces(job, todo, limits)
         found = _run(arguments, pieces, job.directory)
         for piece in pieces:
-            written = found[piece.name]
-            for task, outcome in zip(piece.tasks, written.outcomes, strict=True):
-                warnings.update(outcome.warnings)
-                conversion.note(job.ledger, task, outcome)
-            yield written.row
+            yield found[piece.name].row, piece.tasks, found[piece.name].outcomes
 
     return write
 
 
-def _pieces(job: Job, limits: dict) -> list[Piece]:
-    """Returns the shards in the order in which a local conversion writes them."""
-    members: dict[str, list[Task]] = collections.defaultdict(list)
+def _pieces(job: Job, todo: dict[str, tuple[str, str]], limits: dict) -> list[Piece]:
+    members: dict[str, list[Task]] = {name: [] for name in todo}
     for task in job.planned.tasks:
-        members[task.shard].append(task)
+        if task.shard in todo:
+            members[task.shard].append(task)
     constant = card.provenance(job.settings, job.key.key_id)
-    names = [*members, *(name for name in job.planned.shards if name not in members)]
     return [
         Piece(
             os.path.abspath(job.directory),
             name,
-            job.planned.shards[name],
-            members.get(name, []),
-            conversion.inputs_of(job, members.get(name, [])),
-            job.settings.min_foreground,
+            todo[name],
+            tasks,
+            conversion.inputs_of(job, tasks),
+            job.settings,
             constant,
             limits,
         )
-        for name in names
+        for name, tasks in members.items()
     ]
 
 
@@ -183,17 +177,11 @@ def _guarded(piece: Piece) -> Written | UserError:
 def _write(piece: Piece) -> Written:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    outcomes: list[Converted] = []
     # A decoder may end its process here as anywhere, and that must not be the runner's.
     with Workers(1, preload=("tfcyclegan.ingest.convert",), **piece.limits) as workers:
-        stream = conversion.converted(piece.tasks, piece.inputs, piece.min_foreground, workers)
-        records = conversion.complete(_kept(stream, outcomes), piece.constant)
-        row = shards.write(pathlib.Path(piece.directory), piece.name, piece.home, records)
+        pairs = conversion.convert_volumes(piece.tasks, piece.inputs, piece.settings, workers)
+        directory = pathlib.Path(piece.directory)
+        row, _, outcomes = conversion.write_shard(
+            directory, piece.name, piece.home, pairs, piece.constant
+        )
     return Written(row, outcomes)
-
-
-def _kept(stream: Iterator[tuple[Task, Converted]], outcomes: list) -> Iterator[Converted]:
-    """Passes results on and keeps what is to be told of them: all but the records' content."""
-    for _, result in stream:
-        outcomes.append(dataclasses.replace(result, records=[{} for _ in result.records]))
-        yield result

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 import tfcyclegan
-from tfcyclegan import intensity, records
+from tfcyclegan import records
 from tfcyclegan.ingest.features import FOREGROUND
 from tfcyclegan.ingest.ledger import Ledger
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
@@ -35,7 +35,6 @@ def config_hash(settings: Settings) -> str:
         "settings": repr(settings),
         "converter_version": tfcyclegan.__version__,
         "schema_version": records.SCHEMA_VERSION,
-        "window_percentiles": intensity.WINDOW_PERCENTILES,
         "foreground": FOREGROUND,
         "fewest_slices": FEWEST_SLICES,
     }
@@ -77,24 +76,27 @@ def card(
         "key_id": key_id,
         "name": settings.name,
         "splits": _splits(shards, tasks),
-        "planes": _by_patient(tasks, lambda task: task.series.plane),
+        "planes": _by_patient(tasks, lambda task: task.plane),
         "manufacturers": _by_patient(tasks, lambda task: task.series.volume.physics.manufacturer),
         "objects": ledger.objects(),
         "series": ledger.series(),
         "parser_warnings": dict(sorted(warnings.items())),
         "intensity": {
-            "window_percentiles": list(intensity.WINDOW_PERCENTILES),
+            "window_percentiles": list(settings.percentiles),
             "scope": "volume, without padding",
             "stored": "uint16; 0 is image/scale_lo, 65535 is image/scale_hi",
             "monochrome1": settings.monochrome1,
         },
         "geometry": {
             "size": records.SIZE,
-            "in_plane": "one grid per study, frame of reference and plane; the larger field of view"
-            " fits",
+            "in_plane": "one grid per study, frame of reference and plane; "
+            + ("cropped or padded" if settings.fixed_spacing else "the larger field of view fits"),
+            "fixed_spacing_mm": settings.fixed_spacing,
             "display": "rows A-P and columns R-L (axial), rows S-I (coronal, sagittal)",
-            "through_plane": "as acquired, never interpolated",
+            "through_plane": "as acquired, never interpolated"
+            + (", but for 3D volumes of other planes" if settings.reformat_3d else ""),
             "min_foreground": settings.min_foreground,
+            "slices": list(settings.slices),
         },
         "deidentification": _DEIDENTIFICATION,
     }

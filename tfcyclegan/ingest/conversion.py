@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from tfcyclegan import manifest
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, convert, output, qa_sheet, shards, summary
+from tfcyclegan.ingest import card, convert, mapping, output, qa_sheet, shards, summary
 from tfcyclegan.ingest.convert import Converted
+from tfcyclegan.ingest.journal import Journal, Outcome, digest_of
 from tfcyclegan.ingest.ledger import Ledger, to_csv, to_jsonl
 from tfcyclegan.ingest.plan import Plan, Settings, Task
 from tfcyclegan.ingest.progress import track
@@ -20,10 +21,12 @@ from tfcyclegan.manifest import Shard
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
-NOTHING = 3
+NOTHING, WITH_QUARANTINE, TOO_MANY = 3, 4, 9
 
 Inputs = dict[int, tuple[InputObject, bytes]]
 """Object index to (object, stamp of the first pass)."""
+Done = tuple[Shard, list[Task], list[Outcome]]
+"""The manifest's row of a shard, its volumes, and what became of each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,39 +43,46 @@ class Job:
     workers: Workers
 
 
-Writer = Callable[[Job, collections.Counter], Iterator[Shard]]
-"""Writes all shards of a job, enters every outcome, adds up the warnings, and yields the rows."""
+Write = Callable[[Job, dict[str, tuple[str, str]]], Iterator[Done]]
+"""Converts and writes the shards of a job that a dictionary, name to (split, sequence), lists."""
 
 
-def carry_out(job: Job, *, sheets: int, write: Writer) -> bool:
+def carry_out(job: Job, write: Write, *, sheets: int, strict: bool, max_bad: float) -> bool:
     """Converts, then writes reports, manifest and, as the last file, the card.
 
     Args:
         job: What to convert, and where to.
+        write: `write_shards`, or the one of beam.py.
         sheets: Contact sheets to make.
-        write: Converts and writes the shards: `write_shards`, or the one of beam.py.
+        strict: Whether a single quarantined object keeps the records from being published.
+        max_bad: Largest share of quarantined objects among those that should convert.
 
     Returns:
         Whether nothing was quarantined.
 
     Raises:
-        UserError: Nothing was converted (3), the output cannot be written (6), or the privacy guard
-            refused it (7).
+        UserError: Nothing was converted (3), something was quarantined and `strict` (4), the output
+            cannot be written (6), the privacy guard refused it (7), or too much was quarantined
+            (9); without manifest and card nothing is published.
     """
     warnings: collections.Counter = collections.Counter()
     for item in job.scanned:
         warnings.update(item.warnings)
-    written = list(write(job, warnings))
+    written = _finish_shards(job, write, warnings)
+    _note_companions(job)
     output.remove_other_shards(job.directory, {shard.shard for shard in written})
-    output.write(job.directory / output.SERIES, to_csv(job.ledger.series_rows()))
+    rows = mapping.annotated(job.ledger.series_rows(), job.settings.mapping)
+    output.write(job.directory / output.SERIES, to_csv(rows))
     output.write(job.directory / output.QUARANTINE, to_jsonl(job.ledger.quarantined()))
     output.write(job.directory / output.AUDIT, to_jsonl(job.ledger.audit()))
+    labels = summary.of_labels(job.objects, job.ledger)
     if not any(shard.records for shard in written):
-        print(summary.of_result(job.ledger, written, job.settings), end="")
+        print(summary.of_result(job.ledger, written, job.settings) + labels, end="")
         raise UserError(
             "Nothing was converted. --output/series.csv and quarantine.jsonl give the reasons.",
             NOTHING,
         )
+    _refuse_bad(job, written, strict, max_bad)
     lines = "".join(shard.to_json() + "\n" for shard in written)
     output.write(job.directory / manifest.MANIFEST, lines)
     tasks = [task for task in job.planned.tasks if job.ledger.was_converted(task.series)]
@@ -80,77 +90,150 @@ def carry_out(job: Job, *, sheets: int, write: Writer) -> bool:
     if sheets:
         qa_sheet.write(job.directory, written, sheets)
     output.write(job.directory / manifest.CARD, text)
-    print(summary.of_result(job.ledger, written, job.settings), end="")
+    print(summary.of_result(job.ledger, written, job.settings) + labels, end="")
     return not job.ledger.quarantined()
 
 
-def write_shards(job: Job, warnings: collections.Counter) -> Iterator[Shard]:
-    """Writes the shards in the order of their names, each volume as soon as it is converted."""
-    inputs = inputs_of(job, job.planned.tasks)
-    stream = converted(job.planned.tasks, inputs, job.settings.min_foreground, job.workers)
-    stream = track(_noted(job, stream, warnings), len(job.planned.tasks), "convert")
-    by_shard = itertools.groupby(stream, key=lambda pair: pair[0].shard)
+def _refuse_bad(job: Job, written: list[Shard], strict: bool, max_bad: float) -> None:
+    counts = job.ledger.objects()
+    bad = sum(counts["quarantined"].values())
+    share = bad / max(1, bad + counts["converted"])
+    if not (strict and bad) and share <= max_bad:
+        return
+    print(summary.of_result(job.ledger, written, job.settings), end="")
+    rule = "--strict allows none" if strict else f"--max_bad allows {max_bad:.0%}"
+    raise UserError(
+        f"{bad} of {bad + counts['converted']} objects are quarantined, and {rule}; nothing is"
+        " published. --output/quarantine.jsonl gives the reasons. Mend the inputs, or change the"
+        " flag: what is finished is kept.",
+        WITH_QUARANTINE if strict else TOO_MANY,
+    )
+
+
+def _finish_shards(job: Job, write: Write, warnings: collections.Counter) -> list[Shard]:
+    """Writes the shards that an interrupted conversion has not finished, and accounts for all."""
+    journal = Journal(job.directory, digest_of(job.scanned))
+    for name, (_, outcomes) in journal.finished.items():
+        members = [task for task in job.planned.tasks if task.shard == name]
+        _note(job, members, outcomes, warnings)
+    written = [shard for shard, _ in journal.finished.values()]
+    todo = {n: home for n, home in job.planned.shards.items() if n not in journal.finished}
+    for shard, members, outcomes in write(job, todo):
+        journal.add(shard, outcomes)
+        _note(job, members, outcomes, warnings)
+        written.append(shard)
+    return sorted(written, key=lambda shard: shard.shard)
+
+
+def write_shards(job: Job, todo: dict[str, tuple[str, str]]) -> Iterator[Done]:
+    """Writes shards on this machine, in the order of the plan."""
+    tasks = [task for task in job.planned.tasks if task.shard in todo]
     constant = card.provenance(job.settings, job.key.key_id)
-    pending = dict(job.planned.shards)
-    for name, pairs in by_shard:
-        features = complete((result for _, result in pairs), constant)
-        yield shards.write(job.directory, name, pending.pop(name), features)
+    stream = convert_volumes(tasks, inputs_of(job, tasks), job.settings, job.workers)
+    stream = track(stream, len(tasks), "convert")
+    empty = dict(todo)
+    for name, pairs in itertools.groupby(stream, key=lambda pair: pair[0].shard):
+        yield write_shard(job.directory, name, empty.pop(name), pairs, constant)
     # A file of the numbered set that no volume fell into is still part of the set.
-    for name, home in pending.items():
-        yield shards.write(job.directory, name, home, [])
+    for name, home in empty.items():
+        yield write_shard(job.directory, name, home, [], constant)
 
 
-def complete(results: Iterable[Converted], constant: dict) -> Iterator[dict]:
-    """Yields the records of volumes with the features that all records share."""
-    return ({**record, **constant} for result in results for record in result.records)
+def write_shard(
+    directory: pathlib.Path,
+    name: str,
+    home: tuple[str, str],
+    pairs: Iterable[tuple[Task, Converted]],
+    constant: dict,
+) -> Done:
+    """Writes one shard from its volumes, each as soon as it is converted.
+
+    With `convert_volumes` this is all there is to a shard, wherever it runs.
+
+    Args:
+        directory: Output directory.
+        name: File name.
+        home: (split, sequence).
+        pairs: The shard's volumes in the order of the plan.
+        constant: Of `card.provenance`.
+    """
+    members, outcomes = [], []
+
+    def features() -> Iterator[dict]:
+        for task, done in pairs:
+            members.append(task)
+            outcomes.append(_outcome(done))
+            for record in done.records:
+                yield {**record, **constant}
+
+    return shards.write(directory, name, home, features()), members, outcomes
+
+
+def _outcome(done: Converted) -> Outcome:
+    refused = [(frame.object_index, fault) for frame, fault in done.refused]
+    kept = [frame.object_index for frame in done.kept]
+    return Outcome(_series_reason(done), kept, refused, done.warnings)
+
+
+def _note(
+    job: Job, tasks: list[Task], outcomes: list[Outcome], warnings: collections.Counter
+) -> None:
+    """Enters what became of volumes into the account."""
+    for task, outcome in zip(tasks, outcomes, strict=True):
+        key = task.series.volume.key
+        warnings.update(outcome.warnings)
+        for index in outcome.kept:
+            job.ledger.note(index, "convert", None, key)
+        for index, fault in outcome.refused:
+            job.ledger.note(index, "convert", fault, key)
+        job.ledger.note_series(task.series, outcome.reason)
 
 
 def inputs_of(job: Job, tasks: Iterable[Task]) -> Inputs:
-    """Returns the objects that some tasks read."""
+    """Returns the objects that some volumes lie in, and sound companions of these objects."""
     indices = {frame.object_index for task in tasks for frame in task.series.volume.frames}
+    companions = {n for i in indices for n in job.objects[i].companions}
+    indices |= {n for n in companions if job.scanned[n].fault is None}
     return {i: (job.objects[i], job.scanned[i].stamp) for i in indices}
 
 
-def converted(
-    tasks: Sequence[Task], inputs: Inputs, min_foreground: float, workers: Workers
+def convert_volumes(
+    tasks: Sequence[Task], inputs: Inputs, settings: Settings, workers: Workers
 ) -> Iterator[tuple[Task, Converted]]:
-    """Yields what became of each volume, in order, whatever its objects do to their worker."""
-    arguments = (_arguments(task, inputs, min_foreground, {}) for task in tasks)
+    """Yields each volume converted, in order, without the objects that end their worker."""
+    arguments = (_arguments(task, inputs, settings, {}) for task in tasks)
     for task, result in zip(tasks, workers.map(convert.convert, arguments), strict=True):
         if isinstance(result, Fault):
-            result = _rescue(task, inputs, min_foreground, result, workers)
+            result = _rescue(task, inputs, settings, result, workers)
         yield task, result
 
 
-def note(ledger: Ledger, task: Task, result: Converted) -> None:
-    """Enters the outcome of a volume and of its objects."""
-    for frame in result.kept:
-        ledger.note(frame.object_index, "convert", None, task.series.volume.key)
-    for frame, fault in result.refused:
-        ledger.note(frame.object_index, "convert", fault, task.series.volume.key)
-    ledger.note_series(task.series, _series_reason(result))
-
-
-def _noted(job: Job, stream: Iterator, warnings: collections.Counter) -> Iterator:
-    for task, result in stream:
-        warnings.update(result.warnings)
-        note(job.ledger, task, result)
-        yield task, result
+def _note_companions(job: Job) -> None:
+    """Sound companions end where the object does that they belong to."""
+    for index, item in enumerate(job.objects):
+        for companion in item.companions:
+            if job.scanned[companion].fault is None:
+                entry = job.ledger.outcome(index)
+                job.ledger.note(companion, entry.stage, entry.fault, entry.series)
 
 
 def _series_reason(result: Converted) -> str:
     if result.fault is not None:
         return result.fault.reason
-    return "" if result.records else "low_foreground"
+    if result.records:
+        return ""
+    reasons = {fault.reason for _, fault in result.refused}
+    return "low_foreground" if "low_foreground" in reasons else "outside_slices"
 
 
-def _arguments(task: Task, inputs: Inputs, min_foreground: float, lost: dict[int, Fault]) -> tuple:
-    mine = {frame.object_index for frame in task.series.volume.frames}
-    return task, {i: inputs[i] for i in mine}, min_foreground, lost
+def _arguments(task: Task, inputs: Inputs, settings: Settings, lost: dict[int, Fault]) -> tuple:
+    indices = {frame.object_index for frame in task.series.volume.frames}
+    indices |= {n for i in indices for n in inputs[i][0].companions if n in inputs}
+    return task, {i: inputs[i] for i in indices}, settings, lost
 
 
 def _rescue(
-    task: Task, inputs: Inputs, min_foreground: float, fault: Fault, workers: Workers
+    task: Task, inputs: Inputs, settings: Settings, fault: Fault, workers: Workers
 ) -> Converted:
     """Finds the objects that end their worker, and converts the volume without them."""
     frames = collections.defaultdict(list)
@@ -160,7 +243,7 @@ def _rescue(
     with workers.one_more() as rescue:
         found = dict(zip(frames, rescue.map(convert.probe, probes), strict=True))
         lost = {i: result for i, result in found.items() if isinstance(result, Fault)}
-        arguments = _arguments(task, inputs, min_foreground, lost)
+        arguments = _arguments(task, inputs, settings, lost)
         again = list(rescue.map(convert.convert, [arguments]))[0]
     if isinstance(again, Fault):
         refused = [(frame, again) for frame in task.series.volume.frames]

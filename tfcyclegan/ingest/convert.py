@@ -5,12 +5,13 @@ import dataclasses
 
 import numpy as np
 
-from tfcyclegan.dicom import pixels, silence
+from tfcyclegan.dicom import silence
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
-from tfcyclegan.ingest import features
+from tfcyclegan.ingest import features, formats
 from tfcyclegan.ingest.features import Slice
-from tfcyclegan.ingest.plan import Task, placement_of
+from tfcyclegan.ingest.grids import placement_of
+from tfcyclegan.ingest.plan import Settings, Task
 from tfcyclegan.ingest.workers import begin_object
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
@@ -39,15 +40,15 @@ class Converted:
 def convert(
     task: Task,
     objects: dict[int, tuple[InputObject, bytes]],
-    min_foreground: float,
+    settings: Settings,
     lost: dict[int, Fault],
 ) -> Converted:
     """Decodes, windows and resamples one volume.
 
     Args:
         task: The volume.
-        objects: Object index to (object, stamp of the first pass).
-        min_foreground: Smallest share of foreground of a slice.
+        objects: Object index to (object, stamp of the first pass), with companions.
+        settings: Window, and which slices are kept.
         lost: Objects that must not be opened again, and why.
 
     Returns:
@@ -56,14 +57,18 @@ def convert(
     with silence.silenced() as warnings:
         slices, refused = _decode(task.series.volume.frames, objects, lost)
         slices = _without_rivals(slices, refused)
+        slices = formats.with_masks(slices, objects)
         begin_object()
-        result = hygiene.isolated(features.records_of, task, slices, min_foreground)
+        result = hygiene.isolated(features.records_of, task, slices, settings)
     if isinstance(result, Fault):
         refused += [(item.frame, result) for item in slices]
         return Converted([], [], refused, result, warnings)
     records, dropped = result
-    refused += [(frame, Fault("low_foreground")) for frame in dropped]
-    gone = {id(frame) for frame in dropped}
+    if task.target:
+        # A slice of the new plane is no input object; each object has a part in all of them.
+        dropped = [] if records else [(item.frame, dropped[0][1]) for item in slices]
+    refused += [(frame, Fault(reason)) for frame, reason in dropped]
+    gone = {id(frame) for frame, _ in dropped}
     kept = [item.frame for item in slices if id(item.frame) not in gone]
     return Converted(records, kept, refused, None, warnings)
 
@@ -100,10 +105,10 @@ def _decode(
 def _decode_object(item: InputObject, stamp: bytes, frames: list[Frame]) -> list[Slice]:
     """Returns canonical display in scanner units, slope and intercept applied slice by slice."""
     blob = item.read()
+    # Whatever wrote to the file since it was checked, or while it was read, left its mark here.
     if item.stamp() != stamp:
         raise Refusal("changed_during_read")
-    indices = [frame.frame_index for frame in frames]
-    arrays = pixels.decode(blob, indices, frames[0].layout, frames[0].pixels_at)
+    arrays = formats.decode(item, blob, frames)
     slices = []
     for frame, (stored, padded) in zip(frames, arrays, strict=True):
         axes = placement_of(frame).axes

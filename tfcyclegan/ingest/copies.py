@@ -30,6 +30,8 @@ def tell_apart(
     homes: dict[str, set[int]] = collections.defaultdict(set)
     for item in scanned:
         for frame in item.frames:
+            if frame.content:
+                continue  # known already, as of formats whose first pass reads the voxels
             homes[frame.instance].add(frame.object_index)
     repeated = sorted(index for home in homes.values() if len(home) > 1 for index in home)
     tasks = [(objects[index], key) for index in repeated]

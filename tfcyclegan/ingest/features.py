@@ -6,12 +6,13 @@ import math
 import numpy as np
 
 from tfcyclegan import intensity
-from tfcyclegan.dicom import resampling, volumes
+from tfcyclegan.dicom import reformat, resampling, volumes
 from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.geometry import gaps
-from tfcyclegan.ingest.plan import FEWEST_SLICES, Task, placement_of
+from tfcyclegan.dicom.reformat import Lattice
+from tfcyclegan.ingest.grids import placement_of
+from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
 from tfcyclegan.privacy.reasons import Refusal
-from tfcyclegan.records import SIZE
+from tfcyclegan.records import MASKS, SIZE
 
 FOREGROUND = 0.1
 """A voxel above this is foreground, in unit range: air and its noise lie below."""
@@ -25,38 +26,44 @@ class Slice:
         frame: Its header.
         image: Scanner units in canonical display, float32 [height, width].
         padded: True where a voxel is padding, or None if none is.
+        masks: Of records.MASKS to bool [height, width], those that there are.
     """
 
     frame: Frame
     image: np.ndarray
     padded: np.ndarray | None
+    masks: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def records_of(
-    task: Task, slices: list[Slice], min_foreground: float
-) -> tuple[list[dict], list[Frame]]:
+    task: Task, slices: list[Slice], settings: Settings
+) -> tuple[list[dict], list[tuple[Frame, str]]]:
     """Windows and resamples a volume, slice by slice.
 
     Args:
         task: The volume's place.
         slices: Decoded, in ascending order.
-        min_foreground: Smallest share of foreground of a slice.
+        settings: Window, and which slices are kept.
 
     Returns:
-        (features of each slice that is kept, frames of the others). The features are those of
-        records.FIELDS without prov/*.
+        (features of each slice that is kept, (frame, reason) of the others). The features are those
+        of records.FIELDS without prov/*.
 
     Raises:
-        Refusal: too_few_slices or empty_volume.
+        Refusal: too_few_slices, gap or empty_volume.
     """
     if len(slices) < FEWEST_SLICES:
         raise Refusal("too_few_slices")
+    if (settings.require_complete or task.target) and _incomplete(task, slices):
+        raise Refusal("gap")
+    if task.target:
+        slices = _reformatted(task.target, slices)
     volume = np.stack([item.image for item in slices])
     valid = _valid(slices)
     if slices[0].frame.layout.inverted:
         volume = _inverted(volume, valid)
     try:
-        window = intensity.volume_window(volume, valid)
+        window = intensity.volume_window(volume, valid, settings.percentiles)
     except ValueError as error:
         raise Refusal("empty_volume") from error
     if valid is not None:
@@ -65,13 +72,46 @@ def records_of(
     common = _volume_features(task, [item.frame for item in slices], window)
     records, dropped = [], []
     for index, item in enumerate(slices):
-        features = _slice_features(task, item.frame, volume[index], window)
-        if features.pop("foreground") < min_foreground:
-            dropped.append(item.frame)
-            continue
         place = _position_features(task, slices, index)
-        records.append({**common, **features, **place})
+        if not settings.slices[0] <= place["geom/slice_frac"] <= settings.slices[1]:
+            dropped.append((item.frame, "outside_slices"))
+            continue
+        features = _slice_features(task, item.frame, volume[index], window)
+        if features.pop("foreground") < settings.min_foreground:
+            dropped.append((item.frame, "low_foreground"))
+            continue
+        records.append({**common, **features, **_mask_features(task, item), **place})
     return records, dropped
+
+
+def _incomplete(task: Task, slices: list[Slice]) -> bool:
+    """Tells whether slices of the volume could not be read."""
+    found, planned = (
+        {volumes.depth(f) for f in frames}
+        for frames in ((item.frame for item in slices), task.series.volume.frames)
+    )
+    return found != planned
+
+
+def _reformatted(target: Lattice, slices: list[Slice]) -> list[Slice]:
+    """Returns the slices of another plane; what lies outside the volume is padding."""
+    source = reformat.lattice_of([placement_of(item.frame) for item in slices])
+    if source is None:
+        raise Refusal("gap")
+    images = reformat.sample(np.stack([item.image for item in slices]), source, target)
+    found = [
+        Slice(frame, image, outside if outside.any() else None)
+        for frame, (image, outside) in zip(target.frames(slices[0].frame), images, strict=True)
+    ]
+    valid = _valid(slices)
+    if valid is None:
+        return found
+    # A voxel that padding has any part in is padding.
+    shares = reformat.sample((~valid).astype(np.float32), source, target)
+    return [
+        Slice(item.frame, item.image, outside | (share > 0))
+        for item, (share, outside) in zip(found, shares, strict=True)
+    ]
 
 
 def _valid(slices: list[Slice]) -> np.ndarray | None:
@@ -100,7 +140,7 @@ def _inverted(volume: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
 def _volume_features(task: Task, frames: list[Frame], window: tuple[float, float]) -> dict:
     first, physics = frames[0], frames[0].physics
     placement = placement_of(first)
-    spacing_mm, _ = gaps([volumes.depth(f) for f in frames], tolerance=volumes.GAP)
+    spacing_mm, _ = volumes.spacing(frames)
     return {
         "image/height": SIZE,
         "image/width": SIZE,
@@ -109,7 +149,7 @@ def _volume_features(task: Task, frames: list[Frame], window: tuple[float, float
         "image/scale_lo": window[0],
         "image/scale_hi": window[1],
         "series/class": task.series.sequence,
-        "series/class_source": "rule",
+        "series/class_source": task.series.class_source,
         "series/class_confidence": task.series.confidence,
         "mr/te_ms": _coarse(physics.te_ms),
         "mr/tr_ms": _coarse(physics.tr_ms),
@@ -120,7 +160,7 @@ def _volume_features(task: Task, frames: list[Frame], window: tuple[float, float
         "mr/manufacturer": physics.manufacturer,
         "mr/acq_dim": physics.acq_dim,
         "mr/contrast": physics.contrast,
-        "mr/plane": task.series.plane,
+        "mr/plane": task.plane,
         "geom/src_spacing_mm": [placement.dy, placement.dx],
         "geom/out_spacing_mm": task.grid.spacing,
         "geom/slice_thickness_mm": first.thickness,
@@ -153,6 +193,16 @@ def _slice_features(
         "image/data": intensity.unit_to_stored(unit),
         "image/content_box": [y0, x0, height, width],
         "foreground": float(np.count_nonzero(unit > FOREGROUND) / inside),
+    }
+
+
+def _mask_features(task: Task, item: Slice) -> dict:
+    placement = placement_of(item.frame)
+    return {
+        f"mask/{name}": resampling.nearest(item.masks[name], placement, task.grid)
+        if name in item.masks
+        else None
+        for name in MASKS
     }
 
 

@@ -13,23 +13,23 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest.plan import Series
+from tfcyclegan.ingest.plan import SKIP, Series
 from tfcyclegan.ingest.scan import Scanned
 from tfcyclegan.privacy import guard, reasons
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.records import PLANES, SEQUENCES
 
 CONVERTED, SKIPPED, QUARANTINED = "converted", "skipped", "quarantined"
-VOCABULARY = {CONVERTED, SKIPPED, QUARANTINED, "scan", "plan", "convert", "gap"}
-VOCABULARY |= {*reasons.ALL, *SEQUENCES, *PLANES}
+VOCABULARY = {CONVERTED, SKIPPED, QUARANTINED, "scan", "plan", "convert", "gap", "reformatted"}
+VOCABULARY |= {*reasons.ALL, *SEQUENCES, *PLANES, SKIP}
 """Every word that a report may hold besides pseudonyms and code locations."""
 
 COLUMNS = (
     "series_key",
-    "slices",
-    "te_ms",
-    "tr_ms",
-    "ti_ms",
+    "n",
+    "TE",
+    "TR",
+    "TI",
     "plane",
     "proposed",
     "confidence",
@@ -38,7 +38,7 @@ COLUMNS = (
     "note",
     "user_class",
 )
-"""Of series.csv; user_class is left empty for the operator."""
+"""Of series.csv; TE, TR and TI are in ms, user_class is for the operator to fill in."""
 
 
 def decision_of(reason: str) -> str:
@@ -110,10 +110,14 @@ class Ledger:
 
     def scanned_objects(self) -> dict:
         """Returns the counts of objects where those to be converted have no outcome yet."""
-        return _tally(
+        return _tally(self.reasons())
+
+    def reasons(self) -> list[str]:
+        """Returns what stands against each object so far; empty where nothing does."""
+        return [
             min(entries, key=lambda entry: entry.rank).fault.reason if entries else ""
             for entries in self._entries
-        )
+        ]
 
     def was_converted(self, series: Series) -> bool:
         """Tells whether a volume became records."""
@@ -162,7 +166,7 @@ class Ledger:
         for (series, reason), count in sorted(refused.items()):
             # An object of an accepted volume has no reason here, and one of no series no row.
             if series and reason and series not in self._series:
-                rows.append({**_blank(series, reason), "slices": count})
+                rows.append({**_blank(series, reason), "n": count})
         return sorted(rows, key=lambda row: (row["series_key"], row["reason"]))
 
 
@@ -170,14 +174,14 @@ def _series_row(series: Series, reason: str) -> dict:
     physics = series.volume.physics
     return {
         **_blank(series.volume.key, reason),
-        "slices": len(series.volume.frames),
-        "te_ms": _number(physics.te_ms),
-        "tr_ms": _number(physics.tr_ms),
-        "ti_ms": _number(physics.ti_ms),
+        "n": len(series.volume.frames),
+        "TE": _number(physics.te_ms),
+        "TR": _number(physics.tr_ms),
+        "TI": _number(physics.ti_ms),
         "plane": series.plane,
-        "proposed": series.sequence,
+        "proposed": series.proposed or series.sequence,
         "confidence": series.confidence,
-        "note": "gap" if series.gap else "",
+        "note": "gap" if series.gap else "reformatted" if series.target else "",
     }
 
 

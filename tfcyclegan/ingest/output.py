@@ -16,8 +16,10 @@ NOT_WRITABLE, MISMATCH = 6, 8
 
 SERIES, QUARANTINE, AUDIT = "series.csv", "quarantine.jsonl", "audit.jsonl"
 SHEETS = "qa"
+JOURNAL = ".finished.jsonl"
 _LOCK, _STATE = ".lock", ".conversion.json"
-_OWN = {manifest.MANIFEST, manifest.CARD, SERIES, QUARANTINE, AUDIT, SHEETS, _LOCK, _STATE}
+_OWN = {manifest.MANIFEST, manifest.CARD, SERIES, QUARANTINE, AUDIT, SHEETS}
+_OWN |= {JOURNAL, _LOCK, _STATE}
 _SHARD = re.compile(r"[a-z0-9]+-(train|val|test)-[a-z0-9_]+-\d{5}-of-\d{5}\.tfrecord")
 _TEMPORARY = re.compile(r"\..+\.tmp-\d+")
 
@@ -37,9 +39,11 @@ def claimed(directory: pathlib.Path, identity: dict) -> Iterator[None]:
     lock = _take(directory)
     try:
         _check_contents(directory, identity)
-        _forget(directory)
+        # Before the card is removed: a kill in between must not leave shards of no one.
         write(directory / _STATE, json.dumps(identity, sort_keys=True))
+        _forget(directory)
         yield
+        (directory / JOURNAL).unlink(missing_ok=True)
         (directory / _STATE).unlink()
     finally:
         # Removed while it is still held: whoever opened it meanwhile sees that it is gone.
@@ -107,8 +111,9 @@ def _read(path: pathlib.Path) -> dict:
 def _forget(directory: pathlib.Path) -> None:
     """Removes what ends a conversion, and leftovers of one that was interrupted."""
     for path in directory.iterdir():
-        if path.name in (manifest.CARD, manifest.MANIFEST) or _TEMPORARY.fullmatch(path.name):
+        if path.name == manifest.MANIFEST or _TEMPORARY.fullmatch(path.name):
             path.unlink()
+    (directory / manifest.CARD).unlink(missing_ok=True)
 
 
 def remove_other_shards(directory: pathlib.Path, keep: set[str]) -> None:
@@ -125,6 +130,18 @@ def write(path: pathlib.Path, content: str | bytes) -> None:
         temporary.write_bytes(data)
 
 
+def append(path: pathlib.Path, line: str) -> None:
+    """Adds a line and waits until it is on the disk.
+
+    Raises:
+        UserError: The disk is full or the directory not writable (6).
+    """
+    with _explained(), path.open("a") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 @contextlib.contextmanager
 def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a temporary path beside `path` that takes its place when the block succeeds.
@@ -134,10 +151,19 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        with _explained():
+            yield temporary
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise UserError(
@@ -145,8 +171,6 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
             " stays, run the command again when there is space and permission.",
             NOT_WRITABLE,
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _sync(path: pathlib.Path) -> None:

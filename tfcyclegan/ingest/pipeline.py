@@ -1,19 +1,21 @@
 """The command as a whole: check, walk, scan, plan, and convert."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import secrets
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from tfcyclegan import intensity
 from tfcyclegan.config import IngestConfig
 from tfcyclegan.dicom import source
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, conversion, copies, output, plan, scan, summary
+from tfcyclegan.ingest import card, conversion, copies, mapping, output, plan, scan, summary
 from tfcyclegan.ingest.conversion import Job
 from tfcyclegan.ingest.ledger import Ledger
 from tfcyclegan.ingest.plan import Plan, Settings
@@ -23,9 +25,10 @@ from tfcyclegan.ingest.workers import Workers
 from tfcyclegan.privacy import hygiene, pseudonyms
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
+from tfcyclegan.records import SEQUENCES
 
 DONE, INTERNAL, USAGE, NOTHING, WITH_QUARANTINE, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
-"""Exit codes; 6, 7 and 8 stand with what raises them, in output.py and privacy/guard.py."""
+"""Exit codes; 6 to 9 stand with what raises them: output.py, privacy/guard.py, conversion.py."""
 
 
 _WORKER_MODULES = (
@@ -35,8 +38,27 @@ _WORKER_MODULES = (
 )
 
 
-def run(config: IngestConfig) -> int:
+Find = Callable[[IngestConfig], list[InputObject]]
+
+
+def walk_input(config: IngestConfig) -> list[InputObject]:
+    """Returns every file of --input.
+
+    Raises:
+        UserError: There is none (3).
+    """
+    objects = [dataclasses.replace(o, force=config.force) for o in source.walk(config.input)]
+    if not objects:
+        raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
+    return objects
+
+
+def run(config: IngestConfig, find: Find = walk_input) -> int:
     """Converts studies to shards and returns the exit code (docs/ingestion.md).
+
+    Args:
+        config: What to convert, and how.
+        find: Lists the inputs.
 
     Raises:
         UserError: The flags, the key, the inputs or the output stand in the way; or the program
@@ -45,7 +67,7 @@ def run(config: IngestConfig) -> int:
     hygiene.forbid_core_dumps()
     try:
         with _interruptible():
-            result = hygiene.isolated(_guarded, config)
+            result = hygiene.isolated(_guarded, config, find)
     except KeyboardInterrupt:
         raise UserError("Interrupted; nothing unfinished was left behind.", INTERRUPTED) from None
     if isinstance(result, Fault):
@@ -72,41 +94,44 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _guarded(config: IngestConfig) -> int | UserError:
+def _guarded(config: IngestConfig, find: Find) -> int | UserError:
     try:
-        return _run(config)
+        return _run(config, find)
     except UserError as error:
         # Without its cause: that may be an exception that quotes a path.
         return UserError(str(error), error.exit_code)
 
 
-def _run(config: IngestConfig) -> int:
-    settings = settings_of(config)
+def _run(config: IngestConfig, find: Find) -> int:
+    classes = mapping.read(config.mapping)
+    settings = settings_of(config, classes)
     _check_paths(config)
-    limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
-    write = _writer(config, limits)
+    objects = find(config)
     key = _key(config)
-    objects = list(source.walk(config.input))
-    if not objects:
-        raise UserError("--input holds no files. Name the directory of an export.", NOTHING)
+    limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
+    write = _write(config, limits)
     with Workers(config.workers, preload=_WORKER_MODULES, **limits) as workers:
         scanned = _scan(objects, key, workers, settings)
         copies.tell_apart(scanned, objects, key, workers)
         planned = plan.make((f for item in scanned for f in item.frames), key, settings)
         ledger = Ledger(scanned)
         _note_plan(ledger, scanned, planned)
+        refused = (row["series_key"] for row in ledger.series_rows())
+        mapping.check(classes, (*refused, *(item.volume.key for item in planned.series)))
         if config.dry_run:
-            print(summary.of_plan(planned, ledger), end="")
+            print(summary.of_plan(planned, ledger) + summary.of_labels(objects, ledger), end="")
             return DONE if planned.tasks else NOTHING
         directory = pathlib.Path(config.output)
         identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
         with output.claimed(directory, identity):
             job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
-            done = conversion.carry_out(job, sheets=config.qa_sheet, write=write)
+            done = conversion.carry_out(
+                job, write, sheets=config.qa_sheet, strict=config.strict, max_bad=config.max_bad
+            )
             return DONE if done else WITH_QUARANTINE
 
 
-def _writer(config: IngestConfig, limits: dict) -> conversion.Writer:
+def _write(config: IngestConfig, limits: dict) -> conversion.Write:
     if not config.runner:
         return conversion.write_shards
     from tfcyclegan.ingest import beam  # an optional dependency that takes a second to import
@@ -114,9 +139,16 @@ def _writer(config: IngestConfig, limits: dict) -> conversion.Writer:
     return beam.writer(config.runner, config.runner_options, limits)
 
 
-def settings_of(config: IngestConfig) -> Settings:
-    """Returns what of the flags decides the content of the records."""
+def settings_of(config: IngestConfig, classes: mapping.Classes) -> Settings:
+    """Returns what of the flags decides the content of the records.
+
+    Raises:
+        UserError: --keep_sequences names no sequence, or an unknown one.
+    """
     shares = (part.partition(":") for part in config.splits)
+    if not config.keep_sequences or not set(config.keep_sequences) <= set(SEQUENCES):
+        raise UserError(f"--keep_sequences is a list of {', '.join(SEQUENCES)}.", USAGE)
+    lowest, _, highest = config.slices.partition(":")
     return Settings(
         name=config.name,
         splits=tuple((name, float(share)) for name, _, share in shares),
@@ -125,6 +157,14 @@ def settings_of(config: IngestConfig) -> Settings:
         allow_derived=config.allow_derived,
         min_foreground=config.min_foreground,
         shard_bytes=config.shard_bytes,
+        keep_sequences=tuple(sorted(set(config.keep_sequences))),
+        mapping=mapping.settled(classes),
+        exclude_post_contrast=config.exclude_post_contrast,
+        require_complete=config.require_complete,
+        slices=(float(lowest), float(highest)),
+        percentiles=intensity.WINDOWS[config.normalization],
+        fixed_spacing=config.fixed_spacing,
+        reformat_3d=config.reformat_3d,
     )
 
 
@@ -170,7 +210,13 @@ def _key(config: IngestConfig) -> Pseudonyms:
 def _scan(
     objects: list[InputObject], key: Pseudonyms, workers: Workers, settings: Settings
 ) -> list[Scanned]:
-    found = scan.scan(objects, key, workers, allow_derived=settings.allow_derived)
+    found = scan.scan(
+        objects,
+        key,
+        workers,
+        allow_derived=settings.allow_derived,
+        keep_dwi="dwi" in settings.keep_sequences,
+    )
     return list(track(found, len(objects), "scan"))
 
 

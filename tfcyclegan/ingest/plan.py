@@ -5,16 +5,20 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
-from tfcyclegan import manifest
+from tfcyclegan import intensity, manifest
 from tfcyclegan.dicom import geometry, sequences, volumes
 from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.geometry import Grid, Placement
+from tfcyclegan.dicom.geometry import Grid
+from tfcyclegan.dicom.reformat import Lattice
+from tfcyclegan.dicom.sequences import Decision
 from tfcyclegan.dicom.volumes import Volume
+from tfcyclegan.ingest import grids
 from tfcyclegan.privacy.pseudonyms import Pseudonyms, split_of
+from tfcyclegan.records import SEQUENCES
 
-WANTED = ("t2", "flair")
-"""Sequences that are converted."""
-FEWEST_SLICES = 5
+FEWEST_SLICES = volumes.FEWEST_SLICES
+SKIP = "skip"
+"""What --mapping says of a series that is not wanted, beside the names of records.SEQUENCES."""
 RECORD_BYTES = 131_900
 """A serialized slice with its framing, for estimating the number of shards."""
 
@@ -31,6 +35,14 @@ class Settings:
         allow_derived: Whether ImageType DERIVED is accepted.
         min_foreground: Smallest share of foreground of a slice.
         shard_bytes: Approximate size of a shard.
+        keep_sequences: Of records.SEQUENCES; the others are skipped.
+        mapping: (series key, class or "skip") of the operator, sorted.
+        exclude_post_contrast: Whether series after a contrast agent are skipped.
+        require_complete: Whether volumes with gaps are quarantined.
+        slices: Lowest and highest slice_frac that is kept.
+        percentiles: Of a volume, that become 0 and 1 in unit range.
+        fixed_spacing: mm per pixel of every grid; 0 fits the largest field of view.
+        reformat_3d: Whether 3D volumes of other planes are cut into slices of `plane`.
     """
 
     name: str
@@ -40,6 +52,14 @@ class Settings:
     allow_derived: bool
     min_foreground: float
     shard_bytes: int
+    keep_sequences: tuple[str, ...] = ("t2", "flair")
+    mapping: tuple[tuple[str, str], ...] = ()
+    exclude_post_contrast: bool = False
+    require_complete: bool = False
+    slices: tuple[float, float] = (0.0, 1.0)
+    percentiles: tuple[float, float] = intensity.WINDOW_PERCENTILES
+    fixed_spacing: float = 0.0
+    reformat_3d: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,11 +68,14 @@ class Series:
 
     Attributes:
         volume: Its slices.
-        plane: Of records.PLANES.
-        sequence: Proposed class.
+        plane: Acquired plane, of records.PLANES.
+        sequence: Its class.
         confidence: Of the class.
         reason: Why it is not converted, or empty.
         gap: Whether slices are missing or unevenly spaced.
+        class_source: "rule" or "mapping".
+        proposed: What the rules say; `sequence` differs where the operator does.
+        target: Its voxels as slices of the wanted plane, where it is to be reformatted.
     """
 
     volume: Volume
@@ -61,6 +84,14 @@ class Series:
     confidence: float
     reason: str
     gap: bool
+    class_source: str = "rule"
+    proposed: str = ""
+    target: Lattice | None = None
+
+    @property
+    def slices(self) -> int:
+        """Slices that records may be made of."""
+        return len(self.volume.frames) if self.target is None else self.target.slices
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,6 +105,7 @@ class Task:
         base_depth: Position of the lowest slice of the study's frame of reference and plane, mm.
         split: Split of its patient.
         shard: File that it goes to.
+        target: Voxels of its slices in the wanted plane; None if it was acquired in it.
     """
 
     series: Series
@@ -82,6 +114,14 @@ class Task:
     base_depth: float
     split: str
     shard: str
+    target: Lattice | None = None
+
+    @property
+    def plane(self) -> str:
+        """Plane of its records, of records.PLANES."""
+        acquired = self.series.volume.first.orientation
+        orientation = acquired if self.target is None else self.target.orientation
+        return geometry.canonical_axes(orientation).plane
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +144,8 @@ class Plan:
 def make(frames: Iterable[Frame], pseudonyms: Pseudonyms, settings: Settings) -> Plan:
     """Plans the conversion; depends on the frames, not on their order."""
     grouping = volumes.group(frames, lambda key, n: pseudonyms.of("volume", f"{key}|{n}".encode()))
-    series = [_judge(volume, settings) for volume in grouping.volumes]
+    classes = dict(settings.mapping)
+    series = [_judge(v, classes.get(v.key, ""), settings) for v in grouping.volumes]
     accepted = [item for item in series if not item.reason]
     splits = {
         patient: split_of(pseudonyms.share(patient), settings.splits)
@@ -113,28 +154,41 @@ def make(frames: Iterable[Frame], pseudonyms: Pseudonyms, settings: Settings) ->
     shards = _shards(accepted, splits, settings)
     tasks = []
     for members in _studies(accepted):
-        tasks += _place(members, pseudonyms, splits, shards)
+        tasks += _place(members, pseudonyms, splits, shards, settings.fixed_spacing)
     tasks.sort(key=lambda t: (t.shard, t.series.volume.first.patient, t.series.volume.key))
     names = {name: home for home, names in shards.items() for name in names}
     return Plan(series, tasks, names, grouping.refused)
 
 
-def _judge(volume: Volume, settings: Settings) -> Series:
+def _judge(volume: Volume, user_class: str, settings: Settings) -> Series:
     plane = geometry.canonical_axes(volume.first.orientation).plane
-    decision = sequences.classify(volume.physics)
-    _, gap = geometry.gaps([volumes.depth(f) for f in volume.frames], tolerance=volumes.GAP)
-    reason = sequences.exclusion(volume.physics, allow_derived=settings.allow_derived)
-    if not reason and len(volume.frames) < FEWEST_SLICES:
-        reason = "too_few_slices"
-    if not reason:
-        reason = decision.reason
-    if not reason and decision.sequence not in WANTED:
-        reason = "other_sequence"
-    if not reason and plane != settings.plane:
-        reason = "other_plane"
-    if not reason and volume.first.layout.inverted and settings.monochrome1 == "refuse":
-        reason = "mono1"
-    return Series(volume, plane, decision.sequence, decision.confidence, reason, gap)
+    rule = sequences.classify(volume.physics)
+    mapped = user_class in SEQUENCES
+    decision = Decision(user_class, 1.0) if mapped else rule
+    _, gap = volumes.spacing(volume.frames)
+    excluded = sequences.exclusion(
+        volume.physics,
+        allow_derived=settings.allow_derived,
+        keep_dwi="dwi" in settings.keep_sequences,
+    )
+    reformatted = settings.reformat_3d and "oblique" not in (plane, settings.plane)
+    reformatted = reformatted and plane != settings.plane
+    target = grids.target_of(volume, settings.plane) if reformatted else None
+    tests = (
+        (excluded, True),
+        ("mono1", volume.first.layout.inverted and settings.monochrome1 == "refuse"),
+        ("user_skip", user_class == SKIP),
+        (decision.reason, True),
+        ("too_few_slices", len(volume.frames) < FEWEST_SLICES),
+        ("other_sequence", decision.sequence not in settings.keep_sequences),
+        ("post_contrast", settings.exclude_post_contrast and volume.physics.contrast == "yes"),
+        ("other_plane", plane != settings.plane and target is None),
+        ("gap", settings.require_complete and gap),
+    )
+    reason = next((reason for reason, applies in tests if reason and applies), "")
+    source = "mapping" if mapped or volume.physics.stated else "rule"
+    facts = (decision.sequence, decision.confidence, reason, gap, source, rule.sequence)
+    return Series(volume, plane, *facts, target)
 
 
 def _shards(
@@ -145,7 +199,7 @@ def _shards(
     members: collections.Counter = collections.Counter()
     for item in accepted:
         home = splits[item.volume.first.patient], item.sequence
-        slices[home] += len(item.volume.frames)
+        slices[home] += item.slices
         members[home] += 1
     names = {}
     for home in sorted(slices):
@@ -166,39 +220,23 @@ def _studies(accepted: list[Series]) -> list[list[Series]]:
     return [members for _, members in sorted(studies.items())]
 
 
-def placement_of(frame: Frame) -> Placement:
-    """Returns where a frame's canonical display lies in the patient."""
-    layout = frame.layout
-    return geometry.place(
-        frame.position, frame.orientation, frame.spacing, layout.rows, layout.columns
-    )
-
-
 def _place(
     members: Sequence[Series],
     pseudonyms: Pseudonyms,
     splits: dict[str, str],
     shards: dict[tuple[str, str], list[str]],
+    fixed_spacing: float,
 ) -> list[Task]:
     """Gives the series of a study their grids and their common zero of depth."""
     members = sorted(members, key=lambda item: item.volume.key)
-    grids = geometry.study_grids([placement_of(item.volume.first) for item in members])
-    base: dict[int, float] = {}
-    for item, grid in zip(members, grids, strict=True):
-        lowest = min(grid.depth(placement_of(frame)) for frame in item.volume.frames)
-        base[id(grid)] = min(lowest, base.get(id(grid), math.inf))
+    parts = [(item.volume, item.target) for item in members]
+    places = grids.sites(parts, pseudonyms, fixed_spacing=fixed_spacing or None)
     tasks = []
-    for item, grid in zip(members, grids, strict=True):
-        first = item.volume.first
-        split = splits[first.patient]
+    for item, site in zip(members, places, strict=True):
+        split = splits[item.volume.first.patient]
         names = shards[split, item.sequence]
         shard = names[int(item.volume.key, 16) % len(names)]
-        grid_id = _grid_id(first, grid, pseudonyms)
-        tasks.append(Task(item, grid, grid_id, base[id(grid)], split, shard))
+        tasks.append(
+            Task(item, site.grid, site.grid_id, site.base_depth, split, shard, site.target)
+        )
     return tasks
-
-
-def _grid_id(first: Frame, grid: Grid, pseudonyms: Pseudonyms) -> str:
-    numbers = [*grid.x, *grid.y, grid.u, grid.v, grid.spacing]
-    text = ",".join(f"{number:.6f}" for number in numbers)
-    return pseudonyms.of("grid", f"{first.study}|{first.frame_of_ref}|{text}".encode())

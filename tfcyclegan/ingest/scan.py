@@ -4,9 +4,10 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from tfcyclegan.dicom import headers, silence
+from tfcyclegan.dicom import silence
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
+from tfcyclegan.ingest import formats
 from tfcyclegan.ingest.workers import Workers, begin_object
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
@@ -14,10 +15,6 @@ from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
 CHUNK = 32
 """Objects per task: large enough to hide the pipe, small enough to spread over workers."""
-
-_SHARED = ("patient", "study", "series", "frame_of_ref", "orientation", "spacing", "thickness")
-_SHARED += ("slope", "intercept", "physics", "layout")
-"""Fields of a frame that many frames have in common."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,20 +41,25 @@ class Scanned:
 
 
 def scan(
-    objects: Sequence[InputObject], pseudonyms: Pseudonyms, workers: Workers, *, allow_derived: bool
+    objects: Sequence[InputObject],
+    pseudonyms: Pseudonyms,
+    workers: Workers,
+    *,
+    allow_derived: bool,
+    keep_dwi: bool,
 ) -> Iterator[Scanned]:
     """Yields what is known of each object, in order.
 
     A worker that dies loses its whole chunk, so the objects of such a chunk are read again one by
     one, and only the one that kills is lost.
     """
+    sharing = _Sharing()
     chunks = [range(i, min(i + CHUNK, len(objects))) for i in range(0, len(objects), CHUNK)]
-    options = (pseudonyms, allow_derived)
+    options = (pseudonyms, allow_derived, keep_dwi)
     tasks = (([(i, objects[i]) for i in chunk], *options) for chunk in chunks)
-    share = Shared()
     for chunk, result in zip(chunks, workers.map(scan_chunk, tasks), strict=True):
         if not isinstance(result, Fault):
-            yield from map(share, result)
+            yield from map(sharing.apply, result)
             continue
         singles = [([(i, objects[i])], *options) for i in chunk]
         with workers.one_more() as rescue:
@@ -65,39 +67,47 @@ def scan(
                 if isinstance(single, Fault):
                     yield Scanned(_file_key(objects[i], pseudonyms), "", 0, fault=single)
                 else:
-                    yield share(single[0])
+                    yield sharing.apply(single[0])
 
 
-class Shared:
-    """Lets equal parts of frames be one object: a hundred thousand frames must fit into memory.
+class _Sharing:
+    """Lets equal values of many frames be one object: each comes alone through a pipe.
 
-    What comes from another process is equal to what came before, but never the same.
+    Of a series of a thousand files all but a thousand positions and digests are the same, which
+    halves the memory that the first pass leaves behind.
     """
 
+    FIELDS = ("patient", "study", "series", "frame_of_ref", "orientation", "spacing")
+    FIELDS += ("thickness", "slope", "intercept", "physics", "layout")
+
     def __init__(self):
-        self._known: dict = {}
+        self._seen: dict[str, object] = {}
         self._no_warnings: collections.Counter = collections.Counter()
 
-    def __call__(self, item: Scanned) -> Scanned:
-        frames = tuple(self._frame(frame) for frame in item.frames)
-        return dataclasses.replace(item, frames=frames, warnings=item.warnings or self._no_warnings)
+    def apply(self, scanned: Scanned) -> Scanned:
+        frames = tuple(map(self._frame, scanned.frames))
+        warnings = scanned.warnings or self._no_warnings
+        return dataclasses.replace(scanned, frames=frames, warnings=warnings)
 
     def _frame(self, frame: Frame) -> Frame:
-        parts = {name: getattr(frame, name) for name in _SHARED}
-        # By text, because NaN, which stands for what a header lacks, is not equal to itself.
-        shared = {name: self._known.setdefault(repr(part), part) for name, part in parts.items()}
+        # By text, since a NaN does not equal another.
+        values = {name: getattr(frame, name) for name in self.FIELDS}
+        shared = {n: self._seen.setdefault(f"{n} {v!r}", v) for n, v in values.items()}
         return dataclasses.replace(frame, **shared)
 
 
 def scan_chunk(
-    objects: Sequence[tuple[int, InputObject]], pseudonyms: Pseudonyms, allow_derived: bool
+    objects: Sequence[tuple[int, InputObject]],
+    pseudonyms: Pseudonyms,
+    allow_derived: bool,
+    keep_dwi: bool,
 ) -> list[Scanned]:
     """Reads the headers of some objects; runs in a worker."""
-    return [_scan_one(index, item, pseudonyms, allow_derived) for index, item in objects]
+    return [_scan_one(index, item, pseudonyms, allow_derived, keep_dwi) for index, item in objects]
 
 
 def _scan_one(
-    index: int, item: InputObject, pseudonyms: Pseudonyms, allow_derived: bool
+    index: int, item: InputObject, pseudonyms: Pseudonyms, allow_derived: bool, keep_dwi: bool
 ) -> Scanned:
     begin_object()
     file_key, size, stamp = _file_key(item, pseudonyms), item.size(), item.stamp()
@@ -107,15 +117,18 @@ def _scan_one(
     content_key = pseudonyms.of_content(blob)
     with silence.silenced() as warnings:
         frames = hygiene.isolated(
-            _read_header, blob, index, pseudonyms, allow_derived, reason="parse_error"
+            formats.frames,
+            item,
+            blob,
+            index,
+            pseudonyms,
+            allow_derived,
+            keep_dwi,
+            reason="parse_error",
         )
     if isinstance(frames, Fault):
         return Scanned(file_key, content_key, size, fault=frames, warnings=warnings)
     return Scanned(file_key, content_key, size, tuple(frames), None, warnings, stamp)
-
-
-def _read_header(blob: bytes, index: int, pseudonyms: Pseudonyms, allow_derived: bool):
-    return headers.read(blob, index, pseudonyms, allow_derived=allow_derived)
 
 
 def _file_key(item: InputObject, pseudonyms: Pseudonyms) -> str:

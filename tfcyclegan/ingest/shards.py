@@ -3,6 +3,7 @@
 TensorFlow is imported in here only, so that worker processes never load it.
 """
 
+import errno
 import pathlib
 from collections.abc import Iterable
 
@@ -46,7 +47,9 @@ def write(
                     patients.add(record["id/patient"])
                     count += 1
         except tf.errors.OpError as error:
-            raise OSError("TensorFlow could not write the shard.") from error
+            full = isinstance(error, tf.errors.ResourceExhaustedError)
+            code = errno.ENOSPC if full else errno.EIO
+            raise OSError(code, "TensorFlow could not write the shard.") from error
         _read_back(temporary, count)
     split, sequence = home
     return Shard(

@@ -1,9 +1,11 @@
 """What the command prints: the plan, the result, and what to do about either."""
 
 import collections
+import re
 from collections.abc import Sequence
 
-from tfcyclegan.ingest.ledger import QUARANTINED, SKIPPED, Ledger
+from tfcyclegan.dicom.source import InputObject
+from tfcyclegan.ingest.ledger import QUARANTINED, SKIPPED, Ledger, decision_of
 from tfcyclegan.ingest.plan import Plan, Settings
 from tfcyclegan.manifest import Shard
 
@@ -46,6 +48,16 @@ def of_result(ledger: Ledger, shards: Sequence[Shard], settings: Settings) -> st
                 " convert more patients; with few patients another --key_file draws anew."
             )
     return "\n".join(lines) + "\n"
+
+
+def of_labels(objects: Sequence[InputObject], ledger: Ledger) -> str:
+    """Returns a line for each labelled object that was not converted, in the order of rows."""
+    lines = [
+        (int(re.search("[0-9]+", item.label).group()), item.label, reason)
+        for item, reason in zip(objects, ledger.reasons(), strict=True)
+        if item.label and reason
+    ]
+    return "".join(f"{label}: {decision_of(why)}, {why}\n" for _, label, why in sorted(lines))
 
 
 def _reasons(counts: dict) -> str:

@@ -34,6 +34,8 @@ def check_example(example, fields: Mapping) -> None:
         values = getattr(features[name], kind).value if kind else ()
         if kind != f"{field.kind}_list" or len(values) != field.length:
             raise _leak(f"feature {name} with another kind or length")
+        if field.sizes and any(len(value) not in field.sizes for value in values):
+            raise _leak(f"feature {name} with another number of pixels")
         if field.kind == "bytes" and field.allowed is not None:
             for value in values:
                 _check_closed(name, value, field.allowed)

@@ -1,0 +1,77 @@
+"""What is done differently for each kind of input; everything else is one road.
+
+A DICOM file holds slices, a row of a table a volume and perhaps its masks.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from tfcyclegan.dicom import headers, pixels
+from tfcyclegan.dicom.frames import Frame
+from tfcyclegan.dicom.source import InputObject
+from tfcyclegan.ingest.features import Slice
+from tfcyclegan.ingest.grids import placement_of
+from tfcyclegan.nifti import masks, slicing
+from tfcyclegan.nifti.files import MaskFile, VolumeFile
+from tfcyclegan.privacy.pseudonyms import Pseudonyms
+from tfcyclegan.privacy.reasons import Refusal
+
+
+def frames(
+    item: InputObject,
+    blob: bytes,
+    index: int,
+    pseudonyms: Pseudonyms,
+    allow_derived: bool,
+    keep_dwi: bool,
+) -> list[Frame]:
+    """Returns the frames of an object, none for a mask.
+
+    Raises:
+        Refusal: The object cannot be converted.
+    """
+    if isinstance(item, VolumeFile):
+        return slicing.frames(item, blob, index, pseudonyms)
+    if isinstance(item, MaskFile):
+        masks.read(item, blob)
+        return []
+    return headers.read(blob, index, pseudonyms, allow_derived=allow_derived, keep_dwi=keep_dwi)
+
+
+def decode(
+    item: InputObject, blob: bytes, wanted: list[Frame]
+) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Returns stored values and padding of frames of one object, as pixels.decode does.
+
+    Raises:
+        Refusal: The pixels cannot be trusted; a decoder may raise anything else.
+    """
+    if isinstance(item, VolumeFile):
+        return slicing.decode(item, blob, wanted)
+    indices = [frame.frame_index for frame in wanted]
+    return pixels.decode(blob, indices, wanted[0].layout, wanted[0].pixels_at)
+
+
+def with_masks(slices: list[Slice], objects: dict[int, tuple[InputObject, bytes]]) -> list[Slice]:
+    """Adds to the slices of a volume the masks among its objects.
+
+    Raises:
+        Refusal: changed_during_read.
+    """
+    for item, stamp in objects.values():
+        if isinstance(item, MaskFile):
+            slices = _with_mask(slices, item, stamp)
+    return slices
+
+
+def _with_mask(slices: list[Slice], item: MaskFile, stamp: bytes) -> list[Slice]:
+    blob = item.read()
+    if item.stamp() != stamp:
+        raise Refusal("changed_during_read")
+    mask = masks.read(item, blob)
+    found = []
+    for one in slices:
+        shown = placement_of(one.frame).axes.display(mask[one.frame.frame_index])
+        found.append(dataclasses.replace(one, masks={**one.masks, item.name: shown}))
+    return found

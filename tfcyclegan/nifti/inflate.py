@@ -1,0 +1,62 @@
+"""The bytes of a .nii or .nii.gz: as many as are asked for, and never more than are announced."""
+
+import zlib
+from collections.abc import Iterator
+
+from tfcyclegan.privacy.reasons import Refusal
+
+_GZIP = b"\x1f\x8b"
+_PIECE = 1 << 20
+_SLACK = 16 << 20
+"""Bytes that may follow the last voxel: some programs pad, a bomb does more than that."""
+
+
+def head(blob: bytes, count: int) -> bytes:
+    """Returns the first bytes, fewer if there are not as many."""
+    if not blob.startswith(_GZIP):
+        return blob[:count]
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(blob, count)
+    except zlib.error as error:
+        raise Refusal("decode_error") from error
+
+
+def whole(blob: bytes, count: int) -> bytes:
+    """Returns the first `count` bytes, having read to the end so that the checksum was compared.
+
+    Args:
+        blob: The file.
+        count: Bytes that the header announces.
+
+    Raises:
+        Refusal: truncated, decode_error (RFC 1952 checksum included), or bomb.
+    """
+    if not blob.startswith(_GZIP):
+        found = blob[:count]
+    else:
+        pieces, size = [], 0
+        for piece in _inflated(blob):
+            size += len(piece)
+            if size > count + _SLACK:
+                raise Refusal("bomb")
+            pieces.append(piece)
+        found = b"".join(pieces)[:count]
+    if len(found) < count:
+        raise Refusal("truncated")
+    return found
+
+
+def _inflated(blob: bytes) -> Iterator[bytes]:
+    """Yields pieces of every member (RFC 1952, 2.2): parallel compressors write several."""
+    rest = blob
+    while rest.startswith(_GZIP):
+        member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        try:
+            while not member.eof:
+                piece = member.decompress(rest, _PIECE)
+                rest = member.unused_data if member.eof else member.unconsumed_tail
+                if not piece and not rest and not member.eof:
+                    raise Refusal("truncated")
+                yield piece
+        except zlib.error as error:
+            raise Refusal("decode_error") from error

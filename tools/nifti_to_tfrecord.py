@@ -1,0 +1,24 @@
+"""Converts NIfTI volumes that a table lists into anonymised TFRecords; see docs/ingestion.md.
+
+python tools/nifti_to_tfrecord.py --table=volumes.csv --output=RECORDS --key_file=KEY
+"""
+
+import os
+import pathlib
+
+from tfcyclegan import config
+from tfcyclegan.ingest import pipeline
+from tfcyclegan.nifti import table
+
+
+def main(settings: config.NiftiConfig) -> int:
+    """Converts, and returns the exit code."""
+    # Writing shards needs TensorFlow, but neither a GPU nor its start-up messages.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    path = pathlib.Path(settings.table)
+    return pipeline.run(settings.conversion(), lambda asked: table.read(path, asked.plane))
+
+
+if __name__ == "__main__":
+    config.run(main, config.NiftiConfig)
