@@ -2,11 +2,12 @@
 
 PYTHON ?= python3
 VENV := .venv
+BEAM := .venv-beam
 BIN := $(VENV)/bin
 DEMO := build/demo
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test lint check format docs clean
+.PHONY: install demo test test-beam lint check format docs clean
 
 install: $(INSTALLED)
 
@@ -42,6 +43,15 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
+# Apache Beam needs an older protobuf than TensorFlow alone, hence an environment of its own.
+test-beam: $(BEAM)/.installed
+	$(BEAM)/bin/python -m pytest tests/test_ingest_beam.py
+
+$(BEAM)/.installed: setup.py constraints-beam.txt
+	$(PYTHON) -m venv $(BEAM)
+	$(BEAM)/bin/pip install --quiet --constraint constraints-beam.txt --editable '.[beam]' pytest
+	@touch $@
+
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -57,4 +67,4 @@ docs: $(INSTALLED)
 	$(BIN)/python -c 'from tfcyclegan import config; print(config.flags_page(), end="")' > docs/flags.md
 
 clean:
-	rm -rf build $(VENV)
+	rm -rf build $(VENV) $(BEAM)

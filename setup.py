@@ -38,6 +38,7 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "beam": ["apache-beam>=2.70"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "dev": ["hypothesis", "pre-commit", "pytest", "ruff", "scikit-image"],
     },

@@ -281,9 +281,9 @@ def test_a_file_that_ends_its_worker_costs_one_slice(tmp_path, study, monkeypatc
             for task, result in zip(
                 tasks := list(tasks), super().map(function, tasks), strict=True
             ):
-                kills = function is conversion.convert.convert and not task[4]
+                kills = function is conversion.convert.convert and not task[-1]
                 probes = function is conversion.convert.probe
-                frames = task[0].series.volume.frames if kills else task[3] if probes else []
+                frames = task[0].series.volume.frames if kills else task[-1] if probes else []
                 hit = any(frame.object_index == deadly for frame in frames)
                 yield Fault("decoder_crash") if hit else result
 

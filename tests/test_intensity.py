@@ -41,3 +41,16 @@ def test_stored_values_keep_sixteen_bits():
 def test_model_range_is_that_of_tanh_and_zero_is_black_at_minus_one():
     np.testing.assert_array_equal(intensity.unit_to_model(np.array([0, 0.5, 1])), [-1, 0, 1])
     np.testing.assert_array_equal(intensity.model_to_unit(np.array([-1, 0, 1])), [0, 0.5, 1])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "u2", "f8"])
+@pytest.mark.parametrize("size", [1, 2, 7, 999, 300_001])
+def test_percentile_is_numpys(dtype, size):
+    rng = np.random.default_rng(size)
+    smooth = rng.gamma(2.0, 150.0, size)
+    # Half of a head's voxels are air of one value, and a bound must not split them wrongly.
+    for voxels in (smooth, smooth * (rng.random(size) > 0.5), np.full(size, 7.0), np.sort(smooth)):
+        voxels = voxels.astype(dtype)
+        for percent in (0.0, 0.5, 1.0, 50.0, 99.0, 99.5, 100.0):
+            expected = float(np.percentile(voxels, (percent,))[0])
+            assert intensity.percentile(voxels, percent) == expected

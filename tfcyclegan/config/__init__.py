@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
 from tfcyclegan.config.training import EvaluateConfig, ExportConfig, TrainConfig
@@ -9,6 +10,7 @@ from tfcyclegan.config.verification import VerifyConfig
 
 __all__ = [
     "COMMANDS",
+    "BenchmarkConfig",
     "Command",
     "EvaluateConfig",
     "ExportConfig",
@@ -29,6 +31,7 @@ COMMANDS = {
     "python -m tfcyclegan.train": TrainConfig,
     "python -m tfcyclegan.evaluate": EvaluateConfig,
     "python -m tfcyclegan.export": ExportConfig,
+    "tools/benchmark.py": BenchmarkConfig,
 }
 
 

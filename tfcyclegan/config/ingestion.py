@@ -147,6 +147,10 @@ class IngestConfig(Command):
         " SeriesDescription for the operator. It holds identifiers.",
     )
     workers: int = flag(0, "Worker processes; 0 means one per core.", lower=0)
+    runner: str = flag(
+        "", "Apache Beam runner that converts and writes the shards; empty means --workers here."
+    )
+    runner_options: tuple = flag((), "Options of --runner, with their dashes, as in docs/beam.md.")
     worker_memory_mb: int = flag(2048, "Address space of a worker process, in MiB.", lower=512)
     object_timeout_s: float = flag(
         60.0, "Longest time for reading one input object, in seconds.", lower=0.1

@@ -21,7 +21,7 @@ HINTS = ("localizer", "flair", "t1_flair", "stir", "t2", "t1", "post_contrast")
 """What the free text can hint at; see sequences.hints."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Physics:
     """How an image was acquired. Times are in ms, angles in degrees, fields in tesla.
 
@@ -49,7 +49,7 @@ class Physics:
     stated: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Layout:
     """How the pixels of an object are stored, and what they mean.
 
@@ -70,7 +70,7 @@ class Layout:
     padding: tuple[int, int] | None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Frame:
     """One slice.
 
@@ -78,13 +78,14 @@ class Frame:
         object_index: Position of its file in the list of inputs.
         frame_index: Position in the file, from 0.
         patient, study, series, frame_of_ref, instance: Pseudonyms.
-        content: Keyed digest of the file's pixel data.
+        content: Keyed digest of the file's pixel data; empty where no other file has this instance.
         position: ImagePositionPatient, mm: centre of the first pixel.
         orientation: ImageOrientationPatient: along a row, then along a column.
         spacing: PixelSpacing, mm: between rows, between columns.
         thickness: SliceThickness, mm.
         slope, intercept: From stored values to scanner units.
         temporal, acquisition, instance_number: Tell repeated positions apart; -1 if absent.
+        pixels_at: Offset of the pixel data element in the file; -1 in a deflated one.
     """
 
     object_index: int
@@ -106,3 +107,4 @@ class Frame:
     instance_number: int
     physics: Physics
     layout: Layout
+    pixels_at: int = -1

@@ -62,6 +62,12 @@ def read(
         raise Refusal(refusal.reason, series) from refusal
 
 
+def content(blob: bytes, pseudonyms: Pseudonyms) -> str:
+    """Returns the keyed digest of a file's pixel data, which tells copies of an instance apart."""
+    parsed = parsing.parse(blob, pixels=False)
+    return pseudonyms.of_content(parsed.blob[parsed.pixels_at :])
+
+
 def _frames(
     parsed: parsing.Parsed,
     object_index: int,
@@ -83,9 +89,9 @@ def _frames(
     layout = pixels.layout(parsed, count)
     if count != len(views):
         raise Refusal("size_mismatch")  # an MR image has one frame, whatever it says
-    content = pseudonyms.of_content(parsed.blob[parsed.pixels_at :])
+    pixels_at = -1 if parsed.deflated else parsed.pixels_at
     return [
-        _frame(view, facts, object_index, index, identity, content, layout)
+        _frame(view, facts, object_index, index, identity, layout, pixels_at)
         for index, (view, facts) in enumerate(zip(views, physics, strict=True))
     ]
 
@@ -159,15 +165,15 @@ def _frame(
     object_index: int,
     frame_index: int,
     identity: dict[str, str],
-    content: str,
     layout: Layout,
+    pixels_at: int,
 ) -> Frame:
     slope, intercept = _rescale(view)
     return Frame(
         object_index=object_index,
         frame_index=frame_index,
         **identity,
-        content=content,
+        content="",
         position=_position(view),
         orientation=_orientation(view),
         spacing=_spacing(view),
@@ -179,6 +185,7 @@ def _frame(
         instance_number=_ordinal(view, "InstanceNumber"),
         physics=physics,
         layout=layout,
+        pixels_at=pixels_at,
     )
 
 

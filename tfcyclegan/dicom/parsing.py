@@ -42,12 +42,14 @@ class Parsed:
         transfer_syntax: Of the pixel data; a deflated data set counts as what it inflates to.
         blob: The bytes `dataset` was parsed from.
         pixels_at: Offset of the pixel data element in `blob`; its length if there is none.
+        deflated: Whether `blob` is not the file but what it inflates to.
     """
 
     dataset: pydicom.Dataset
     transfer_syntax: uid.UID
     blob: bytes
     pixels_at: int
+    deflated: bool = False
 
     def __repr__(self) -> str:
         return "Parsed(not shown)"
@@ -66,7 +68,8 @@ def parse(blob: bytes, *, pixels: bool) -> Parsed:
     syntax, start = _meta(blob)
     if start >= len(blob):
         raise Refusal("no_dataset")
-    if syntax == uid.DeflatedExplicitVRLittleEndian:
+    deflated = syntax == uid.DeflatedExplicitVRLittleEndian
+    if deflated:
         blob = _inflated(blob, start)
         syntax = uid.ExplicitVRLittleEndian
     stream = io.BytesIO(blob)
@@ -78,7 +81,7 @@ def parse(blob: bytes, *, pixels: bool) -> Parsed:
         raise Refusal("nesting") from error
     except (InvalidDicomError, ValueError, KeyError, TypeError) as error:
         raise Refusal("parse_error") from error
-    parsed = Parsed(dataset, syntax, blob, len(blob) if pixels else stream.tell())
+    parsed = Parsed(dataset, syntax, blob, len(blob) if pixels else stream.tell(), deflated)
     if not pixels:
         _check_end(parsed)
         _check_nesting(blob[: parsed.pixels_at])
@@ -128,16 +131,20 @@ def _inflated(blob: bytes, start: int) -> bytes:
     return bytes(128) + b"DICM" + length + element + dataset
 
 
-def pixel_element(parsed: Parsed) -> tuple[int, int]:
+def pixel_element(blob: bytes, at: int, transfer_syntax: str) -> tuple[int, int]:
     """Returns the declared length of the pixel data and the bytes that follow its header.
+
+    Args:
+        blob: The file.
+        at: Offset of the pixel data element.
+        transfer_syntax: UID.
 
     Raises:
         Refusal: no_pixels.
     """
-    blob, at = parsed.blob, parsed.pixels_at
     if at + 8 > len(blob):
         raise Refusal("no_pixels")
-    little = parsed.transfer_syntax != uid.ExplicitVRBigEndian
+    little = transfer_syntax != uid.ExplicitVRBigEndian
     order = "<" if little else ">"
     group, element = struct.unpack_from(f"{order}HH", blob, at)
     if (group << 16 | element) not in _PIXEL_TAGS:
@@ -156,7 +163,7 @@ def fragments(parsed: Parsed) -> tuple[int, int]:
     Raises:
         Refusal: truncated if the file ends before they do, parse_error if they are no items.
     """
-    _, available = pixel_element(parsed)
+    _, available = pixel_element(parsed.blob, parsed.pixels_at, parsed.transfer_syntax)
     blob, at, count = parsed.blob, len(parsed.blob) - available, -1  # the first item is a table
     while at + 8 <= len(blob):
         mark, length = blob[at : at + 4], struct.unpack_from("<L", blob, at + 4)[0]

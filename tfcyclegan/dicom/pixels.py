@@ -71,7 +71,7 @@ def layout(parsed: parsing.Parsed, frames: int) -> Layout:
         raise Refusal("not_grayscale")
     if parsed.transfer_syntax not in DECODERS:
         raise Refusal("unsupported_ts")
-    length, available = parsing.pixel_element(parsed)
+    length, available = parsing.pixel_element(parsed.blob, parsed.pixels_at, parsed.transfer_syntax)
     tag = _pixel_tag(parsed)
     allocated, stored = _bits(top, floating=tag != 0x7FE00010)
     found = Layout(
@@ -140,9 +140,13 @@ def _padding(top: Layers, stored: int) -> tuple[int, int] | None:
 
 def _signed(values: np.ndarray, stored: int, signed: bool) -> np.ndarray:
     """Masks what lies above BitsStored, and extends the sign."""
-    values = values.astype(np.int64) & ((1 << stored) - 1)
-    sign = 1 << (stored - 1)
-    return (values ^ sign) - sign if signed else values
+    size = values.dtype.itemsize
+    values = values.astype(f"u{size}", copy=False)
+    if not signed:
+        return values & ((1 << stored) - 1) if stored < 8 * size else values
+    # Shifted up and, as a signed number, down again, the highest stored bit fills those above it.
+    excess = 8 * size - stored
+    return (values << excess).view(f"i{size}") >> excess
 
 
 def _check_length(found: Layout, length: int, available: int, parsed: parsing.Parsed) -> int:
@@ -166,7 +170,7 @@ def _check_length(found: Layout, length: int, available: int, parsed: parsing.Pa
 
 
 def decode(
-    blob: bytes, indices: list[int], found: Layout
+    blob: bytes, indices: list[int], found: Layout, pixels_at: int = -1
 ) -> list[tuple[np.ndarray, np.ndarray | None]]:
     """Decodes frames of a file.
 
@@ -174,6 +178,7 @@ def decode(
         blob: The whole file.
         indices: Frames wanted, from 0.
         found: The layout that `layout` returned for the file.
+        pixels_at: Offset of the pixel data element, where it is known: saves parsing again.
 
     Returns:
         For each index: stored values, float32 [rows, columns], and a mask that is True where the
@@ -185,7 +190,7 @@ def decode(
     if DECODERS[found.transfer_syntax] or _needs_pydicom(found):
         arrays = _decode_by_plugin(blob, indices, found)
     else:
-        arrays = _native(blob, indices, found)
+        arrays = _native(blob, indices, found, pixels_at)
     return [_finish(array, found) for array in arrays]
 
 
@@ -194,18 +199,18 @@ def _needs_pydicom(found: Layout) -> bool:
     return found.transfer_syntax == uid.ExplicitVRBigEndian and found.bits_allocated == 8
 
 
-def _native(blob: bytes, indices: list[int], found: Layout) -> list[np.ndarray]:
-    parsed = parsing.parse(blob, pixels=False)
-    _, available = parsing.pixel_element(parsed)
-    start = len(parsed.blob) - available
-    order = ">" if parsed.transfer_syntax == uid.ExplicitVRBigEndian else "<"
+def _native(blob: bytes, indices: list[int], found: Layout, pixels_at: int) -> list[np.ndarray]:
+    if pixels_at < 0:
+        parsed = parsing.parse(blob, pixels=False)
+        blob, pixels_at = parsed.blob, parsed.pixels_at
+    _, available = parsing.pixel_element(blob, pixels_at, found.transfer_syntax)
+    start = len(blob) - available
+    order = ">" if found.transfer_syntax == uid.ExplicitVRBigEndian else "<"
     dtype = np.dtype(f"{order}{'f' if found.floating else 'u'}{found.bits_allocated // 8}")
     size = found.rows * found.columns
     shape = (found.rows, found.columns)
     return [
-        np.frombuffer(parsed.blob, dtype, size, start + index * size * dtype.itemsize).reshape(
-            shape
-        )
+        np.frombuffer(blob, dtype, size, start + index * size * dtype.itemsize).reshape(shape)
         for index in indices
     ]
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import stat
+import struct
 import sys
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, ClassVar
@@ -18,7 +19,7 @@ LARGEST = 2 << 30
 """Largest file that is read, in bytes."""
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True, repr=False, slots=True)
 class InputObject:
     """One file of the input; its paths serve to open it and to key it, and are never shown.
 
@@ -52,6 +53,15 @@ class InputObject:
         except OSError:
             return 0
 
+    def stamp(self) -> bytes:
+        """Returns bytes that change when the file is written to; empty if it cannot be told."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return b""
+        facts = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return struct.pack("<4Q", *facts)
+
     def read(self) -> bytes:
         """Returns the whole file if it starts like DICOM; of anything else only 132 bytes are read.
 
@@ -72,6 +82,10 @@ class InputObject:
                     raise Refusal("nested_archive" if nested else "not_dicom")
                 if self.size() > LARGEST:
                     raise Refusal("too_large")
+                if self.member is None:
+                    # From the start again, because joining two parts would copy both.
+                    file.seek(0)
+                    head = b""
                 blob = head + file.read()
                 return bare.completed(blob) if self.force else blob
         except OSError as error:
@@ -79,7 +93,7 @@ class InputObject:
 
     def _opened(self) -> contextlib.AbstractContextManager[BinaryIO]:
         if self.member is None:
-            return open(self.path, "rb")
+            return open(self.path, "rb", buffering=0)
         return archives.opened(self.path, self.member)
 
 

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tfcyclegan import manifest
 from tfcyclegan.dicom.source import InputObject
@@ -23,6 +23,11 @@ from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
 NOTHING, WITH_QUARANTINE, TOO_MANY = 3, 4, 9
 
+Inputs = dict[int, tuple[InputObject, bytes]]
+"""Object index to (object, stamp of the first pass)."""
+Done = tuple[Shard, list[Task], list[Outcome]]
+"""The manifest's row of a shard, its volumes, and what became of each."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -38,11 +43,18 @@ class Job:
     workers: Workers
 
 
-def carry_out(job: Job, *, sheets: int, strict: bool, max_bad: float, for_release: bool) -> bool:
+Write = Callable[[Job, dict[str, tuple[str, str]]], Iterator[Done]]
+"""Converts and writes the shards of a job that a dictionary, name to (split, sequence), lists."""
+
+
+def carry_out(
+    job: Job, write: Write, *, sheets: int, strict: bool, max_bad: float, for_release: bool
+) -> bool:
     """Converts, then writes reports, manifest and, as the last file, the card.
 
     Args:
         job: What to convert, and where to.
+        write: `write_shards`, or the one of beam.py.
         sheets: Contact sheets to make.
         strict: Whether a single quarantined object keeps the records from being published.
         max_bad: Largest share of quarantined objects among those that should convert.
@@ -59,7 +71,7 @@ def carry_out(job: Job, *, sheets: int, strict: bool, max_bad: float, for_releas
     warnings: collections.Counter = collections.Counter()
     for item in job.scanned:
         warnings.update(item.warnings)
-    written = _write_shards(job, warnings)
+    written = _finish_shards(job, write, warnings)
     _note_companions(job)
     output.remove_other_shards(job.directory, {shard.shard for shard in written})
     rows = mapping.annotated(job.ledger.series_rows(), job.settings.mapping)
@@ -103,28 +115,33 @@ def _refuse_bad(job: Job, written: list[Shard], strict: bool, max_bad: float) ->
     )
 
 
-def _write_shards(job: Job, warnings: collections.Counter) -> list[Shard]:
+def _finish_shards(job: Job, write: Write, warnings: collections.Counter) -> list[Shard]:
     """Writes the shards that an interrupted conversion has not finished, and accounts for all."""
     journal = Journal(job.directory, digest_of(job.scanned))
-    todo = [task for task in job.planned.tasks if task.shard not in journal.finished]
     for name, (_, outcomes) in journal.finished.items():
         members = [task for task in job.planned.tasks if task.shard == name]
         _note(job, members, outcomes, warnings)
     written = [shard for shard, _ in journal.finished.values()]
-    constant = card.provenance(job.settings, job.key.key_id)
-    pending = {n: home for n, home in job.planned.shards.items() if n not in journal.finished}
-    stream = track(convert_volumes(job, todo), len(todo), "convert")
-    for name, pairs in itertools.groupby(stream, key=lambda pair: pair[0].shard):
-        shard, members, outcomes = write_shard(
-            job.directory, name, pending.pop(name), pairs, constant
-        )
+    todo = {n: home for n, home in job.planned.shards.items() if n not in journal.finished}
+    for shard, members, outcomes in write(job, todo):
         journal.add(shard, outcomes)
         _note(job, members, outcomes, warnings)
         written.append(shard)
-    # A file of the numbered set that no volume fell into is still part of the set.
-    for name, home in pending.items():
-        written.append(shards.write(job.directory, name, home, []))
     return sorted(written, key=lambda shard: shard.shard)
+
+
+def write_shards(job: Job, todo: dict[str, tuple[str, str]]) -> Iterator[Done]:
+    """Writes shards on this machine, in the order of the plan."""
+    tasks = [task for task in job.planned.tasks if task.shard in todo]
+    constant = card.provenance(job.settings, job.key.key_id)
+    stream = convert_volumes(tasks, inputs_of(job, tasks), job.settings, job.workers)
+    stream = track(stream, len(tasks), "convert")
+    empty = dict(todo)
+    for name, pairs in itertools.groupby(stream, key=lambda pair: pair[0].shard):
+        yield write_shard(job.directory, name, empty.pop(name), pairs, constant)
+    # A file of the numbered set that no volume fell into is still part of the set.
+    for name, home in empty.items():
+        yield write_shard(job.directory, name, home, [], constant)
 
 
 def write_shard(
@@ -133,7 +150,7 @@ def write_shard(
     home: tuple[str, str],
     pairs: Iterable[tuple[Task, Converted]],
     constant: dict,
-) -> tuple[Shard, list[Task], list[Outcome]]:
+) -> Done:
     """Writes one shard from its volumes, each as soon as it is converted.
 
     With `convert_volumes` this is all there is to a shard, wherever it runs.
@@ -144,9 +161,6 @@ def write_shard(
         home: (split, sequence).
         pairs: The shard's volumes in the order of the plan.
         constant: Of `card.provenance`.
-
-    Returns:
-        The manifest's row, the volumes, and what became of each.
     """
     members, outcomes = [], []
 
@@ -180,11 +194,23 @@ def _note(
         job.ledger.note_series(task.series, outcome.reason)
 
 
-def convert_volumes(job: Job, tasks: Sequence[Task]) -> Iterator[tuple[Task, Converted]]:
+def inputs_of(job: Job, tasks: Iterable[Task]) -> Inputs:
+    """Returns the objects that some volumes lie in, and sound companions of these objects."""
+    indices = {frame.object_index for task in tasks for frame in task.series.volume.frames}
+    companions = {n for i in indices for n in job.objects[i].companions}
+    indices |= {n for n in companions if job.scanned[n].fault is None}
+    return {i: (job.objects[i], job.scanned[i].stamp) for i in indices}
+
+
+def convert_volumes(
+    tasks: Sequence[Task], inputs: Inputs, settings: Settings, workers: Workers
+) -> Iterator[tuple[Task, Converted]]:
     """Yields each volume converted, in order, without the objects that end their worker."""
-    arguments = (_arguments(job, task, {}) for task in tasks)
-    for task, result in zip(tasks, job.workers.map(convert.convert, arguments), strict=True):
-        yield task, _rescue(job, task, result) if isinstance(result, Fault) else result
+    arguments = (_arguments(task, inputs, settings, {}) for task in tasks)
+    for task, result in zip(tasks, workers.map(convert.convert, arguments), strict=True):
+        if isinstance(result, Fault):
+            result = _rescue(task, inputs, settings, result, workers)
+        yield task, result
 
 
 def _note_companions(job: Job) -> None:
@@ -205,25 +231,25 @@ def _series_reason(result: Converted) -> str:
     return "low_foreground" if "low_foreground" in reasons else "outside_slices"
 
 
-def _arguments(job: Job, task: Task, lost: dict[int, Fault]) -> tuple:
+def _arguments(task: Task, inputs: Inputs, settings: Settings, lost: dict[int, Fault]) -> tuple:
     indices = {frame.object_index for frame in task.series.volume.frames}
-    companions = {n for i in indices for n in job.objects[i].companions}
-    indices |= {n for n in companions if job.scanned[n].fault is None}
-    objects = {i: (job.objects[i], job.scanned[i].content_key) for i in indices}
-    return task, objects, job.key, job.settings, lost
+    indices |= {n for i in indices for n in inputs[i][0].companions if n in inputs}
+    return task, {i: inputs[i] for i in indices}, settings, lost
 
 
-def _rescue(job: Job, task: Task, fault: Fault) -> Converted:
+def _rescue(
+    task: Task, inputs: Inputs, settings: Settings, fault: Fault, workers: Workers
+) -> Converted:
     """Finds the objects that end their worker, and converts the volume without them."""
-    _, objects, *_ = _arguments(job, task, {})
     frames = collections.defaultdict(list)
     for frame in task.series.volume.frames:
         frames[frame.object_index].append(frame)
-    probes = [(*objects[i], job.key, members) for i, members in frames.items()]
-    with job.workers.one_more() as rescue:
+    probes = [(*inputs[i], members) for i, members in frames.items()]
+    with workers.one_more() as rescue:
         found = dict(zip(frames, rescue.map(convert.probe, probes), strict=True))
         lost = {i: result for i, result in found.items() if isinstance(result, Fault)}
-        again = list(rescue.map(convert.convert, [_arguments(job, task, lost)]))[0]
+        arguments = _arguments(task, inputs, settings, lost)
+        again = list(rescue.map(convert.convert, [arguments]))[0]
     if isinstance(again, Fault):
         refused = [(frame, again) for frame in task.series.volume.frames]
         return Converted([], [], refused, fault, collections.Counter())

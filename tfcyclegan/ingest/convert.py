@@ -15,7 +15,6 @@ from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
 from tfcyclegan.ingest.workers import begin_object
 from tfcyclegan.privacy import burned_in, hygiene
 from tfcyclegan.privacy.hygiene import Fault
-from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.privacy.reasons import Refusal
 
 
@@ -40,8 +39,7 @@ class Converted:
 
 def convert(
     task: Task,
-    objects: dict[int, tuple[InputObject, str]],
-    pseudonyms: Pseudonyms,
+    objects: dict[int, tuple[InputObject, bytes]],
     settings: Settings,
     lost: dict[int, Fault],
 ) -> Converted:
@@ -49,8 +47,7 @@ def convert(
 
     Args:
         task: The volume.
-        objects: Object index to (object, content key of the first pass), with companions.
-        pseudonyms: To see whether a file has changed since.
+        objects: Object index to (object, stamp of the first pass), with companions.
         settings: Window, which slices are kept, and whether drawn text is looked for.
         lost: Objects that must not be opened again, and why.
 
@@ -58,9 +55,9 @@ def convert(
         Records and refusals; together they name every frame of the volume.
     """
     with silence.silenced() as warnings:
-        slices, refused = _decode(task.series.volume.frames, objects, pseudonyms, lost)
+        slices, refused = _decode(task.series.volume.frames, objects, lost)
         slices = _without_rivals(slices, refused)
-        slices = formats.with_masks(slices, objects, pseudonyms)
+        slices = formats.with_masks(slices, objects)
         begin_object()
         result = hygiene.isolated(_records, task, slices, settings)
     if isinstance(result, Fault):
@@ -98,16 +95,15 @@ def _text_suspected(slices: list[Slice]) -> bool:
     return bool(rules)
 
 
-def probe(item: InputObject, content_key: str, pseudonyms: Pseudonyms, frames: list[Frame]) -> None:
+def probe(item: InputObject, stamp: bytes, frames: list[Frame]) -> None:
     """Decodes one object, to see whether it is the one that ends its worker."""
     with silence.silenced():
-        _decode_object(item, content_key, pseudonyms, frames)
+        _decode_object(item, stamp, frames)
 
 
 def _decode(
     frames: tuple[Frame, ...],
-    objects: dict[int, tuple[InputObject, str]],
-    pseudonyms: Pseudonyms,
+    objects: dict[int, tuple[InputObject, bytes]],
     lost: dict[int, Fault],
 ) -> tuple[list[Slice], list[tuple[Frame, Fault]]]:
     """Decodes all frames, object by object; what fails is refused, the rest goes on."""
@@ -119,7 +115,7 @@ def _decode(
     for index, members in sorted(wanted.items()):
         begin_object()
         found = lost.get(index) or hygiene.isolated(
-            _decode_object, *objects[index], pseudonyms, members, reason="decode_error"
+            _decode_object, *objects[index], members, reason="decode_error"
         )
         if isinstance(found, Fault):
             refused += [(frame, found) for frame in members]
@@ -128,20 +124,21 @@ def _decode(
     return [decoded[id(frame)] for frame in frames if id(frame) in decoded], refused
 
 
-def _decode_object(
-    item: InputObject, content_key: str, pseudonyms: Pseudonyms, frames: list[Frame]
-) -> list[Slice]:
+def _decode_object(item: InputObject, stamp: bytes, frames: list[Frame]) -> list[Slice]:
     """Returns canonical display in scanner units, slope and intercept applied slice by slice."""
     blob = item.read()
-    if pseudonyms.of_content(blob) != content_key:
+    # Whatever wrote to the file since it was checked, or while it was read, left its mark here.
+    if item.stamp() != stamp:
         raise Refusal("changed_during_read")
     arrays = formats.decode(item, blob, frames)
     slices = []
     for frame, (stored, padded) in zip(frames, arrays, strict=True):
         axes = placement_of(frame).axes
-        scanner = stored * np.float32(frame.slope) + np.float32(frame.intercept)
+        # In place: `decode` made the array for us, and a slice is a megabyte.
+        stored *= np.float32(frame.slope)
+        stored += np.float32(frame.intercept)
         mask = None if padded is None else axes.display(padded)
-        slices.append(Slice(frame, axes.display(scanner), mask))
+        slices.append(Slice(frame, axes.display(stored), mask))
     return slices
 
 

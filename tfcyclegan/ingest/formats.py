@@ -48,28 +48,25 @@ def decode(
     """
     if isinstance(item, VolumeFile):
         return slicing.decode(item, blob, wanted)
-    return pixels.decode(blob, [frame.frame_index for frame in wanted], wanted[0].layout)
+    indices = [frame.frame_index for frame in wanted]
+    return pixels.decode(blob, indices, wanted[0].layout, wanted[0].pixels_at)
 
 
-def with_masks(
-    slices: list[Slice], objects: dict[int, tuple[InputObject, str]], pseudonyms: Pseudonyms
-) -> list[Slice]:
+def with_masks(slices: list[Slice], objects: dict[int, tuple[InputObject, bytes]]) -> list[Slice]:
     """Adds to the slices of a volume the masks among its objects.
 
     Raises:
         Refusal: changed_during_read.
     """
-    for item, content_key in objects.values():
+    for item, stamp in objects.values():
         if isinstance(item, MaskFile):
-            slices = _with_mask(slices, item, content_key, pseudonyms)
+            slices = _with_mask(slices, item, stamp)
     return slices
 
 
-def _with_mask(
-    slices: list[Slice], item: MaskFile, content_key: str, pseudonyms: Pseudonyms
-) -> list[Slice]:
+def _with_mask(slices: list[Slice], item: MaskFile, stamp: bytes) -> list[Slice]:
     blob = item.read()
-    if pseudonyms.of_content(blob) != content_key:
+    if item.stamp() != stamp:
         raise Refusal("changed_during_read")
     mask = masks.read(item, blob)
     found = []

@@ -52,7 +52,10 @@ def decision_of(reason: str) -> str:
 _RANK = {CONVERTED: 0, QUARANTINED: 1, SKIPPED: 2}
 
 
-@dataclasses.dataclass(frozen=True)
+_NONE = Fault("")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
     """What one station said about one object."""
 
@@ -80,7 +83,7 @@ class Ledger:
 
     def note(self, object_index: int, stage: str, fault: Fault | None, series: str = "") -> None:
         """Records what a station made of a frame of an object; None means converted."""
-        fault = fault or Fault("")
+        fault = fault or _NONE
         self._entries[object_index].append(Entry(stage, fault, series or fault.series))
 
     def note_series(self, series: Series, reason: str) -> None:

@@ -18,6 +18,7 @@ from tfcyclegan.errors import UserError
 from tfcyclegan.ingest import (
     card,
     conversion,
+    copies,
     mapping,
     output,
     plan,
@@ -40,7 +41,11 @@ DONE, INTERNAL, USAGE, NOTHING, WITH_QUARANTINE, MISSING, INTERRUPTED = 0, 1, 2,
 """Exit codes; 6 to 9 stand with what raises them: output.py, privacy/guard.py, conversion.py."""
 
 
-_WORKER_MODULES = ("tfcyclegan.ingest.scan", "tfcyclegan.ingest.convert")
+_WORKER_MODULES = (
+    "tfcyclegan.ingest.scan",
+    "tfcyclegan.ingest.convert",
+    "tfcyclegan.ingest.copies",
+)
 
 
 Find = Callable[[IngestConfig], list[InputObject]]
@@ -116,8 +121,10 @@ def _run(config: IngestConfig, find: Find) -> int:
     if config.for_release:
         print(f"warning: {card.FACE_RISK}", file=sys.stderr)
     limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
+    write = _write(config, limits)
     with Workers(config.workers, preload=_WORKER_MODULES, **limits) as workers:
         scanned = _scan(objects, key, workers, settings)
+        copies.tell_apart(scanned, objects, key, workers)
         planned = plan.make((f for item in scanned for f in item.frames), key, settings)
         ledger = Ledger(scanned)
         _note_plan(ledger, scanned, planned)
@@ -134,12 +141,21 @@ def _run(config: IngestConfig, find: Find) -> int:
                 private_report.write(pathlib.Path(config.private_report), objects, scanned, workers)
             done = conversion.carry_out(
                 job,
+                write,
                 sheets=config.qa_sheet,
                 strict=config.strict,
                 max_bad=config.max_bad,
                 for_release=config.for_release,
             )
             return DONE if done else WITH_QUARANTINE
+
+
+def _write(config: IngestConfig, limits: dict) -> conversion.Write:
+    if not config.runner:
+        return conversion.write_shards
+    from tfcyclegan.ingest import beam  # an optional dependency that takes a second to import
+
+    return beam.writer(config.runner, config.runner_options, limits)
 
 
 def settings_of(config: IngestConfig, classes: mapping.Classes) -> Settings:

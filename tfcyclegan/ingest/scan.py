@@ -17,7 +17,7 @@ CHUNK = 32
 """Objects per task: large enough to hide the pipe, small enough to spread over workers."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Scanned:
     """What the first pass knows of one object.
 
@@ -28,6 +28,7 @@ class Scanned:
         frames: Its frames; empty if it is refused.
         fault: Why it is refused, or None.
         warnings: Count of the parser's warnings by category.
+        stamp: Changes when the file does.
     """
 
     file_key: str
@@ -36,6 +37,7 @@ class Scanned:
     frames: tuple[Frame, ...] = ()
     fault: Fault | None = None
     warnings: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    stamp: bytes = b""
 
 
 def scan(
@@ -76,13 +78,16 @@ class _Sharing:
     """
 
     FIELDS = ("patient", "study", "series", "frame_of_ref", "orientation", "spacing")
-    FIELDS += ("physics", "layout")
+    FIELDS += ("thickness", "slope", "intercept", "physics", "layout")
 
     def __init__(self):
         self._seen: dict[str, object] = {}
+        self._no_warnings: collections.Counter = collections.Counter()
 
     def apply(self, scanned: Scanned) -> Scanned:
-        return dataclasses.replace(scanned, frames=tuple(map(self._frame, scanned.frames)))
+        frames = tuple(map(self._frame, scanned.frames))
+        warnings = scanned.warnings or self._no_warnings
+        return dataclasses.replace(scanned, frames=frames, warnings=warnings)
 
     def _frame(self, frame: Frame) -> Frame:
         # By text, since a NaN does not equal another.
@@ -104,7 +109,7 @@ def _scan_one(
     index: int, item: InputObject, pseudonyms: Pseudonyms, reading: dict[str, bool]
 ) -> Scanned:
     begin_object()
-    file_key, size = _file_key(item, pseudonyms), item.size()
+    file_key, size, stamp = _file_key(item, pseudonyms), item.size(), item.stamp()
     blob = hygiene.isolated(item.read, reason="io_error")
     if isinstance(blob, Fault):
         return Scanned(file_key, "", size, fault=blob)
@@ -115,7 +120,7 @@ def _scan_one(
         )
     if isinstance(frames, Fault):
         return Scanned(file_key, content_key, size, fault=frames, warnings=warnings)
-    return Scanned(file_key, content_key, size, tuple(frames), warnings=warnings)
+    return Scanned(file_key, content_key, size, tuple(frames), None, warnings, stamp)
 
 
 def _file_key(item: InputObject, pseudonyms: Pseudonyms) -> str:

@@ -13,6 +13,9 @@ from tfcyclegan.ingest import output
 from tfcyclegan.manifest import Shard
 from tfcyclegan.privacy import guard, hygiene
 
+READ_AT_ONCE = 32
+"""Records that are read back together, 4 MB."""
+
 
 def write(
     directory: pathlib.Path,
@@ -65,9 +68,10 @@ def _read_back(path: pathlib.Path, expected: int) -> None:
     tf = _tensorflow()
     found = 0
     try:
-        for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            guard.check_example(tf.train.Example.FromString(serialized), records.FIELDS)
-            found += 1
+        for batch in tf.data.TFRecordDataset(str(path)).batch(READ_AT_ONCE).as_numpy_iterator():
+            for serialized in batch:
+                guard.check_example(tf.train.Example.FromString(serialized), records.FIELDS)
+            found += len(batch)
     except tf.errors.OpError as error:
         raise OSError("TensorFlow could not read the shard back.") from error
     if found != expected:

@@ -19,7 +19,7 @@ from tfcyclegan.privacy.reasons import Refusal
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
     """What is told of a failure.
 
