@@ -76,6 +76,13 @@ def test_a_missing_inversion_time_is_made_up_for_by_the_name_with_less_confidenc
     assert decision.confidence < classify(made(110, 9000, 2500, SE_IR)).confidence
 
 
+@pytest.mark.parametrize(("name", "physics", "expected"), REAL + CONFUSED)
+def test_confidence_has_two_decimals_with_or_without_a_name(name, physics, expected):
+    for text in ("", "T2 FLAIR", "T1", "PD", "STIR"):
+        confidence = classify(dataclasses.replace(physics, hints=hints(text))).confidence
+        assert len(str(confidence)) <= len("0.95"), name
+
+
 @pytest.mark.parametrize(("name", "physics", "expected"), REAL)
 def test_t2_in_the_name_of_a_flair_is_no_contradiction(name, physics, expected):
     renamed = dataclasses.replace(physics, hints=hints("AX T2"))

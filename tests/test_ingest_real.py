@@ -20,8 +20,8 @@ from scipy import ndimage
 
 from tfcyclegan.dicom import headers, pixels, silence, source
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import pipeline
-from tfcyclegan.privacy import hygiene
+from tfcyclegan.ingest import pipeline, verify
+from tfcyclegan.privacy import hygiene, search
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.records import SEQUENCES
 
@@ -202,6 +202,12 @@ def write_sagittal(source: pathlib.Path, target: pathlib.Path, *, step_mm: float
         dataset.SeriesInstanceUID += ".9"
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
         dataset.save_as(target / f"{number:03d}")
+
+
+@needs_mri
+def test_the_output_verifies(converted):
+    result, _ = converted
+    assert list(verify.check(result.directory, search.Needles([]))) == []
 
 
 @needs_mri

@@ -110,7 +110,8 @@ def classify(physics: Physics) -> Decision:
     if physics.hints & _CONTRADICTED.get(decision.sequence, set()):
         return Decision(decision.sequence, 0.4, "unsure")
     if decision.sequence in physics.hints:
-        return dataclasses.replace(decision, confidence=min(1.0, decision.confidence + 0.05))
+        confidence = min(1.0, round(decision.confidence + 0.05, 2))
+        return dataclasses.replace(decision, confidence=confidence)
     return decision
 
 
