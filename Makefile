@@ -40,8 +40,9 @@ demo: $(INSTALLED)
 	@echo "  $(DEMO)/export/1          SavedModel for a model server"
 	@echo "  $(BIN)/tensorboard --logdir $(DEMO)/run/tensorboard"
 
+# A file's tests stay in one process, because they share its traced models.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # Apache Beam needs an older protobuf than TensorFlow alone, hence an environment of its own.
 test-beam: $(BEAM)/.installed

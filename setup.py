@@ -40,6 +40,6 @@ setup(
     extras_require={
         "beam": ["apache-beam>=2.70"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
-        "dev": ["hypothesis", "pre-commit", "pytest", "ruff", "scikit-image"],
+        "dev": ["hypothesis", "pre-commit", "pytest", "pytest-xdist", "ruff", "scikit-image"],
     },
 )

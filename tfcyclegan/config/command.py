@@ -6,6 +6,7 @@ this file only; `run` parses the command line and hands the dataclass to the com
 
 import dataclasses
 import functools
+import re
 import sys
 from collections.abc import Callable
 from typing import ClassVar
@@ -46,7 +47,12 @@ class Command:
         for field in dataclasses.fields(cls):
             _define(field, values)
             if field.metadata["required"]:
-                flags.mark_flag_as_required(field.name, flag_values=values)
+                flags.register_validator(
+                    field.name,
+                    lambda value: value is not None,
+                    f"--{field.name} must be given",
+                    flag_values=values,
+                )
         for names, predicate, message in cls.RULES:
             flags.register_multi_flags_validator(names, predicate, message, flag_values=values)
 
@@ -126,6 +132,11 @@ def run(main: Callable, command: type[Command]) -> None:
     )
 
 
+def _sentence(error: Exception) -> str:
+    """Returns what absl says, without the "flag --name=None" of a flag that is not there."""
+    return re.sub(r"^flag --\w+=None: ", "", str(error)).rstrip(".")
+
+
 def _parse_or_exit(argv: list[str]) -> list[str]:
     try:
         rest = (
@@ -134,7 +145,7 @@ def _parse_or_exit(argv: list[str]) -> list[str]:
             else flags.FLAGS(argv)
         )
     except (flags.Error, OSError) as error:
-        _fail(UserError(f"{error}. See --help.", USAGE))
+        _fail(UserError(f"{_sentence(error)}. See --help.", USAGE))
     if rest[1:]:
         _fail(UserError(f"Flags start with --. Received: {' '.join(rest[1:])}. See --help.", USAGE))
     return rest
