@@ -1,22 +1,74 @@
-"""The benchmark of ingestion converts what it made, and its last line is one JSON object."""
+"""Benchmarks measure what they say, and their last line is one JSON object."""
 
+import importlib
 import json
 import pathlib
 import subprocess
 import sys
 
+import tensorflow as tf
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def test_ingest_reports_rates_ratio_speed_up_and_memory():
-    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--what=ingest", "--json"]
-    command += ["--files=50", "--matrix=64"]
+def measured(what: str, *flags: str) -> dict:
+    command = [sys.executable, ROOT / "tools" / "benchmark.py", f"--what={what}", "--json", *flags]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout.splitlines()[-1])
-    assert (found["what"], found["files"], found["matrix"]) == ("ingest", 50, 64)
+    assert found["what"] == what
+    return found
+
+
+def test_ingest_reports_rates_ratio_speed_up_and_memory():
+    found = measured("ingest", "--files=50", "--matrix=64")
+    assert (found["files"], found["matrix"]) == (50, 64)
     share = found["slices_per_s"] / found["reference_files_per_s"]
     assert abs(found["share_of_reference"] - share) < 0.01
     faster = found["slices_per_s_two_workers"] / found["slices_per_s"]
     assert abs(found["speed_up_two_workers"] - faster) < 0.02
     # An interpreter with NumPy takes tens of MiB, TensorFlow some hundreds, and a GiB is a leak.
     assert 20 < found["peak_rss_mb_worker"] < found["peak_rss_mb_parent"] < 1024
+
+
+def test_the_operations_of_a_convolution_and_its_gradients_are_counted(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    benchmark_step = importlib.import_module("benchmark_step")
+    image, kernel = tf.ones((2, 9, 7, 3)), tf.ones((4, 4, 3, 5))
+
+    @tf.function
+    def run(image, kernel):
+        with tf.GradientTape() as tape:
+            tape.watch([image, kernel])
+            output = tf.nn.conv2d(image, kernel, 2, "SAME")
+        return tape.gradient(output, [image, kernel])
+
+    # 5 x 4 output pixels of 2 images, 5 channels each from 4 x 4 x 3 products and sums; 3 times.
+    expected = 3 * 2 * (2 * 5 * 4 * 5) * (4 * 4 * 3)
+    graph = run.get_concrete_function(image, kernel).graph
+    assert benchmark_step.convolution_flop(graph) == expected
+
+
+def test_step_reports_its_share_of_a_reference_and_of_the_arithmetic(tmp_path):
+    reference = tmp_path / "reference.py"
+    reference.write_text(
+        "import sys; assert '--identity=0.5' in sys.argv and '--precision=float32' in sys.argv\n"
+        'print("noise"); print(\'{"seconds_min": 2.0, "peak_rss_mb": 1000}\')\n'
+    )
+    flags = ("--size=32", "--filters=4", "--blocks=1", "--steps=2")
+    found = measured("step", *flags, f"--reference={sys.executable} {reference}")
+    assert found["seconds_min"] <= found["seconds_median"] < found["first_step_seconds"]
+    assert abs(found["share_of_reference"] - found["seconds_min"] / 2.0) < 1e-3
+    assert abs(found["share_of_reference_memory"] - found["peak_rss_mb"] / 1000) < 1e-3
+    arithmetic = found["flop_per_step"] / found["flop_per_s"]
+    assert abs(found["share_of_convolution_rate"] - arithmetic / found["seconds_min"]) < 1e-2
+
+
+def test_a_reference_that_prints_no_figures_is_an_error():
+    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--what=step", "--reference=true"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode and "error: --reference must be a command" in run.stderr
+
+
+def test_pipeline_reports_two_images_per_example():
+    found = measured("pipeline", "--size=32", "--batch_size=4")
+    assert abs(found["images_per_s"] - 8 * found["batches_per_s"]) < 1.0

@@ -1,15 +1,22 @@
 """Measures one part of the system on this machine; with --json the last line is a JSON object.
 
 python tools/benchmark.py --what=ingest --json
+python tools/benchmark.py --what=step --precision=float32 --json
 """
 
 import json
 
 import benchmark_ingest
+import benchmark_pipeline
+import benchmark_step
 
 from tfcyclegan import config
 
-PARTS = {"ingest": benchmark_ingest.measure}
+PARTS = {
+    "ingest": benchmark_ingest.measure,
+    "pipeline": benchmark_pipeline.measure,
+    "step": benchmark_step.measure,
+}
 """Values of --what to functions from the flags to the figures, a dictionary of names to numbers."""
 
 
