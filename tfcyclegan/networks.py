@@ -9,7 +9,7 @@ import itertools
 
 import keras
 
-from tfcyclegan.layers import InstanceNormalization, ReflectionPadding
+from tfcyclegan.layers import InstanceNormalization, PaddedConv2D, ReflectionPadding
 
 LEAK = 0.2
 
@@ -119,7 +119,7 @@ def _residual(x, filters: int, weights: _Weights):
     y = x
     for last in (False, True):
         y = ReflectionPadding(1)(y)
-        y = keras.layers.Conv2D(filters, 3, use_bias=False, kernel_initializer=weights())(y)
+        y = PaddedConv2D(filters, 3, kernel_initializer=weights())(y)
         y = InstanceNormalization()(y) if last else _normalized(y)
     return keras.layers.Add()([x, y])
 
@@ -132,5 +132,5 @@ def _upsampled(x, filters: int, upsampling: str, weights: _Weights):
     if upsampling == "resize_conv":
         x = keras.layers.UpSampling2D(2, interpolation="bilinear")(x)
         x = ReflectionPadding(1)(x)
-        return keras.layers.Conv2D(filters, 3, use_bias=False, kernel_initializer=weights())(x)
+        return PaddedConv2D(filters, 3, kernel_initializer=weights())(x)
     raise ValueError(f"upsampling: expected transpose or resize_conv. Received: {upsampling!r}.")
