@@ -1,11 +1,13 @@
 """The train step: who gets which gradient, what is updated, and that the logs are true."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcyclegan import losses
+from tfcyclegan import losses, structure
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.models import build_model
 from tfcyclegan.models.cyclegan import TRACKED
@@ -82,6 +84,24 @@ def test_the_total_is_equation_9_term_by_term(model):
     )
     values = model.generator_losses(real_a, real_b, made)
     np.testing.assert_allclose(values["loss"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", structure.STRUCTURE)
+def test_the_structure_loss_holds_each_translation_to_its_source(kind):
+    model, (real_a, real_b) = tiny_model(f"--structure_loss={kind}"), batch()
+    made = model.translate(real_a, real_b)
+    values = model.generator_losses(real_a, real_b, made)
+    expected = {
+        "structure_ab_loss": structure.structure_loss(real_a, made["fake_b"], kind=kind),
+        "structure_ba_loss": structure.structure_loss(real_b, made["fake_a"], kind=kind),
+    }
+    model.objective = dataclasses.replace(model.objective, structure_weight=3.0)
+    heavier = model.generator_losses(real_a, real_b, made)
+    for name, value in expected.items():
+        np.testing.assert_allclose(values[name], value, rtol=1e-5)
+    np.testing.assert_allclose(
+        heavier["loss"] - values["loss"], 2.0 * sum(expected.values()), rtol=1e-3
+    )
 
 
 def test_adversarial_terms_reach_their_own_generator_only(model):

@@ -74,6 +74,12 @@ class TrainConfig(Command):
     identity_weight: float = flag(
         0.0, "Weight of the identity loss as a multiple of --cycle_weight.", lower=0.0
     )
+    structure_loss: str = flag(
+        "none",
+        "Loss of a translation that moves anatomy: normalised gradient fields (ngf) or MIND.",
+        choices=["none", "ngf", "mind"],
+    )
+    structure_weight: float = flag(1.0, "Weight of the structure loss.", lower=0.0)
     pool_size: int = flag(50, "Translated images each discriminator remembers; 0 is off.", lower=0)
     ema_decay: float = flag(
         0.0,

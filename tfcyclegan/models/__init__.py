@@ -50,7 +50,13 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
     model.compile(
         generator_optimizer=_optimizer(config, steps_per_epoch),
         discriminator_optimizer=_optimizer(config, steps_per_epoch),
-        objective=Objective(config.adversarial_loss, config.cycle_weight, config.identity_weight),
+        objective=Objective(
+            config.adversarial_loss,
+            config.cycle_weight,
+            config.identity_weight,
+            config.structure_loss,
+            config.structure_weight,
+        ),
     )
     return model
 

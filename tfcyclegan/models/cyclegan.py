@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfcyclegan import losses
 from tfcyclegan.image_pool import ImagePool
+from tfcyclegan.structure import structure_loss
 
 TRACKED = (
     "loss",
@@ -16,6 +17,8 @@ TRACKED = (
     "cycle_b_loss",
     "identity_a_loss",
     "identity_b_loss",
+    "structure_ab_loss",
+    "structure_ba_loss",
     "discriminator_a_loss",
     "discriminator_b_loss",
 )
@@ -30,11 +33,15 @@ class Objective:
         adversarial: "vanilla" or "lsgan".
         cycle_weight: lambda, 10 in the papers.
         identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
+        structure: "none", or the structure loss between an image and its translation.
+        structure_weight: Its weight.
     """
 
     adversarial: str = "vanilla"
     cycle_weight: float = 10.0
     identity_weight: float = 0.0
+    structure: str = "none"
+    structure_weight: float = 0.0
 
 
 class CycleGAN(keras.Model):
@@ -182,7 +189,19 @@ class CycleGAN(keras.Model):
             total += weight * self.objective.identity_weight * identity
         else:
             values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
-        return {**values, "loss": total}
+        structure = self._structure_losses(real_a, real_b, translated)
+        total += self.objective.structure_weight * tf.add_n(list(structure.values()))
+        return {**values, **structure, "loss": total}
+
+    def _structure_losses(self, real_a: tf.Tensor, real_b: tf.Tensor, translated: dict) -> dict:
+        pairs = {
+            "structure_ab_loss": (real_a, translated["fake_b"]),
+            "structure_ba_loss": (real_b, translated["fake_a"]),
+        }
+        kind = self.objective.structure
+        if kind == "none":
+            return {name: tf.zeros_like(real[:, 0, 0, 0]) for name, (real, _) in pairs.items()}
+        return {name: structure_loss(*pair, kind=kind) for name, pair in pairs.items()}
 
     def _discriminator_loss(self, discriminator, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         scores = discriminator(tf.concat([real, tf.stop_gradient(fake)], 0), training=True)
