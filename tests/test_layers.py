@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcyclegan.layers import FUSED_BATCH_LIMIT, InstanceNormalization, ReflectionPadding
+from tfcyclegan.layers import (
+    FUSED_BATCH_LIMIT,
+    BilinearDoubling,
+    CropLike,
+    InstanceNormalization,
+    PadToMultiple,
+    ReflectionPadding,
+)
 
 GOLDEN = np.load(pathlib.Path(__file__).parent / "golden" / "tfa_reference.npz")
 """Made by golden/gen_tfa_reference.py under tensorflow-addons 0.23.0."""
@@ -65,8 +72,46 @@ def test_a_blank_slice_becomes_zero_and_not_nan(policy):
     np.testing.assert_array_equal(tf.cast(made, tf.float32), np.zeros((1, 16, 16, 4)))
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("copies", [1, FUSED_BATCH_LIMIT + 1], ids=["fused", "moments"])
+def test_statistics_are_of_float32_whatever_the_precision(dtype, copies):
+    """In float16 the squares of 300 are infinite; in bfloat16 a sum of 256 is full at 2^8."""
+    values = 300.0 + 20.0 * np.random.default_rng(0).normal(size=(copies, 32, 32, 2))
+    rounded = tf.cast(values, dtype)
+    made = InstanceNormalization(dtype=f"mixed_{dtype}")(rounded)
+    assert made.dtype == dtype
+    exact = np.asarray(tf.cast(rounded, tf.float64))
+    exact = (exact - exact.mean((1, 2), keepdims=True)) / exact.std((1, 2), keepdims=True)
+    # Only the rounding of the result is left: half a unit in the last place of up to 4.
+    atol = 4 * {"bfloat16": 2.0**-8, "float16": 2.0**-11}[dtype]
+    np.testing.assert_allclose(tf.cast(made, tf.float64), exact, atol=atol)
+
+
 def test_reflection_padding_mirrors_without_repeating_the_border():
     image = tf.reshape(tf.range(9.0), [1, 3, 3, 1])
     padded = ReflectionPadding(2)(image)[0, :, :, 0]
     expected = np.pad(np.arange(9.0).reshape(3, 3), 2, mode="reflect")
     np.testing.assert_array_equal(padded, expected)
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (5, 7), (8, 7)])
+def test_padding_to_a_multiple_mirrors_below_and_right_and_is_cropped_back(shape):
+    image = np.random.default_rng(0).uniform(size=(2, *shape, 3)).astype("float32")
+    below, right = -shape[0] % 4, -shape[1] % 4
+    expected = np.pad(image, [(0, 0), (0, below), (0, right), (0, 0)], mode="reflect")
+    layer = PadToMultiple(4)
+    unknown = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    for padded in (layer(image), unknown(image)):
+        np.testing.assert_array_equal(padded, expected)
+    assert layer.compute_output_shape((2, *shape, 3)) == expected.shape
+    np.testing.assert_array_equal(CropLike()([layer(image), image[..., :1]]), image)
+
+
+def test_doubling_equals_keras_bilinear_upsampling_and_knows_no_size_in_a_graph():
+    image = np.random.default_rng(0).uniform(size=(2, 5, 3, 4)).astype("float32")
+    expected = keras.layers.UpSampling2D(2, interpolation="bilinear")(image)
+    layer = BilinearDoubling()
+    unknown = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, 4])])
+    for made in (layer(image), unknown(image)):
+        np.testing.assert_array_equal(made, expected)
+    assert layer.compute_output_shape((2, 5, None, 4)) == (2, 10, None, 4)

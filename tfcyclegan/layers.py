@@ -93,3 +93,79 @@ class ReflectionPadding(keras.layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "padding": self.padding}
+
+
+@keras.saving.register_keras_serializable("tfcyclegan")
+class PadToMultiple(keras.layers.Layer):
+    """Pads height and width by reflection, below and right, to a multiple, [N, H, W, C].
+
+    `CropLike` undoes it. Sizes that are multiples already go through unchanged.
+
+    Args:
+        multiple: Of what H and W become multiples; both must exceed half of it.
+    """
+
+    def __init__(self, multiple: int, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, inputs):
+        height, width = _height_and_width(inputs)
+        below, right = -height % self.multiple, -width % self.multiple
+        if isinstance(below, int) and isinstance(right, int) and below == right == 0:
+            return inputs
+        return tf.pad(inputs, [[0, 0], [0, below], [0, right], [0, 0]], mode="REFLECT")
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (
+            batch,
+            None if height is None else height + -height % self.multiple,
+            None if width is None else width + -width % self.multiple,
+            channels,
+        )
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable("tfcyclegan")
+class CropLike(keras.layers.Layer):
+    """Cuts images [N, h, w, C] to height and width of others [N, H, W, c], from the top left."""
+
+    def call(self, inputs):
+        images, like = inputs
+        height, width = _height_and_width(like)
+        return images[:, :height, :width]
+
+    def compute_output_shape(self, input_shapes):
+        images, like = input_shapes
+        return (images[0], *like[1:3], images[3])
+
+
+@keras.saving.register_keras_serializable("tfcyclegan")
+class BilinearDoubling(keras.layers.Layer):
+    """Doubles height and width, [N, H, W, C], bilinear with half-pixel centres.
+
+    Equal to `keras.layers.UpSampling2D(2, interpolation="bilinear")`, which fails in a graph where
+    H and W are not known, as in an exported model, because it checks its size (Keras 3.15).
+    """
+
+    def call(self, inputs):
+        height, width = _height_and_width(inputs)
+        return tf.cast(tf.image.resize(inputs, (2 * height, 2 * width)), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (
+            batch,
+            None if height is None else 2 * height,
+            None if width is None else 2 * width,
+            channels,
+        )
+
+
+def _height_and_width(images: tf.Tensor) -> tuple:
+    """Numbers where they are known while the graph is built, else scalar tensors."""
+    shape = tf.shape(images)
+    return tuple(images.shape[i] if images.shape[i] is not None else shape[i] for i in (1, 2))

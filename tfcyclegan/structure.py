@@ -1,6 +1,6 @@
 """Losses of a translation that moves anatomy, blind to what translation may change: contrast.
 
-Every function takes two batches float32 [N, H, W, 1] of any unit and returns float32 [N], 0 or more,
+Every loss takes two batches float32 [N, H, W, 1] of any unit and returns float32 [N], 0 or more,
 smaller where the structures of the images lie upon each other. Both are symmetric.
 
 References:

@@ -1,47 +1,13 @@
 """CycleGAN as a Keras model with its own train step (Zhu et al. 2017, arXiv:1703.10593)."""
 
-import dataclasses
-
 import keras
 import tensorflow as tf
 
 from tfcyclegan import losses
+from tfcyclegan.gradients import clip_by_global_norm, mean_over_parts
 from tfcyclegan.image_pool import ImagePool
+from tfcyclegan.models.objective import TRACKED, Objective
 from tfcyclegan.structure import structure_loss
-
-TRACKED = (
-    "loss",
-    "generator_ab_loss",
-    "generator_ba_loss",
-    "cycle_a_loss",
-    "cycle_b_loss",
-    "identity_a_loss",
-    "identity_b_loss",
-    "structure_ab_loss",
-    "structure_ba_loss",
-    "discriminator_a_loss",
-    "discriminator_b_loss",
-)
-"""Names in the logs; "loss" is the generators' total, which TerminateOnNaN looks at."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Objective:
-    """Equation 9 with its weights.
-
-    Args:
-        adversarial: "vanilla" or "lsgan".
-        cycle_weight: lambda, 10 in the papers.
-        identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
-        structure: "none", or the structure loss between an image and its translation.
-        structure_weight: Its weight.
-    """
-
-    adversarial: str = "vanilla"
-    cycle_weight: float = 10.0
-    identity_weight: float = 0.0
-    structure: str = "none"
-    structure_weight: float = 0.0
 
 
 class CycleGAN(keras.Model):
@@ -83,10 +49,27 @@ class CycleGAN(keras.Model):
         self.built = True
 
     def compile(
-        self, *, generator_optimizer, discriminator_optimizer, objective: Objective, **kwargs
+        self,
+        *,
+        generator_optimizer,
+        discriminator_optimizer,
+        objective: Objective,
+        accumulate_steps: int = 1,
+        clip_gradient_norm: float = 0.0,
+        **kwargs,
     ):
-        """Sets the optimizers, one for both generators and one for both discriminators."""
+        """Sets the optimizers, one for both generators and one for both discriminators.
+
+        Args:
+            generator_optimizer: Updates both generators.
+            discriminator_optimizer: Updates both discriminators.
+            objective: The losses' kinds and weights.
+            accumulate_steps: Parts that a batch goes through the networks in, before one update.
+            clip_gradient_norm: Largest norm of the gradient of each optimizer; 0 clips nothing.
+            **kwargs: For keras.Model.compile.
+        """
         super().compile(optimizer=generator_optimizer, **kwargs)
+        self.accumulate_steps, self.clip_gradient_norm = accumulate_steps, clip_gradient_norm
         self.discriminator_optimizer = discriminator_optimizer
         self.objective = objective
         generator_optimizer.build(self.generator_variables)
@@ -126,12 +109,31 @@ class CycleGAN(keras.Model):
         Returns:
             Means of the tracked losses since the start of the epoch.
         """
-        real_a, real_b = data
+        part = data[0].shape[0] // self.accumulate_steps
+        values, generators, discriminators = mean_over_parts(
+            self._values_and_gradients,
+            data,
+            self.accumulate_steps,
+            like=(
+                {name: tf.zeros([part], data[0].dtype) for name in TRACKED},
+                [tf.zeros_like(variable) for variable in self.generator_variables],
+                [tf.zeros_like(variable) for variable in self.discriminator_variables],
+            ),
+        )
+        self._descend(generators, self.generator_variables, self.optimizer)
+        self._descend(discriminators, self.discriminator_variables, self.discriminator_optimizer)
+        self._update_averages()
+        for name, tracker in self.trackers.items():
+            tracker.update_state(values[name])
+        return self.get_metrics_result()
+
+    def _values_and_gradients(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple:
+        """Returns the tracked losses [N], and the gradients of generators and discriminators."""
         with tf.GradientTape() as tape:
             translated = self.translate(real_a, real_b)
             values = self.generator_losses(real_a, real_b, translated)
             total = self._replica_loss(values["loss"], self.optimizer)
-        self._descend(tape, total, self.generator_variables, self.optimizer)
+        generators = tape.gradient(total, self.generator_variables)
 
         # Outside both tapes: no gradient of the discriminators reaches a generator.
         fake_a, fake_b = self.pool_a(translated["fake_a"]), self.pool_b(translated["fake_b"])
@@ -139,13 +141,9 @@ class CycleGAN(keras.Model):
             loss_a = self._discriminator_loss(self.discriminator_a, real_a, fake_a)
             loss_b = self._discriminator_loss(self.discriminator_b, real_b, fake_b)
             total = self._replica_loss(loss_a + loss_b, self.discriminator_optimizer)
-        self._descend(tape, total, self.discriminator_variables, self.discriminator_optimizer)
-
-        self._update_averages()
+        discriminators = tape.gradient(total, self.discriminator_variables)
         values |= {"discriminator_a_loss": loss_a, "discriminator_b_loss": loss_b}
-        for name, tracker in self.trackers.items():
-            tracker.update_state(values[name])
-        return self.get_metrics_result()
+        return values, generators, discriminators
 
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict:
         """Returns fake, cycled and identity images of a batch, float32 [N, H, W, 1], model range.
@@ -215,9 +213,11 @@ class CycleGAN(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return optimizer.scale_loss(tf.reduce_mean(values) / replicas)
 
-    @staticmethod
-    def _descend(tape: tf.GradientTape, loss: tf.Tensor, variables: list, optimizer) -> None:
-        gradients = tape.gradient(loss, variables)
+    def _descend(self, gradients: list, variables: list, optimizer) -> None:
+        if self.clip_gradient_norm:
+            # Under loss scaling the gradients are scaled, and so is their limit.
+            limit = optimizer.scale_loss(self.clip_gradient_norm)
+            gradients = clip_by_global_norm(gradients, limit)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def _update_averages(self) -> None:
