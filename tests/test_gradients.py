@@ -8,25 +8,33 @@ from test_cyclegan import TINY
 from test_distribution import float64  # noqa: F401, a fixture
 
 from tfcyclegan.config import TrainConfig
-from tfcyclegan.gradients import clip_by_global_norm, mean_over_parts
+from tfcyclegan.gradients import clip_by_global_norm, over_parts
 from tfcyclegan.models import build_model
 from tfcyclegan.strategies import make_strategy
 
 TOLERANCE = 1e-6
 
 
-def test_the_mean_over_parts_is_that_of_the_batch_in_order():
-    seen = tf.Variable(0.0)
+def test_parts_are_put_together_to_the_values_and_the_gradient_of_the_batch():
+    weight = tf.Variable([2.0, -1.0])
 
-    def compute(x):
-        seen.assign(10.0 * seen + x[0])
-        return {"mean": tf.reduce_mean(x), "square": [tf.reduce_mean(x**2)]}
+    def compute(x, y):
+        with tf.GradientTape() as tape:
+            error = tf.square(tf.linalg.matvec(x, weight) - y)
+            total = tf.reduce_mean(error)
+        return {"error": error, "y": y}, [tape.gradient(total, weight)]
 
-    like = {"mean": tf.zeros([]), "square": [tf.zeros([])]}
-    made = tf.function(lambda x: mean_over_parts(compute, (x,), 3, like))(tf.range(1.0, 7.0))
-    assert float(made["mean"]) == pytest.approx(3.5)
-    assert float(made["square"][0]) == pytest.approx((1 + 4 + 9 + 16 + 25 + 36) / 6)
-    assert float(seen) == 135.0, "parts start at 1, 3 and 5"
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 2)).astype("float32"), rng.normal(size=6).astype("float32")
+    residual = x @ [2.0, -1.0] - y
+    for parts in (1, 3, 6):
+        settings = {"parts": parts, "variables": [weight], "names": ("error", "y")}
+        run = tf.function(lambda *batch, s=settings: over_parts(compute, batch, **s))
+        for step in (run, lambda *batch, s=settings: over_parts(compute, batch, **s)):
+            values, (gradient,) = step(tf.constant(x), tf.constant(y))
+            np.testing.assert_allclose(values["error"], residual**2, rtol=1e-5)
+            np.testing.assert_array_equal(values["y"], y)
+            np.testing.assert_allclose(gradient, 2 * residual @ x / 6, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(1.0, 0.2), (5.0, 1.0), (100.0, 1.0)])
@@ -67,7 +75,7 @@ def test_keras_still_clips_each_replica_before_the_sum():
 
 
 def test_keras_still_cannot_accumulate_on_several_replicas():
-    """When this fails, see whether its schedules count updates before `mean_over_parts` goes."""
+    """When this fails, see whether its schedules count updates before `over_parts` goes."""
     with pytest.raises(RuntimeError, match="merge_call"):
         on_two_replicas(lambda: keras.optimizers.SGD(1.0, gradient_accumulation_steps=2))
 

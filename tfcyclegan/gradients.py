@@ -11,30 +11,42 @@ from collections.abc import Callable
 import tensorflow as tf
 
 
-def mean_over_parts(compute: Callable, batch: tuple, parts: int, like) -> tuple:
-    """Returns the mean of `compute` over equal parts of a batch, one after the other.
+def over_parts(
+    compute: Callable, batch: tuple, *, parts: int, variables: list, names: tuple[str, ...]
+) -> tuple[dict, list]:
+    """Computes values and gradients over equal parts of a batch, one part after the other.
 
     Memory is that of one part. Because losses are means over examples, the mean of the parts'
-    gradients is the gradient of the batch; state that `compute` changes sees the examples in order.
+    gradients is the gradient of the batch.
 
     Args:
-        compute: Takes the tensors of a part, returns a structure of tensors.
+        compute: From the tensors of a part, [n, ...], to a dict of values [n, ...] and the
+            gradients of `variables`.
         batch: Tensors [N, ...] with static N, a multiple of `parts`.
         parts: Number of parts; 1 calls `compute` once.
-        like: What `compute` returns for a part, with zeros of its shapes and dtypes.
+        variables: What the gradients are of.
+        names: Keys of the values.
+
+    Returns:
+        The values [N, ...], of the batch's dtype, and the gradients.
     """
     if parts == 1:
         return compute(*batch)
-    stacked = [tf.reshape(x, [parts, x.shape[0] // parts, *x.shape[1:]]) for x in batch]
+    size = batch[0].shape[0]
+    stacked = [tf.reshape(x, [parts, size // parts, *x.shape[1:]]) for x in batch]
+    arrays = {name: tf.TensorArray(batch[0].dtype, size=parts) for name in names}
 
-    def add_part(i, total):
-        made = compute(*(x[i] for x in stacked))
-        return i + 1, tf.nest.map_structure(tf.add, total, made)
+    def add_part(i, arrays, sums):
+        values, gradients = compute(*(x[i] for x in stacked))
+        arrays = {name: arrays[name].write(i, values[name]) for name in names}
+        return i + 1, arrays, [s + g for s, g in zip(sums, gradients, strict=True)]
 
-    _, total = tf.while_loop(
-        lambda i, _: i < parts, add_part, (0, like), parallel_iterations=1, maximum_iterations=parts
+    zeros = [tf.zeros(variable.shape, variable.dtype) for variable in variables]
+    _, arrays, sums = tf.while_loop(
+        lambda i, *_: i < parts, add_part, (0, arrays, zeros), parallel_iterations=1
     )
-    return tf.nest.map_structure(lambda x: x / parts, total)
+    values = {name: tf.concat(tf.unstack(a.stack(), parts), 0) for name, a in arrays.items()}
+    return values, [gradient / parts for gradient in sums]
 
 
 def clip_by_global_norm(gradients: list[tf.Tensor], limit: float | tf.Tensor) -> list[tf.Tensor]:

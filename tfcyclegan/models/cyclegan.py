@@ -4,9 +4,14 @@ import keras
 import tensorflow as tf
 
 from tfcyclegan import losses
-from tfcyclegan.gradients import clip_by_global_norm, mean_over_parts
+from tfcyclegan.gradients import clip_by_global_norm, over_parts
 from tfcyclegan.image_pool import ImagePool
-from tfcyclegan.models.objective import TRACKED, Objective
+from tfcyclegan.models.objective import (
+    DISCRIMINATOR_LOSSES,
+    GENERATOR_LOSSES,
+    TRACKED,
+    Objective,
+)
 from tfcyclegan.structure import structure_loss
 
 
@@ -100,7 +105,7 @@ class CycleGAN(keras.Model):
         return list(self.trackers.values())
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict:
-        """Updates the generators, then the discriminators, on one unpaired batch.
+        """Updates the generators and the discriminators on one unpaired batch.
 
         Args:
             data: (real_a, real_b), float32 [N, H, W, 1], model range; N is this replica's share of
@@ -109,41 +114,48 @@ class CycleGAN(keras.Model):
         Returns:
             Means of the tracked losses since the start of the epoch.
         """
-        part = data[0].shape[0] // self.accumulate_steps
-        values, generators, discriminators = mean_over_parts(
-            self._values_and_gradients,
+        values, generators = over_parts(
+            self._teach_generators,
             data,
-            self.accumulate_steps,
-            like=(
-                {name: tf.zeros([part], data[0].dtype) for name in TRACKED},
-                [tf.zeros_like(variable) for variable in self.generator_variables],
-                [tf.zeros_like(variable) for variable in self.discriminator_variables],
-            ),
+            parts=self.accumulate_steps,
+            variables=self.generator_variables,
+            names=(*GENERATOR_LOSSES, "fake_a", "fake_b"),
+        )
+        fake_a, fake_b = self.pool_a(values.pop("fake_a")), self.pool_b(values.pop("fake_b"))
+        judged, discriminators = over_parts(
+            self._teach_discriminators,
+            (*data, fake_a, fake_b),
+            parts=self.accumulate_steps,
+            variables=self.discriminator_variables,
+            names=DISCRIMINATOR_LOSSES,
         )
         self._descend(generators, self.generator_variables, self.optimizer)
         self._descend(discriminators, self.discriminator_variables, self.discriminator_optimizer)
         self._update_averages()
         for name, tracker in self.trackers.items():
-            tracker.update_state(values[name])
+            tracker.update_state((values | judged)[name])
         return self.get_metrics_result()
 
-    def _values_and_gradients(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple:
-        """Returns the tracked losses [N], and the gradients of generators and discriminators."""
+    def _teach_generators(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple[dict, list]:
+        """Returns losses [N] and fakes [N, H, W, 1] of a batch, and the generators' gradients."""
         with tf.GradientTape() as tape:
             translated = self.translate(real_a, real_b)
             values = self.generator_losses(real_a, real_b, translated)
             total = self._replica_loss(values["loss"], self.optimizer)
-        generators = tape.gradient(total, self.generator_variables)
+        gradients = tape.gradient(total, self.generator_variables)
+        return values | {name: translated[name] for name in ("fake_a", "fake_b")}, gradients
 
-        # Outside both tapes: no gradient of the discriminators reaches a generator.
-        fake_a, fake_b = self.pool_a(translated["fake_a"]), self.pool_b(translated["fake_b"])
+    def _teach_discriminators(self, real_a, real_b, fake_a, fake_b) -> tuple[dict, list]:
+        """Returns losses [N] of images [N, H, W, 1], and the discriminators' gradients.
+
+        The fakes come from outside the tape: no gradient of the discriminators reaches a generator.
+        """
         with tf.GradientTape() as tape:
             loss_a = self._discriminator_loss(self.discriminator_a, real_a, fake_a)
             loss_b = self._discriminator_loss(self.discriminator_b, real_b, fake_b)
             total = self._replica_loss(loss_a + loss_b, self.discriminator_optimizer)
-        discriminators = tape.gradient(total, self.discriminator_variables)
-        values |= {"discriminator_a_loss": loss_a, "discriminator_b_loss": loss_b}
-        return values, generators, discriminators
+        gradients = tape.gradient(total, self.discriminator_variables)
+        return dict(zip(DISCRIMINATOR_LOSSES, (loss_a, loss_b), strict=True)), gradients
 
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict:
         """Returns fake, cycled and identity images of a batch, float32 [N, H, W, 1], model range.

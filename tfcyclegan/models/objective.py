@@ -2,7 +2,7 @@
 
 import dataclasses
 
-TRACKED = (
+GENERATOR_LOSSES = (
     "loss",
     "generator_ab_loss",
     "generator_ba_loss",
@@ -12,9 +12,9 @@ TRACKED = (
     "identity_b_loss",
     "structure_ab_loss",
     "structure_ba_loss",
-    "discriminator_a_loss",
-    "discriminator_b_loss",
 )
+DISCRIMINATOR_LOSSES = ("discriminator_a_loss", "discriminator_b_loss")
+TRACKED = (*GENERATOR_LOSSES, *DISCRIMINATOR_LOSSES)
 """Names in the logs; "loss" is the generators' total, which TerminateOnNaN looks at."""
 
 
