@@ -8,9 +8,10 @@ from test_cyclegan import TINY
 from test_distribution import float64  # noqa: F401, a fixture
 
 from tfcyclegan.config import TrainConfig
+from tfcyclegan.errors import UserError
 from tfcyclegan.gradients import clip_by_global_norm, over_parts
 from tfcyclegan.models import build_model
-from tfcyclegan.strategies import make_strategy
+from tfcyclegan.strategies import check_batch_size, make_strategy
 
 TOLERANCE = 1e-6
 
@@ -78,6 +79,12 @@ def test_keras_still_cannot_accumulate_on_several_replicas():
     """When this fails, see whether its schedules count updates before `over_parts` goes."""
     with pytest.raises(RuntimeError, match="merge_call"):
         on_two_replicas(lambda: keras.optimizers.SGD(1.0, gradient_accumulation_steps=2))
+
+
+def test_a_batch_that_does_not_divide_into_parts_is_refused():
+    check_batch_size(make_strategy("mirrored"), 8, parts=4)
+    with pytest.raises(UserError, match="multiple of --accumulate_steps x replicas, 8 here.*: 12"):
+        check_batch_size(make_strategy("mirrored"), 12, parts=4)
 
 
 def trained(kind: str, parts: int, steps: int):
