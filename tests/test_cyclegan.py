@@ -1,12 +1,17 @@
 """The train step: who gets which gradient, what is updated, and that the logs are true."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.config import disable_op_determinism  # has no public name
 
-from tfcyclegan import losses
+from tfcyclegan import losses, structure
+from tfcyclegan.augment import Augmentation
 from tfcyclegan.config import TrainConfig
+from tfcyclegan.data import Slices, training_batches
 from tfcyclegan.models import build_model
 from tfcyclegan.models.cyclegan import TRACKED
 
@@ -84,6 +89,24 @@ def test_the_total_is_equation_9_term_by_term(model):
     np.testing.assert_allclose(values["loss"], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", structure.STRUCTURE)
+def test_the_structure_loss_holds_each_translation_to_its_source(kind):
+    model, (real_a, real_b) = tiny_model(f"--structure_loss={kind}"), batch()
+    made = model.translate(real_a, real_b)
+    values = model.generator_losses(real_a, real_b, made)
+    expected = {
+        "structure_ab_loss": structure.structure_loss(real_a, made["fake_b"], kind=kind),
+        "structure_ba_loss": structure.structure_loss(real_b, made["fake_a"], kind=kind),
+    }
+    model.objective = dataclasses.replace(model.objective, structure_weight=3.0)
+    heavier = model.generator_losses(real_a, real_b, made)
+    for name, value in expected.items():
+        np.testing.assert_allclose(values[name], value, rtol=1e-5)
+    np.testing.assert_allclose(
+        heavier["loss"] - values["loss"], 2.0 * sum(expected.values()), rtol=1e-3
+    )
+
+
 def test_adversarial_terms_reach_their_own_generator_only(model):
     real_a, real_b = batch()
     with tf.GradientTape(persistent=True) as tape:
@@ -136,6 +159,15 @@ def test_logs_are_means_over_the_epoch_under_their_documented_names():
     assert float(logs["loss"]) == pytest.approx(np.mean(singles), rel=1e-4)
 
 
+def test_flags_choose_the_kind_of_generator_and_the_discriminators_rate():
+    model = tiny_model("--generator=unet", "--discriminator_learning_rate=4e-4", "--ema_decay=0.9")
+    for generator in (model.generator_ab, model.generator_ba, model.translator_ab):
+        assert any("concatenate" in layer.name for layer in generator.layers)
+    assert float(model.optimizer.learning_rate) == pytest.approx(2e-4)
+    assert float(model.discriminator_optimizer.learning_rate) == pytest.approx(4e-4)
+    assert float(tiny_model().discriminator_optimizer.learning_rate) == pytest.approx(2e-4)
+
+
 def test_eager_and_graph_take_the_same_step():
     models = [tiny_model("--ema_decay=0.9"), tiny_model("--ema_decay=0.9")]
     models[0].train_step(batch())
@@ -161,13 +193,53 @@ def test_the_moving_average_follows_its_formula_and_is_what_translates():
 def test_mixed_precision_trains_on_blank_slices_without_nan(precision):
     keras.config.set_dtype_policy(precision)
     try:
-        model = tiny_model(f"--precision={precision}", "--pool_size=2")
+        model = tiny_model(f"--precision={precision}", "--pool_size=2", "--structure_loss=ngf")
         step = tf.function(model.train_step)
-        for _ in range(3):
-            blank = tf.fill([1, 32, 32, 1], -1.0)
-            logs = step((blank, batch(1)[1]))
+        blank, (real_a, real_b) = tf.fill([1, 32, 32, 1], -1.0), batch(1)
+        for images in ((blank, real_b), (real_a, blank), *[(blank, blank)] * 3):
+            logs = step(images)
         assert all(np.isfinite(float(value)) for value in logs.values())
         assert all(np.isfinite(w).all() for w in model.get_weights())
-        assert model.translator_ab(batch()[0]).dtype == tf.float32
+        for values, gradients in (
+            model._teach_generators(real_a, real_b),
+            model._teach_discriminators(real_a, real_b, real_a, real_b),
+        ):
+            assert {value.dtype for value in values.values()} == {tf.float32}
+            assert {gradient.dtype for gradient in gradients} == {tf.float32}
+        assert model.translator_ab(real_a).dtype == tf.float32
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def test_the_number_of_input_threads_changes_no_bit_of_the_weights():
+    rng = np.random.default_rng(0)
+    position = {"geom/slice_frac": np.zeros(6, np.float32)}
+    slices = [Slices(rng.integers(0, 65535, (6, 32, 32), np.uint16), position) for _ in "ab"]
+    model = tiny_model("--seed=3")
+    step = tf.function(model.train_step)
+    optimizers = model.optimizer, model.discriminator_optimizer
+    state = [*model.variables, *(v for optimizer in optimizers for v in optimizer.variables)]
+    start, ends = [variable.numpy() for variable in state], []
+    keras.utils.set_random_seed(3)
+    tf.config.experimental.enable_op_determinism()
+    try:
+        for threads in (1, 4):
+            for variable, value in zip(state, start, strict=True):
+                variable.assign(value)
+            options = tf.data.Options()
+            options.threading.private_threadpool_size = threads
+            batches = training_batches(
+                *slices,
+                batch_size=2,
+                first_step=0,
+                seed=3,
+                augmentation=Augmentation(("horizontal",), (30.0, 90.0), 0.5, 0.2),
+            )
+            for images in batches.with_options(options).take(5):
+                step(images)
+            ends.append([variable.numpy() for variable in state])
+    finally:
+        disable_op_determinism()
+    for one, four in zip(*ends, strict=True):
+        np.testing.assert_array_equal(one, four)
+    assert np.abs(ends[0][0] - start[0]).max() > 0

@@ -1,7 +1,7 @@
 """Writes a SavedModel that a model server loads: `python -m tfcyclegan.export`.
 
 The graph takes what a client has, pixels in unit range of any height and width, and does the rest:
-range, padding, network, cropping.
+range, network (which pads and crops by itself), and range again.
 """
 
 import json
@@ -19,9 +19,6 @@ from tfcyclegan import intensity
 from tfcyclegan.checkpoints import load_run
 from tfcyclegan.config import ExportConfig, TrainConfig, run
 from tfcyclegan.errors import UserError
-
-MULTIPLE = 4
-"""The generators halve height and width twice."""
 
 PARITY = 1e-5
 """Largest difference allowed between the Keras model and the reloaded SavedModel, unit range."""
@@ -42,7 +39,7 @@ def main(config: ExportConfig) -> None:
 class ServedTranslator(tf.Module):
     """Both generators behind signatures `a_to_b` (also `serving_default`) and `b_to_a`.
 
-    Input and output `image`: float32 [N, H, W, 1], unit range, any H and W of at least 16.
+    Input and output `image`: float32 [N, H, W, 1], unit range, any H and W of at least 17.
 
     Args:
         generator_ab: Keras model from domain a to b, model range.
@@ -57,11 +54,11 @@ class ServedTranslator(tf.Module):
 
     @tf.function(input_signature=[IMAGE])
     def a_to_b(self, image):
-        return {"image": translate_any_size(self.generator_ab, image)}
+        return {"image": translate(self.generator_ab, image)}
 
     @tf.function(input_signature=[IMAGE])
     def b_to_a(self, image):
-        return {"image": translate_any_size(self.generator_ba, image)}
+        return {"image": translate(self.generator_ba, image)}
 
     def signatures(self) -> dict:
         """Returns the signatures by name, as tf.saved_model.save takes them."""
@@ -73,21 +70,19 @@ class ServedTranslator(tf.Module):
         }
 
 
-def translate_any_size(generator, image: tf.Tensor) -> tf.Tensor:
-    """Pads by reflection to a multiple of 4, translates, and cuts the padding off again.
+def translate(generator, image: tf.Tensor) -> tf.Tensor:
+    """Translates in unit range.
 
     Args:
-        generator: Model in model range.
+        generator: Model in model range, which takes any size.
         image: float32 [N, H, W, 1], unit range; values outside are clipped.
 
     Returns:
         float32 [N, H, W, 1], unit range.
     """
-    height, width = tf.shape(image)[1], tf.shape(image)[2]
-    below, right = -height % MULTIPLE, -width % MULTIPLE
-    padded = tf.pad(image, [[0, 0], [0, below], [0, right], [0, 0]], mode="REFLECT")
-    model_image = intensity.unit_to_model(tf.clip_by_value(padded, 0.0, 1.0))
-    translated = generator(model_image, training=False)[:, :height, :width]
+    translated = generator(
+        intensity.unit_to_model(tf.clip_by_value(image, 0.0, 1.0)), training=False
+    )
     return tf.clip_by_value(intensity.model_to_unit(translated), 0.0, 1.0)
 
 

@@ -6,9 +6,6 @@ import tensorflow as tf
 INSTANCE_NORM_EPSILON = 1e-5
 """Added to the variance; small against the variance of any slice that ingestion lets through."""
 
-WORTH_IT = 1024
-"""Pixels from which another form of a convolution is faster than tracing it is slower."""
-
 FUSED_BATCH_LIMIT = 4
 """Up to this static batch size, one fused kernel per image is faster than separate moments."""
 
@@ -69,89 +66,6 @@ class InstanceNormalization(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tfcyclegan")
-class PaddedConv2D(keras.layers.Conv2D):
-    """A convolution without bias of an image that is padded already: stride 1, padding "valid".
-
-    The same numbers as `keras.layers.Conv2D`, up to rounding. On a CPU in float32 two of its three
-    products are written in another form, because the kernels of oneDNN that TensorFlow 2.21 calls
-    for them reach a third (one image) and a half (gradient of the weights) of the others' rate
-    (docs/performance.md).
-
-    Args:
-        filters: Output channels.
-        kernel_size: Height and width of the kernel.
-
-    Input [N, H, W, C], output [N, H - k + 1, W - k + 1, filters].
-    """
-
-    def __init__(self, filters: int, kernel_size: int, **kwargs):
-        super().__init__(filters, kernel_size, **{**kwargs, "use_bias": False})
-
-    def call(self, inputs):
-        if not inputs.shape.is_fully_defined() or inputs.dtype != tf.float32:
-            return super().call(inputs)
-        small = inputs.shape[1] * inputs.shape[2] < WORTH_IT
-        if small or tf.config.list_logical_devices("GPU"):
-            return super().call(inputs)
-        return _convolved(inputs, tf.convert_to_tensor(self.kernel))
-
-
-@tf.custom_gradient
-def _convolved(images: tf.Tensor, kernel: tf.Tensor):
-    def gradient(upstream: tf.Tensor):
-        return (
-            tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=tf.shape(images),
-                filter=kernel,
-                out_backprop=upstream,
-                strides=[1, 1, 1, 1],
-                padding="VALID",
-            ),
-            _kernel_gradient(images, upstream, kernel.shape),
-        )
-
-    return _in_halves(images, kernel), gradient
-
-
-def _in_halves(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Convolves one image as two, its upper and its lower half."""
-    rows = images.shape[1] - kernel.shape[0] + 1
-    if images.shape[0] > 1 or rows % 2:
-        return tf.nn.conv2d(images, kernel, 1, "VALID")
-    half = images.shape[1] - rows // 2
-    halves = tf.concat([images[:, :half], images[:, rows // 2 :]], axis=0)
-    return tf.reshape(
-        tf.nn.conv2d(halves, kernel, 1, "VALID"),
-        (1, rows, images.shape[2] - kernel.shape[1] + 1, kernel.shape[3]),
-    )
-
-
-@tf.function(autograph=False, experimental_attributes={"_noinline": True})
-def _kernel_gradient(images: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
-    """Returns, for each weight, the product of what it saw and what came of it."""
-    parts = zip(tf.split(images, images.shape[0]), tf.split(upstream, images.shape[0]), strict=True)
-    return tf.add_n([_kernel_gradient_of(image, part, shape) for image, part in parts])
-
-
-def _kernel_gradient_of(image: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
-    rows, columns = upstream.shape[1:3]
-    came = tf.reshape(upstream, (rows * columns, shape[3]))
-    gradients = []
-    for j in range(shape[1]):
-        # One copy after the other, because TensorFlow would hold all of them at once.
-        with tf.control_dependencies(gradients[-1:]):
-            seen = tf.reshape(image[:, :, j : j + columns], (-1, shape[2]))
-        # Whole rows are a part of the copy and need none of their own.
-        gradients += [
-            tf.matmul(seen[i * columns : (i + rows) * columns], came, transpose_a=True)
-            for i in range(shape[0])
-        ]
-    return tf.transpose(
-        tf.reshape(tf.stack(gradients), (shape[1], shape[0], *shape[2:])), (1, 0, 2, 3)
-    )
-
-
-@keras.saving.register_keras_serializable("tfcyclegan")
 class ReflectionPadding(keras.layers.Layer):
     """Pads height and width by mirroring without repeating the border, [N, H, W, C].
 
@@ -179,3 +93,79 @@ class ReflectionPadding(keras.layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "padding": self.padding}
+
+
+@keras.saving.register_keras_serializable("tfcyclegan")
+class PadToMultiple(keras.layers.Layer):
+    """Pads height and width by reflection, below and right, to a multiple, [N, H, W, C].
+
+    `CropLike` undoes it. Sizes that are multiples already go through unchanged.
+
+    Args:
+        multiple: Of what H and W become multiples; both must exceed half of it.
+    """
+
+    def __init__(self, multiple: int, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, inputs):
+        height, width = _height_and_width(inputs)
+        below, right = -height % self.multiple, -width % self.multiple
+        if isinstance(below, int) and isinstance(right, int) and below == right == 0:
+            return inputs
+        return tf.pad(inputs, [[0, 0], [0, below], [0, right], [0, 0]], mode="REFLECT")
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (
+            batch,
+            None if height is None else height + -height % self.multiple,
+            None if width is None else width + -width % self.multiple,
+            channels,
+        )
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable("tfcyclegan")
+class CropLike(keras.layers.Layer):
+    """Cuts images [N, h, w, C] to height and width of others [N, H, W, c], from the top left."""
+
+    def call(self, inputs):
+        images, like = inputs
+        height, width = _height_and_width(like)
+        return images[:, :height, :width]
+
+    def compute_output_shape(self, input_shapes):
+        images, like = input_shapes
+        return (images[0], *like[1:3], images[3])
+
+
+@keras.saving.register_keras_serializable("tfcyclegan")
+class BilinearDoubling(keras.layers.Layer):
+    """Doubles height and width, [N, H, W, C], bilinear with half-pixel centres.
+
+    Equal to `keras.layers.UpSampling2D(2, interpolation="bilinear")`, which fails in a graph where
+    H and W are not known, as in an exported model, because it checks its size (Keras 3.15).
+    """
+
+    def call(self, inputs):
+        height, width = _height_and_width(inputs)
+        return tf.cast(tf.image.resize(inputs, (2 * height, 2 * width)), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (
+            batch,
+            None if height is None else 2 * height,
+            None if width is None else 2 * width,
+            channels,
+        )
+
+
+def _height_and_width(images: tf.Tensor) -> tuple:
+    """Numbers where they are known while the graph is built, else scalar tensors."""
+    shape = tf.shape(images)
+    return tuple(images.shape[i] if images.shape[i] is not None else shape[i] for i in (1, 2))

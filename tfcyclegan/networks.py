@@ -9,9 +9,22 @@ import itertools
 
 import keras
 
-from tfcyclegan.layers import InstanceNormalization, PaddedConv2D, ReflectionPadding
+from tfcyclegan.convolution import PaddedConv2D
+from tfcyclegan.layers import (
+    BilinearDoubling,
+    CropLike,
+    InstanceNormalization,
+    PadToMultiple,
+    ReflectionPadding,
+)
 
 LEAK = 0.2
+
+UNET_WIDTHS = (1, 2, 4, 8, 8)
+"""Filters of the U-Net's levels, as multiples of the first; each level halves the size."""
+
+MULTIPLE = {"resnet": 4, "unet": 2 ** len(UNET_WIDTHS)}
+"""Of what a generator's inner height and width are multiples."""
 
 
 class _Weights:
@@ -33,26 +46,54 @@ class _Weights:
 
 
 def build_generator(
-    *, filters: int, blocks: int, upsampling: str, initializer: str, seed: int, name: str
+    *,
+    filters: int,
+    blocks: int,
+    upsampling: str,
+    initializer: str,
+    seed: int,
+    name: str,
+    kind: str = "resnet",
 ) -> keras.Model:
-    """Builds the ResNet generator c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-1.
+    """Builds a generator.
+
+    "resnet" is c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-1 (Zhu et al. 2017); "unet" is
+    C64-C128-C256-C512-C512 and back, with skip connections (Isola et al. 2017, arXiv:1611.07004),
+    and the same last layer.
 
     Args:
         filters: Filters of the first layer, 64 in the papers.
-        blocks: Residual blocks, 9 at 256 px and 6 at 128 px.
+        blocks: Residual blocks, 9 at 256 px and 6 at 128 px; the U-Net has none.
         upsampling: "transpose" (3x3 transposed convolution) or "resize_conv" (bilinear, then 3x3),
             which cannot write a checkerboard (Odena et al. 2016, doi:10.23915/distill.00003).
         initializer: "he_normal" or "normal_0.02".
         seed: Seed of the weights.
         name: "generator_ab" or "generator_ba".
+        kind: "resnet" or "unet".
 
     Returns:
-        A model from [N, H, W, 1] to float32 [N, H, W, 1], both in model range; H and W divisible
-        by 4 and at least 16.
+        A model from [N, H, W, 1] to float32 [N, H, W, 1], both in model range. Any H and W of at
+        least 16 (resnet) or 17 (unet); what `MULTIPLE` does not divide is padded by reflection, and
+        cropped in the end.
     """
+    if kind not in MULTIPLE:
+        raise ValueError(f"generator: expected resnet or unet. Received: {kind!r}.")
     weights = _Weights(initializer, seed)
     inputs = keras.Input((None, None, 1), name="image")
-    x = ReflectionPadding(3)(inputs)
+    x = PadToMultiple(MULTIPLE[kind])(inputs)
+    if kind == "resnet":
+        x = _resnet(x, filters, blocks, upsampling, weights)
+    else:
+        x = _unet(x, filters, upsampling, weights)
+    x = ReflectionPadding(3)(x)
+    x = keras.layers.Conv2D(1, 7, kernel_initializer=weights())(x)
+    x = keras.layers.Activation("tanh", dtype=_full_precision())(x)
+    outputs = CropLike(dtype=_full_precision())([x, inputs])
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _resnet(x, filters: int, blocks: int, upsampling: str, weights: _Weights):
+    x = ReflectionPadding(3)(x)
     x = _normalized(
         keras.layers.Conv2D(filters, 7, use_bias=False, kernel_initializer=weights())(x)
     )
@@ -65,10 +106,22 @@ def build_generator(
         x = _residual(x, filters * 4, weights)
     for k in (2, 1):
         x = _normalized(_upsampled(x, filters * k, upsampling, weights))
-    x = ReflectionPadding(3)(x)
-    x = keras.layers.Conv2D(1, 7, kernel_initializer=weights())(x)
-    outputs = keras.layers.Activation("tanh", dtype=_full_precision())(x)
-    return keras.Model(inputs, outputs, name=name)
+    return x
+
+
+def _unet(x, filters: int, upsampling: str, weights: _Weights):
+    skips = []
+    for level, k in enumerate(UNET_WIDTHS):
+        x = keras.layers.Conv2D(filters * k, 4, 2, padding="same", kernel_initializer=weights())(x)
+        # As in the paper not at the first level; nor at the last, where one pixel may be left.
+        if 0 < level < len(UNET_WIDTHS) - 1:
+            x = InstanceNormalization()(x)
+        x = keras.layers.LeakyReLU(LEAK)(x)
+        skips.append(x)
+    for k, skip in zip(UNET_WIDTHS[-2::-1], skips[-2::-1], strict=True):
+        x = _normalized(_upsampled(x, filters * k, upsampling, weights))
+        x = keras.layers.Concatenate()([x, skip])
+    return _normalized(_upsampled(x, filters, upsampling, weights))
 
 
 def build_discriminator(*, filters: int, initializer: str, seed: int, name: str) -> keras.Model:
@@ -130,7 +183,7 @@ def _upsampled(x, filters: int, upsampling: str, weights: _Weights):
             filters, 3, 2, padding="same", use_bias=False, kernel_initializer=weights()
         )(x)
     if upsampling == "resize_conv":
-        x = keras.layers.UpSampling2D(2, interpolation="bilinear")(x)
+        x = BilinearDoubling()(x)
         x = ReflectionPadding(1)(x)
         return PaddedConv2D(filters, 3, kernel_initializer=weights())(x)
     raise ValueError(f"upsampling: expected transpose or resize_conv. Received: {upsampling!r}.")

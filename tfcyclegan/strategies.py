@@ -32,12 +32,18 @@ def make_strategy(kind: str) -> tf.distribute.Strategy:
     raise UserError(f"--strategy: expected auto, single or mirrored. Received: {kind}.")
 
 
-def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int) -> None:
-    """Raises UserError unless the global batch divides evenly among the replicas.
+def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int, parts: int = 1) -> None:
+    """Raises UserError unless the global batch divides evenly among the replicas, and in `parts`.
 
     An uneven share would weigh the examples of a small share more.
     """
     replicas = strategy.num_replicas_in_sync
+    if parts > 1 and batch_size % (replicas * parts):
+        whole = replicas * parts
+        raise UserError(
+            f"--batch_size must be a multiple of --accumulate_steps x replicas, {whole} here."
+            f" Received: {batch_size}. Choose {whole * max(1, batch_size // whole)}."
+        )
     if batch_size % replicas:
         raise UserError(
             f"--batch_size must be a multiple of the {replicas} replicas of this strategy."

@@ -16,6 +16,7 @@ from tfcyclegan.checkpoints import RunCheckpoints, claim_workdir, write_atomical
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.extractors import make_extractor
+from tfcyclegan.inversion import InversionGuard
 from tfcyclegan.models import build_model
 from tfcyclegan.models.cyclegan import TRACKED
 from tfcyclegan.pairing import Pairs, pair
@@ -30,7 +31,7 @@ def main(config: TrainConfig) -> None:
     shards = manifest.read(pathlib.Path(config.data_dir))
     set_up_numerics(config)
     strategy = make_strategy(config.strategy)
-    check_batch_size(strategy, config.batch_size)
+    check_batch_size(strategy, config.batch_size, config.accumulate_steps)
     train_a, train_b = load_domains(config, shards, config.train_split)
     pairs = validation_pairs(config, shards)
     steps = config.steps_per_epoch or -(-max(len(train_a), len(train_b)) // config.batch_size)
@@ -143,12 +144,14 @@ def make_callbacks(
     """Returns the callbacks in the order in which they see `logs`."""
     extractor = make_extractor(EXTRACTOR)
     translators = scoring.translators_of(model)
-    columns = [*TRACKED, "learning_rate", *callbacks.Validation.keys(extractor)]
+    scores = [*callbacks.Validation.keys(extractor), *InversionGuard.KEYS]
+    columns = [*TRACKED, "learning_rate", *scores]
     history = pathlib.Path(config.workdir) / "history.csv"
     return [
         callbacks.StopOnNonFinite(),
         callbacks.LearningRate(),
         callbacks.Validation(pairs, translators, extractor, config.validate_every),
+        InversionGuard(pairs, translators, config.validate_every),
         callbacks.Summaries(
             config.workdir,
             pairs.thin(SHOWN_PAIRS),

@@ -101,7 +101,7 @@ def convolution_flop(graph: tf.Graph) -> int:
             output, kernel = op.inputs[2], op.inputs[1]
         elif op.type == GRADIENT_OF_FILTER:
             output, kernel = op.inputs[2], op.outputs[0]
-        elif "PartitionedCall" in op.type:  # layers.PaddedConv2D's gradient of its kernel
+        elif "PartitionedCall" in op.type:  # convolution.PaddedConv2D's gradient of its kernel
             output, kernel = op.inputs[1], op.outputs[0]
         else:
             continue

@@ -38,11 +38,6 @@ class TrainConfig(Command):
             lambda v: v["decay_start_epoch"] <= v["epochs"],
             "--decay_start_epoch must not exceed --epochs",
         ),
-        (
-            ["image_size"],
-            lambda v: v["image_size"] % 4 == 0,
-            "--image_size must be divisible by 4, because the generator halves it twice",
-        ),
     )
 
     data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
@@ -57,7 +52,10 @@ class TrainConfig(Command):
     image_size: int = flag(
         256, "Height and width the networks see, in pixels.", lower=32, upper=1024
     )
-    generator_blocks: int = flag(9, "Residual blocks: 9 for 256 px, 6 for 128 px.", lower=1)
+    generator: str = flag("resnet", "Kind of the generators.", choices=["resnet", "unet"])
+    generator_blocks: int = flag(
+        9, "Residual blocks of a resnet: 9 for 256 px, 6 for 128 px.", lower=1
+    )
     generator_filters: int = flag(64, "Filters of the generator's first layer.", lower=1)
     discriminator_filters: int = flag(64, "Filters of the discriminator's first layer.", lower=1)
     upsampling: str = flag(
@@ -74,6 +72,12 @@ class TrainConfig(Command):
     identity_weight: float = flag(
         0.0, "Weight of the identity loss as a multiple of --cycle_weight.", lower=0.0
     )
+    structure_loss: str = flag(
+        "none",
+        "Loss of a translation that moves anatomy: normalised gradient fields (ngf) or MIND.",
+        choices=["none", "ngf", "mind"],
+    )
+    structure_weight: float = flag(1.0, "Weight of the structure loss.", lower=0.0)
     pool_size: int = flag(50, "Translated images each discriminator remembers; 0 is off.", lower=0)
     ema_decay: float = flag(
         0.0,
@@ -107,10 +111,30 @@ class TrainConfig(Command):
     steps_per_epoch: int = flag(
         0, "Steps per epoch; 0 means one pass over the larger domain.", lower=0
     )
-    batch_size: int = flag(1, "Global batch size, over all replicas.", lower=1)
+    batch_size: int = flag(
+        1, "Global batch size: examples per update, over all replicas and parts.", lower=1
+    )
+    accumulate_steps: int = flag(
+        1,
+        "Parts that a batch goes through the networks in; one update and the same, in less memory.",
+        lower=1,
+    )
     learning_rate: float = flag(2e-4, "Adam's learning rate before the decay.", lower=0.0)
+    discriminator_learning_rate: float = flag(
+        0.0, "The discriminators' learning rate; 0 is --learning_rate.", lower=0.0
+    )
+    schedule: str = flag(
+        "linear",
+        "How the learning rate falls from --decay_start_epoch on.",
+        choices=["linear", "cosine", "constant"],
+    )
     decay_start_epoch: int = flag(
-        50, "Epoch after which the learning rate falls linearly to 0 at the last one.", lower=0
+        50, "Epoch after which the learning rate falls to 0 at the last one.", lower=0
+    )
+    clip_gradient_norm: float = flag(
+        0.0,
+        "Largest norm of the generators' gradient and of the discriminators'; 0 clips nothing.",
+        lower=0.0,
     )
     seed: int = flag(0, "Seed of weights, order and augmentation.", lower=0)
     deterministic: bool = flag(True, "Same seed, same weights to the bit; costs some speed.")

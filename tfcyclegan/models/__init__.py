@@ -6,7 +6,7 @@ from tfcyclegan import networks
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.image_pool import ImagePool
 from tfcyclegan.models.cyclegan import CycleGAN, Objective
-from tfcyclegan.schedules import ConstantThenLinear
+from tfcyclegan.schedules import SCHEDULES
 
 ADAM_BETA_1 = 0.5
 """Zhu et al. (2017), section 7.1 and their code; 0.9 makes the discriminators oscillate."""
@@ -23,6 +23,7 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         steps_per_epoch: Updates per epoch, which the learning rate's decay counts in.
     """
     generator = {
+        "kind": config.generator,
         "filters": config.generator_filters,
         "blocks": config.generator_blocks,
         "upsampling": config.upsampling,
@@ -48,18 +49,26 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         ema_decay=config.ema_decay,
     )
     model.compile(
-        generator_optimizer=_optimizer(config, steps_per_epoch),
-        discriminator_optimizer=_optimizer(config, steps_per_epoch),
-        objective=Objective(config.adversarial_loss, config.cycle_weight, config.identity_weight),
+        generator_optimizer=_optimizer(config, steps_per_epoch, config.learning_rate),
+        discriminator_optimizer=_optimizer(
+            config, steps_per_epoch, config.discriminator_learning_rate or config.learning_rate
+        ),
+        objective=Objective(
+            config.adversarial_loss,
+            config.cycle_weight,
+            config.identity_weight,
+            config.structure_loss,
+            config.structure_weight,
+        ),
+        accumulate_steps=config.accumulate_steps,
+        clip_gradient_norm=config.clip_gradient_norm,
     )
     return model
 
 
-def _optimizer(config: TrainConfig, steps_per_epoch: int) -> keras.Optimizer:
-    rate = ConstantThenLinear(
-        config.learning_rate,
-        config.decay_start_epoch * steps_per_epoch,
-        config.epochs * steps_per_epoch,
+def _optimizer(config: TrainConfig, steps_per_epoch: int, rate: float) -> keras.Optimizer:
+    rate = SCHEDULES[config.schedule](
+        rate, config.decay_start_epoch * steps_per_epoch, config.epochs * steps_per_epoch
     )
     adam = keras.optimizers.Adam(rate, beta_1=ADAM_BETA_1)
     if config.precision == "mixed_float16":

@@ -1,40 +1,18 @@
 """CycleGAN as a Keras model with its own train step (Zhu et al. 2017, arXiv:1703.10593)."""
 
-import dataclasses
-
 import keras
 import tensorflow as tf
 
 from tfcyclegan import losses
+from tfcyclegan.gradients import clip_by_global_norm, over_parts
 from tfcyclegan.image_pool import ImagePool
-
-TRACKED = (
-    "loss",
-    "generator_ab_loss",
-    "generator_ba_loss",
-    "cycle_a_loss",
-    "cycle_b_loss",
-    "identity_a_loss",
-    "identity_b_loss",
-    "discriminator_a_loss",
-    "discriminator_b_loss",
+from tfcyclegan.models.objective import (
+    DISCRIMINATOR_LOSSES,
+    GENERATOR_LOSSES,
+    TRACKED,
+    Objective,
 )
-"""Names in the logs; "loss" is the generators' total, which TerminateOnNaN looks at."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Objective:
-    """Equation 9 with its weights.
-
-    Args:
-        adversarial: "vanilla" or "lsgan".
-        cycle_weight: lambda, 10 in the papers.
-        identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
-    """
-
-    adversarial: str = "vanilla"
-    cycle_weight: float = 10.0
-    identity_weight: float = 0.0
+from tfcyclegan.structure import structure_loss
 
 
 class CycleGAN(keras.Model):
@@ -76,10 +54,27 @@ class CycleGAN(keras.Model):
         self.built = True
 
     def compile(
-        self, *, generator_optimizer, discriminator_optimizer, objective: Objective, **kwargs
+        self,
+        *,
+        generator_optimizer,
+        discriminator_optimizer,
+        objective: Objective,
+        accumulate_steps: int = 1,
+        clip_gradient_norm: float = 0.0,
+        **kwargs,
     ):
-        """Sets the optimizers, one for both generators and one for both discriminators."""
+        """Sets the optimizers, one for both generators and one for both discriminators.
+
+        Args:
+            generator_optimizer: Updates both generators.
+            discriminator_optimizer: Updates both discriminators.
+            objective: The losses' kinds and weights.
+            accumulate_steps: Parts that a batch goes through the networks in, before one update.
+            clip_gradient_norm: Largest norm of the gradient of each optimizer; 0 clips nothing.
+            **kwargs: For keras.Model.compile.
+        """
         super().compile(optimizer=generator_optimizer, **kwargs)
+        self.accumulate_steps, self.clip_gradient_norm = accumulate_steps, clip_gradient_norm
         self.discriminator_optimizer = discriminator_optimizer
         self.objective = objective
         generator_optimizer.build(self.generator_variables)
@@ -110,7 +105,7 @@ class CycleGAN(keras.Model):
         return list(self.trackers.values())
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict:
-        """Updates the generators, then the discriminators, on one unpaired batch.
+        """Updates the generators and the discriminators on one unpaired batch.
 
         Args:
             data: (real_a, real_b), float32 [N, H, W, 1], model range; N is this replica's share of
@@ -119,26 +114,48 @@ class CycleGAN(keras.Model):
         Returns:
             Means of the tracked losses since the start of the epoch.
         """
-        real_a, real_b = data
+        values, generators = over_parts(
+            self._teach_generators,
+            data,
+            parts=self.accumulate_steps,
+            variables=self.generator_variables,
+            names=(*GENERATOR_LOSSES, "fake_a", "fake_b"),
+        )
+        fake_a, fake_b = self.pool_a(values.pop("fake_a")), self.pool_b(values.pop("fake_b"))
+        judged, discriminators = over_parts(
+            self._teach_discriminators,
+            (*data, fake_a, fake_b),
+            parts=self.accumulate_steps,
+            variables=self.discriminator_variables,
+            names=DISCRIMINATOR_LOSSES,
+        )
+        self._descend(generators, self.generator_variables, self.optimizer)
+        self._descend(discriminators, self.discriminator_variables, self.discriminator_optimizer)
+        self._update_averages()
+        for name, tracker in self.trackers.items():
+            tracker.update_state((values | judged)[name])
+        return self.get_metrics_result()
+
+    def _teach_generators(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple[dict, list]:
+        """Returns losses [N] and fakes [N, H, W, 1] of a batch, and the generators' gradients."""
         with tf.GradientTape() as tape:
             translated = self.translate(real_a, real_b)
             values = self.generator_losses(real_a, real_b, translated)
             total = self._replica_loss(values["loss"], self.optimizer)
-        self._descend(tape, total, self.generator_variables, self.optimizer)
+        gradients = tape.gradient(total, self.generator_variables)
+        return values | {name: translated[name] for name in ("fake_a", "fake_b")}, gradients
 
-        # Outside both tapes: no gradient of the discriminators reaches a generator.
-        fake_a, fake_b = self.pool_a(translated["fake_a"]), self.pool_b(translated["fake_b"])
+    def _teach_discriminators(self, real_a, real_b, fake_a, fake_b) -> tuple[dict, list]:
+        """Returns losses [N] of images [N, H, W, 1], and the discriminators' gradients.
+
+        The fakes come from outside the tape: no gradient of the discriminators reaches a generator.
+        """
         with tf.GradientTape() as tape:
             loss_a = self._discriminator_loss(self.discriminator_a, real_a, fake_a)
             loss_b = self._discriminator_loss(self.discriminator_b, real_b, fake_b)
             total = self._replica_loss(loss_a + loss_b, self.discriminator_optimizer)
-        self._descend(tape, total, self.discriminator_variables, self.discriminator_optimizer)
-
-        self._update_averages()
-        values |= {"discriminator_a_loss": loss_a, "discriminator_b_loss": loss_b}
-        for name, tracker in self.trackers.items():
-            tracker.update_state(values[name])
-        return self.get_metrics_result()
+        gradients = tape.gradient(total, self.discriminator_variables)
+        return dict(zip(DISCRIMINATOR_LOSSES, (loss_a, loss_b), strict=True)), gradients
 
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict:
         """Returns fake, cycled and identity images of a batch, float32 [N, H, W, 1], model range.
@@ -182,7 +199,19 @@ class CycleGAN(keras.Model):
             total += weight * self.objective.identity_weight * identity
         else:
             values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
-        return {**values, "loss": total}
+        structure = self._structure_losses(real_a, real_b, translated)
+        total += self.objective.structure_weight * tf.add_n(list(structure.values()))
+        return {**values, **structure, "loss": total}
+
+    def _structure_losses(self, real_a: tf.Tensor, real_b: tf.Tensor, translated: dict) -> dict:
+        pairs = {
+            "structure_ab_loss": (real_a, translated["fake_b"]),
+            "structure_ba_loss": (real_b, translated["fake_a"]),
+        }
+        kind = self.objective.structure
+        if kind == "none":
+            return {name: tf.zeros_like(real[:, 0, 0, 0]) for name, (real, _) in pairs.items()}
+        return {name: structure_loss(*pair, kind=kind) for name, pair in pairs.items()}
 
     def _discriminator_loss(self, discriminator, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         scores = discriminator(tf.concat([real, tf.stop_gradient(fake)], 0), training=True)
@@ -196,9 +225,11 @@ class CycleGAN(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return optimizer.scale_loss(tf.reduce_mean(values) / replicas)
 
-    @staticmethod
-    def _descend(tape: tf.GradientTape, loss: tf.Tensor, variables: list, optimizer) -> None:
-        gradients = tape.gradient(loss, variables)
+    def _descend(self, gradients: list, variables: list, optimizer) -> None:
+        if self.clip_gradient_norm:
+            # Under loss scaling the gradients are scaled, and so is their limit.
+            limit = optimizer.scale_loss(self.clip_gradient_norm)
+            gradients = clip_by_global_norm(gradients, limit)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def _update_averages(self) -> None:
