@@ -12,7 +12,7 @@ PACKAGE = ROOT / "tfcyclegan"
 FLOORS = (
     ("errors",),
     ("intensity", "config", "phantom"),
-    ("records", "losses", "layers", "image_pool", "schedules", "metrics", "privacy"),
+    ("records", "cluster", "losses", "layers", "image_pool", "schedules", "metrics", "privacy"),
     ("manifest", "networks", "augment", "extractors", "strategies"),
     ("dicom", "models", "data"),
     ("pairing", "checkpoints", "nifti"),

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfcyclegan import losses
 from tfcyclegan.image_pool import ImagePool
+from tfcyclegan.strategies import FitsOnWorkers
 
 TRACKED = (
     "loss",
@@ -37,7 +38,7 @@ class Objective:
     identity_weight: float = 0.0
 
 
-class CycleGAN(keras.Model):
+class CycleGAN(FitsOnWorkers, keras.Model):
     """Translates a to b and b to a, learnt from unpaired images.
 
     Networks are injected, and built already; optimizers come with `compile`. Everything that
