@@ -33,10 +33,9 @@ def single(float64):
 def workers(tmp_path_factory):
     """What each of two worker processes ends with."""
     directory = tmp_path_factory.mktemp("workers")
-    program = str(pathlib.Path(__file__).with_name("replica_run.py"))
-    with Workers(command(program, str(directory))) as processes:
-        codes = processes.wait()
-        assert codes == [0, 0], processes.output(0) + processes.output(1)
+    program = command(str(pathlib.Path(__file__).with_name("replica_run.py")), str(directory))
+    with Workers(program, program) as processes:
+        assert processes.wait() == [0, 0], "\n".join(processes.outputs())
     return [np.load(directory / f"{index}.npz") for index in range(2)]
 
 

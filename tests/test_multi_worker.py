@@ -22,38 +22,37 @@ FLAGS = (
 )
 
 
-def workers(data_dir, workdir) -> Workers:
-    return Workers(train(data_dir, workdir, *FLAGS))
+def worker(data_dir, workdir) -> list[str]:
+    return train(data_dir, workdir, *FLAGS)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(dataset, tmp_path_factory):
-    """Workdir of a run of two workers, and what each printed."""
-    workdir = tmp_path_factory.mktemp("undisturbed") / "run"
-    with workers(dataset, workdir) as run:
+    """Workdirs of a run of two workers, which share none here, and what each printed."""
+    workdirs = [tmp_path_factory.mktemp("undisturbed") / f"of_{index}" for index in range(2)]
+    with Workers(*(worker(dataset, workdir) for workdir in workdirs)) as run:
         codes = run.wait()
-        printed = [run.output(index) for index in range(2)]
+        printed = run.outputs()
     assert codes == [0, 0], "\n".join(printed)
-    return workdir, printed
+    return workdirs, printed
 
 
 @pytest.fixture(scope="module")
 def with_keras():
     """What each of two workers can do with Keras and with the other."""
-    program = str(pathlib.Path(__file__).with_name("workers_and_keras.py"))
-    with Workers(command(program)) as run:
+    program = command(str(pathlib.Path(__file__).with_name("workers_and_keras.py")))
+    with Workers(program, program) as run:
         codes = run.wait()
-        printed = [run.output(index) for index in range(2)]
+        printed = run.outputs()
     assert codes == [0, 0], "\n".join(printed)
     return [json.loads(text.splitlines()[-1]) for text in printed]
 
 
-def test_what_is_written_is_the_chiefs(undisturbed, tiny_run):
-    workdir, printed = undisturbed
-    assert {path.name for path in workdir.iterdir()} == {path.name for path in tiny_run.iterdir()}
-    for folder in ("train", "val"):
-        assert len(list((workdir / "tensorboard" / folder).iterdir())) == 1
-    assert len(rows(workdir)) == 4
+def test_what_is_written_is_the_chiefs(undisturbed):
+    (workdir, elsewhere), printed = undisturbed
+    assert not [path for path in elsewhere.rglob("*") if path.is_file()]
+    assert len(rows(workdir)) == 4 and list((workdir / "samples").iterdir())
+    assert all(float(row["val_ssim_a_to_b"]) for row in rows(workdir))
     assert "2 replica(s)" in printed[0] and "Epoch 4/4" in printed[0]
     assert "Epoch" not in printed[1]
     assert load_run(str(workdir))[2] == 4
@@ -63,21 +62,22 @@ def test_a_killed_worker_ends_the_other_in_one_sentence_and_both_continue(
     undisturbed, dataset, tmp_path
 ):
     workdir = tmp_path / "run"
-    with workers(dataset, workdir) as run:
+    both = [worker(dataset, workdir)] * 2
+    with Workers(*both) as run:
         chief, other = run.processes
         deadline = time.monotonic() + DEADLINE_S
         while not (workdir / "checkpoints" / "checkpoint").is_file():
-            assert chief.poll() is None and time.monotonic() < deadline, run.output(0)
+            assert chief.poll() is None and time.monotonic() < deadline, run.outputs()[0]
             time.sleep(0.02)
         other.kill()
-        assert run.wait()[0] == 10, run.output(0)
-        last = run.output(0).splitlines()[-1]
-        assert last.startswith("error: Another worker of this run ended")
-    assert len(rows(workdir)) < 4, "killed too late to test anything"
-    with workers(dataset, workdir) as run:
-        assert run.wait() == [0, 0], run.output(0)
-        assert all("continue after epoch" in run.output(index) for index in range(2))
-    expected = undisturbed[0]
+        codes, printed = run.wait(), run.outputs()[0]
+    assert codes[0] == 10 and len(rows(workdir)) < 4, f"lost, or killed too late? {printed}"
+    assert printed.splitlines()[-1].startswith("error: Another worker of this run ended")
+    with Workers(*both) as run:
+        codes, printed = run.wait(), run.outputs()
+    assert codes == [0, 0], "\n".join(printed)
+    assert all("continue after epoch" in text for text in printed)
+    expected = undisturbed[0][0]
     assert (workdir / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
     for x, y in zip(weights(workdir), weights(expected), strict=True):
         assert (x == y).all()

@@ -32,18 +32,17 @@ def tf_config(ports: list[int], index: int) -> str:
 
 
 class Workers:
-    """Processes that run one command, each as another worker of one cluster.
+    """Processes that are the workers of one cluster.
 
     Args:
-        command: The command line of all of them.
-        count: How many.
+        commands: The command line of each.
     """
 
-    def __init__(self, command: list[str], count: int = 2):
+    def __init__(self, *commands: list[str]):
         self.processes = []
         self._folder = tempfile.TemporaryDirectory()
-        ports = free_ports(count)
-        for index in range(count):
+        ports = free_ports(len(commands))
+        for index, command in enumerate(commands):
             config = {"TF_CONFIG": tf_config(ports, index)}
             # A file, not a pipe: a full pipe would stop a worker.
             with self._path(index).open("w") as file:
@@ -61,9 +60,9 @@ class Workers:
 
     def __exit__(self, *error) -> None:
         for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+                process.wait()
         self._folder.cleanup()
 
     def wait(self) -> list[int]:
@@ -71,9 +70,9 @@ class Workers:
         deadline = time.monotonic() + DEADLINE_S
         return [process.wait(deadline - time.monotonic()) for process in self.processes]
 
-    def output(self, index: int) -> str:
-        """What a worker has printed."""
-        return self._path(index).read_text()
+    def outputs(self) -> list[str]:
+        """What each has printed."""
+        return [self._path(index).read_text() for index in range(len(self.processes))]
 
     def _path(self, index: int) -> pathlib.Path:
         return pathlib.Path(self._folder.name) / f"{index}.log"
