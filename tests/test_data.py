@@ -49,6 +49,14 @@ def test_a_run_continues_where_it_stopped():
     np.testing.assert_array_equal(drawn(10, 7, steps=5, first_step=7), whole[14:])
 
 
+def test_the_shares_of_two_workers_are_the_batches_of_one_process():
+    whole = drawn(10, 7, steps=6, first_step=3, batch_size=4).reshape(6, 2, 2, 2)
+    for worker in range(2):
+        context = tf.distribute.InputContext(2, worker, num_replicas_in_sync=2)
+        share = drawn(10, 7, steps=6, first_step=3, batch_size=4, context=context)
+        np.testing.assert_array_equal(share.reshape(6, 2, 2), whole[:, :, worker])
+
+
 def test_the_seed_decides():
     assert (drawn(10, 10, 5) == drawn(10, 10, 5)).all()
     assert (drawn(10, 10, 5) != drawn(10, 10, 5, seed=6)).any()

@@ -1,54 +1,66 @@
-"""One and two replicas do the same training, on two logical CPU devices."""
+"""One process, two logical CPU devices and two worker processes do the same training."""
 
-import keras
+import pathlib
+
 import numpy as np
 import pytest
-import tensorflow as tf
-from test_cyclegan import TINY
+from conftest import command
+from replica_run import STEPS, set_precision, trained
+from worker_processes import Workers
 
-from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
-from tfcyclegan.models import build_model
+from tfcyclegan.models.cyclegan import TRACKED
 from tfcyclegan.strategies import check_batch_size, make_strategy
 
-STEPS = 20
 TOLERANCE = 1e-9
-"""In float64, where rounding is not amplified to the size of an Adam step within 20 steps."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", autouse=True)
 def float64():
     """Collective operations of one process keep the type that they were first traced with."""
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+    set_precision("float64")
     yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
+    set_precision("float32")
 
 
-def trained(kind: str, pool: int = 0):
-    flags = (f"--pool_size={pool}", "--identity_weight=0.5", "--ema_decay=0.9")
-    rng = np.random.default_rng(0)
-    images = [rng.uniform(-1, 1, (8, 32, 32, 1)).astype(keras.config.floatx()) for _ in range(2)]
-    dataset = tf.data.Dataset.from_tensor_slices(tuple(images))
-    dataset = dataset.batch(2, drop_remainder=True).repeat()
-    with make_strategy(kind).scope():
-        model = build_model(TrainConfig.parse(*TINY, *flags), steps_per_epoch=STEPS)
-    history = model.fit(dataset, epochs=1, steps_per_epoch=STEPS, shuffle=False, verbose=0)
-    return model, history.history
+@pytest.fixture(scope="module")
+def single(float64):
+    model, logs = trained("single")
+    return model.get_weights(), logs
 
 
-def test_two_replicas_equal_one_in_weights_and_logs(float64):
-    single, single_logs = trained("single")
-    double, double_logs = trained("mirrored")
-    assert double.distribute_strategy.num_replicas_in_sync == 2
-    for x, y in zip(single.get_weights(), double.get_weights(), strict=True):
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory):
+    """What each of two worker processes ends with."""
+    directory = tmp_path_factory.mktemp("workers")
+    program = command(str(pathlib.Path(__file__).with_name("replica_run.py")), str(directory))
+    with Workers(program, program) as processes:
+        assert processes.wait() == [0, 0], "\n".join(processes.outputs())
+    return [np.load(directory / f"{index}.npz") for index in range(2)]
+
+
+def assert_equal(single, weights: list, logs: dict) -> None:
+    for x, y in zip(single[0], weights, strict=True):
         np.testing.assert_allclose(x, y, atol=TOLERANCE)
-    for name, values in single_logs.items():
-        np.testing.assert_allclose(values, double_logs[name], rtol=TOLERANCE, err_msg=name)
+    assert len(single[1]) == len(TRACKED)
+    for name, values in single[1].items():
+        np.testing.assert_allclose(values, logs[name], rtol=TOLERANCE, err_msg=name)
 
 
-def test_each_replica_keeps_a_pool_of_its_own(float64):
+def test_two_replicas_equal_one_in_weights_and_logs(single):
+    double, logs = trained("mirrored")
+    assert double.distribute_strategy.num_replicas_in_sync == 2
+    assert_equal(single, double.get_weights(), logs)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_two_workers_equal_one_process_in_weights_and_logs(single, workers, index):
+    made = workers[index]
+    weights = [made[f"arr_{i}"] for i in range(len(single[0]))]
+    assert_equal(single, weights, made)
+
+
+def test_each_replica_keeps_a_pool_of_its_own():
     model, _ = trained("mirrored", pool=3)
     pools = [np.asarray(v) for v in model.pool_a.images.value.values]
     assert len(pools) == 2 and np.abs(pools[0] - pools[1]).max() > 0.01
@@ -62,5 +74,7 @@ def test_a_batch_that_does_not_divide_among_replicas_is_refused():
 
 
 def test_unknown_strategy_is_named():
-    with pytest.raises(UserError, match="--strategy: expected auto, single or mirrored"):
+    with pytest.raises(
+        UserError, match="--strategy: expected auto, single, mirrored or multi_worker"
+    ):
         make_strategy("tpu")

@@ -14,6 +14,7 @@ FLOORS = (
     ("intensity", "config", "phantom"),
     (
         "records",
+        "cluster",
         "losses",
         "structure",
         "convolution",

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import tempfile
 
 import tensorflow as tf
 
@@ -18,6 +19,7 @@ FREE_FLAGS = frozenset(
         "data_dir",
         "workdir",
         "strategy",
+        "cluster_timeout_s",
         "validate_every",
         "validation_pairs",
         "checkpoint_every",
@@ -38,9 +40,12 @@ class RunCheckpoints:
         workdir: Directory of the run.
         model: The compiled model.
         keep: Checkpoints to keep.
+        keeps: Whether this process writes the workdir. A worker that is not the chief has to save
+            with it, because reading what replicas sum takes all of them, but what it saves goes.
     """
 
-    def __init__(self, workdir: str, model: CycleGAN, keep: int = 1):
+    def __init__(self, workdir: str, model: CycleGAN, keep: int = 1, keeps: bool = True):
+        self._keeps = keeps
         self._epochs = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._checkpoint = tf.train.Checkpoint(
             model=model,
@@ -70,7 +75,11 @@ class RunCheckpoints:
     def save(self, epochs: int) -> None:
         """Writes a checkpoint after `epochs` finished epochs."""
         self._epochs.assign(epochs)
-        self._manager.save(checkpoint_number=epochs)
+        if self._keeps:
+            self._manager.save(checkpoint_number=epochs)
+        else:
+            with tempfile.TemporaryDirectory() as directory:
+                self._checkpoint.write(f"{directory}/not_kept")
 
 
 def load_run(workdir: str) -> tuple[CycleGAN, TrainConfig, int]:

@@ -136,6 +136,7 @@ def training_batches(
     seed: int,
     augmentation: Augmentation,
     match_slice_position: float = 0.0,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns an endless dataset of unpaired, augmented batches.
 
@@ -151,11 +152,14 @@ def training_batches(
         augmentation: What is done to each slice.
         match_slice_position: b is drawn among slices whose relative position in the head is within
             this distance of a's (the nearest where there is none); 0 draws it anywhere.
+        context: The worker that asks; of w workers, worker i gets the examples n with n mod w = i,
+            so that the shares of all workers together are the global batch. None for the only one.
 
     Returns:
-        Dataset of (a, b), float32 [batch_size, S, S, 1], model range.
+        Dataset of (a, b), float32 [batch_size / replicas, S, S, 1], model range.
     """
     images_a, images_b = tf.constant(slices_a.images), tf.constant(slices_b.images)
+    context = context or tf.distribute.InputContext()
     match = _PositionMatch(slices_a, slices_b, match_slice_position)
 
     def example(n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -170,8 +174,10 @@ def training_batches(
         )
 
     numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
+    numbers = numbers.shard(context.num_input_pipelines, context.input_pipeline_id)
     examples = numbers.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return examples.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    per_replica = context.get_per_replica_batch_size(batch_size)
+    return examples.batch(per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
 def _seed(seed: int, stream: int, n: tf.Tensor) -> tf.Tensor:

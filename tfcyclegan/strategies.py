@@ -1,22 +1,36 @@
-"""Where training runs: one device, or mirrored over several of one machine."""
+"""Where training runs: one device, mirrored over several of one machine, or on several machines."""
 
+import contextlib
+import hashlib
+import os
 import pathlib
 
+import numpy as np
 import tensorflow as tf
 
+from tfcyclegan.cluster import MISSING_WORKER, read_cluster, wait_for_workers
 from tfcyclegan.errors import UserError
 
 
-def make_strategy(kind: str) -> tf.distribute.Strategy:
+def make_strategy(kind: str, cluster_timeout_s: float = 600.0) -> tf.distribute.Strategy:
     """Returns the distribution strategy named by --strategy.
+
+    Several workers have to be the first thing that a process does with TensorFlow.
 
     Args:
         kind: "single" (the default device), "mirrored" (all GPUs, or all logical CPUs where there
-            is no GPU), or "auto" (mirrored where there is more than one GPU).
+            is no GPU), "multi_worker" (the processes of TF_CONFIG), or "auto" (multi_worker where
+            TF_CONFIG is set, mirrored where there is more than one GPU).
+        cluster_timeout_s: Seconds to wait for the other processes of TF_CONFIG.
 
     Raises:
-        UserError: The name is not known.
+        UserError: The name is not known, TF_CONFIG does not describe the processes, or one of them
+            did not come.
     """
+    if kind == "multi_worker" or (kind == "auto" and os.environ.get("TF_CONFIG")):
+        cluster = read_cluster(os.environ.get("TF_CONFIG"))
+        wait_for_workers(cluster, cluster_timeout_s)
+        return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = tf.config.list_logical_devices("GPU")
     if kind == "single" or (kind == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
@@ -29,7 +43,92 @@ def make_strategy(kind: str) -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy(
             devices, cross_device_ops=tf.distribute.ReductionToOneDevice()
         )
-    raise UserError(f"--strategy: expected auto, single or mirrored. Received: {kind}.")
+    raise UserError(
+        f"--strategy: expected auto, single, mirrored or multi_worker. Received: {kind}."
+    )
+
+
+def on_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Tells whether replicas are in several processes, of which this is one."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Tells whether this process writes the run: the first worker, or the only process."""
+    return not on_workers(strategy) or read_cluster(os.environ.get("TF_CONFIG")).index == 0
+
+
+@contextlib.contextmanager
+def explained_loss():
+    """Turns the loss of another worker into one sentence.
+
+    TensorFlow aborts a collective operation within about ten seconds, when the worker's heartbeat
+    is missing, or at once, when its connection is.
+
+    Raises:
+        UserError: Another worker was lost.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise UserError(
+            "Another worker of this run ended or cannot be reached any more; its own last line says"
+            " why. Start every worker again with the same command: the run continues from its"
+            " newest checkpoint.",
+            MISSING_WORKER,
+        ) from error
+
+
+def check_agreement(strategy: tf.distribute.Strategy, facts: dict[str, str]) -> None:
+    """Waits for all workers, and raises UserError on each unless all hold the same facts.
+
+    Args:
+        strategy: Strategy of the run; without workers there is nothing to agree on.
+        facts: What it is called, and its value.
+    """
+    if not on_workers(strategy):
+        return
+    digests = [hashlib.sha256(value.encode()).digest()[:7] for value in facts.values()]
+    row = [int.from_bytes(digest, "big") for digest in digests]
+    rows = strategy.gather(tf.constant([row], tf.int64), axis=0).numpy()
+    differing = [name for name, held in zip(facts, rows.T, strict=True) if np.ptp(held)]
+    if differing:
+        raise UserError(
+            f"Workers of one run must agree, and differ in: {', '.join(differing)}. Start every"
+            " worker with the same flags, and with a --data_dir and a --workdir that all of them"
+            " share."
+        )
+
+
+class FitsOnWorkers:
+    """Lets `fit` of a Keras model work under MultiWorkerMirroredStrategy.
+
+    Keras 3 does not support it (https://github.com/keras-team/keras/issues/20585). With Keras 3.15
+    and TensorFlow 2.21, `fit` fails twice: `_maybe_symbolic_build` reduces a batch that is on one
+    replica only, and `reduce_per_replica` asks for a mean over the first axis of what is a scalar.
+    So a model whose variables are all there when it is constructed builds nothing, and steps with a
+    function that reduces each result over the replicas itself. Without workers, Keras' own methods
+    are called. tests/test_multi_worker.py fails as soon as Keras does without this class.
+
+    To be inherited before keras.Model.
+    """
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if not on_workers(self.distribute_strategy):
+            super()._maybe_symbolic_build(iterator, data_batch)
+
+    def make_train_function(self, force=False):
+        strategy = self.distribute_strategy
+        if not on_workers(strategy):
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+
+            @tf.function(reduce_retracing=True)
+            def step(iterator):
+                results = strategy.run(self.train_step, args=(next(iterator),))
+                return {name: strategy.reduce("MEAN", v, axis=None) for name, v in results.items()}
+
+            self.train_function = step
 
 
 def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int, parts: int = 1) -> None:

@@ -1,5 +1,6 @@
 """Trains a CycleGAN on converted records: `python -m tfcyclegan.train --flagfile=...`."""
 
+import dataclasses
 import json
 import pathlib
 import platform
@@ -20,18 +21,27 @@ from tfcyclegan.inversion import InversionGuard
 from tfcyclegan.models import build_model
 from tfcyclegan.models.cyclegan import TRACKED
 from tfcyclegan.pairing import Pairs, pair
-from tfcyclegan.strategies import check_batch_size, emulates_bfloat16, make_strategy
+from tfcyclegan.strategies import (
+    check_agreement,
+    check_batch_size,
+    emulates_bfloat16,
+    explained_loss,
+    is_chief,
+    make_strategy,
+)
 
 EXTRACTOR = "randconv_v1"
 SHOWN_PAIRS = 4
 
 
+@explained_loss()
 def main(config: TrainConfig) -> None:
     """Trains, or continues, the run that the flags describe."""
     shards = manifest.read(pathlib.Path(config.data_dir))
-    set_up_numerics(config)
-    strategy = make_strategy(config.strategy)
+    strategy = make_strategy(config.strategy, config.cluster_timeout_s)
     check_batch_size(strategy, config.batch_size, config.accumulate_steps)
+    check_agreement(strategy, facts(config, shards))
+    set_up_numerics(config)
     train_a, train_b = load_domains(config, shards, config.train_split)
     pairs = validation_pairs(config, shards)
     steps = config.steps_per_epoch or -(-max(len(train_a), len(train_b)) // config.batch_size)
@@ -42,11 +52,20 @@ def main(config: TrainConfig) -> None:
     )
     if config.dry_run:
         return
-    claim_workdir(config)
-    write_run_description(config, shards)
+    if is_chief(strategy):
+        claim_workdir(config)
+        write_run_description(config, shards)
     with strategy.scope():
         model = build_model(config, steps)
     fit(config, model, train_a, train_b, pairs, steps)
+
+
+def facts(config: TrainConfig, shards: list) -> dict[str, str]:
+    """Returns what all workers of a run must agree on before they build a model."""
+    flags = {f"--{name}": str(value) for name, value in dataclasses.asdict(config).items()}
+    for free in ("--data_dir", "--workdir", "--cluster_timeout_s"):
+        del flags[free]
+    return {**flags, "the manifest in --data_dir": manifest.dataset_hash(shards)}
 
 
 def set_up_numerics(config: TrainConfig) -> None:
@@ -107,25 +126,27 @@ def write_run_description(config: TrainConfig, shards: list) -> None:
 
 def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) -> None:
     """Runs the epochs that are left."""
-    checkpoints = RunCheckpoints(config.workdir, model, config.keep_checkpoints)
+    strategy = model.distribute_strategy
+    checkpoints = RunCheckpoints(
+        config.workdir, model, config.keep_checkpoints, keeps=is_chief(strategy)
+    )
     finished = checkpoints.restore()
+    check_agreement(strategy, {"the newest checkpoint in --workdir": str(finished)})
     if finished:
         print(f"continue after epoch {finished} of {config.epochs}")
     if finished >= config.epochs:
         return
-    batches = data.training_batches(
-        train_a,
-        train_b,
-        batch_size=config.batch_size,
-        first_step=finished * steps,
-        seed=config.seed,
-        augmentation=Augmentation(
-            flips=config.flips,
-            rotations=tuple(float(angle) for angle in config.rotations),
-            brightness=config.brightness,
-            contrast=config.contrast,
-        ),
-        match_slice_position=config.match_slice_position,
+    batches = strategy.distribute_datasets_from_function(
+        lambda context: data.training_batches(
+            train_a,
+            train_b,
+            batch_size=config.batch_size,
+            first_step=finished * steps,
+            seed=config.seed,
+            augmentation=augmentation_of(config),
+            match_slice_position=config.match_slice_position,
+            context=context,
+        )
     )
     model.fit(
         batches,
@@ -133,15 +154,35 @@ def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) 
         initial_epoch=finished,
         steps_per_epoch=steps,
         shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=(1 if sys.stdout.isatty() else 2) if is_chief(strategy) else 0,
         callbacks=make_callbacks(config, model, checkpoints, pairs, finished),
+    )
+    # Nobody leaves while another still works: its departure would count as a loss.
+    check_agreement(strategy, {"the end of the run": "reached"})
+
+
+def augmentation_of(config: TrainConfig) -> Augmentation:
+    """Returns the augmentation that the flags describe."""
+    return Augmentation(
+        flips=config.flips,
+        rotations=tuple(float(angle) for angle in config.rotations),
+        brightness=config.brightness,
+        contrast=config.contrast,
     )
 
 
 def make_callbacks(
     config: TrainConfig, model, checkpoints: RunCheckpoints, pairs: Pairs, finished: int
 ) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks in the order in which they see `logs`."""
+    """Returns the callbacks in the order in which they see `logs`.
+
+    What is written or measured is the chief's; a checkpoint takes all workers.
+    """
+    if not is_chief(model.distribute_strategy):
+        return [
+            callbacks.StopOnNonFinite(),
+            callbacks.Checkpoints(checkpoints, config.checkpoint_every),
+        ]
     extractor = make_extractor(EXTRACTOR)
     translators = scoring.translators_of(model)
     scores = [*callbacks.Validation.keys(extractor), *InversionGuard.KEYS]

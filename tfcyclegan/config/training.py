@@ -143,8 +143,11 @@ class TrainConfig(Command):
     )
     strategy: str = flag(
         "auto",
-        "How to distribute; auto mirrors over all GPUs.",
-        choices=["auto", "single", "mirrored"],
+        "How to distribute; auto takes the workers of TF_CONFIG, or else mirrors over all GPUs.",
+        choices=["auto", "single", "mirrored", "multi_worker"],
+    )
+    cluster_timeout_s: float = flag(
+        600.0, "Seconds to wait for the other processes of TF_CONFIG to start.", lower=0.0
     )
 
     validate_every: int = flag(1, "Epochs between validations.", lower=1)

@@ -12,10 +12,11 @@ from tfcyclegan.models.objective import (
     TRACKED,
     Objective,
 )
+from tfcyclegan.strategies import FitsOnWorkers
 from tfcyclegan.structure import structure_loss
 
 
-class CycleGAN(keras.Model):
+class CycleGAN(FitsOnWorkers, keras.Model):
     """Translates a to b and b to a, learnt from unpaired images.
 
     Networks are injected, and built already; optimizers come with `compile`. Everything that

@@ -1,0 +1,64 @@
+"""One short training in float64 on replicas of any strategy; a worker's program, too.
+
+In float64, rounding is not amplified to the size of an Adam step within a few steps, so that runs
+can be compared closely.
+"""
+
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from test_cyclegan import TINY
+
+from tfcyclegan.augment import Augmentation
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.data import Slices, training_batches
+from tfcyclegan.models import build_model
+from tfcyclegan.strategies import make_strategy
+
+STEPS = 20
+BATCH = 2
+
+
+def set_precision(name: str) -> None:
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
+
+
+def trained(kind: str, pool: int = 0):
+    """Returns a model and the logs of its one epoch, trained on the batches of a run."""
+    flags = (f"--pool_size={pool}", "--identity_weight=0.5", "--ema_decay=0.9")
+    strategy = make_strategy(kind)
+    images = np.random.default_rng(0).integers(0, 65536, (2, 8, 32, 32), np.uint16)
+    positions = {"geom/slice_frac": np.linspace(0, 1, 8, dtype=np.float32)}
+    slices = [Slices(one, positions) for one in images]
+
+    def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        batches = training_batches(
+            *slices,
+            batch_size=BATCH,
+            first_step=0,
+            seed=0,
+            augmentation=Augmentation(("horizontal",), (30.0,), 0.2),
+            context=context,
+        )
+        return batches.map(lambda *pair: tuple(tf.cast(x, keras.config.floatx()) for x in pair))
+
+    with strategy.scope():
+        model = build_model(TrainConfig.parse(*TINY, *flags), steps_per_epoch=STEPS)
+    history = model.fit(
+        strategy.distribute_datasets_from_function(share),
+        epochs=1,
+        steps_per_epoch=STEPS,
+        shuffle=False,
+        verbose=0,
+    )
+    return model, history.history
+
+
+if __name__ == "__main__":
+    set_precision("float64")
+    trained_model, logs = trained("multi_worker")
+    path = f"{sys.argv[1]}/{trained_model.distribute_strategy.cluster_resolver.task_id}.npz"
+    np.savez(path, *trained_model.get_weights(), **logs)

@@ -1,0 +1,99 @@
+"""Two worker processes of the training command: who writes what, who notices a loss, who continues.
+
+That they train what one process trains is tested in test_distribution.py.
+"""
+
+import json
+import pathlib
+import time
+
+import pytest
+from conftest import command
+from test_train import rows, train, weights
+from worker_processes import DEADLINE_S, Workers
+
+from tfcyclegan.checkpoints import load_run
+
+FLAGS = (
+    "--strategy=multi_worker",
+    "--batch_size=2",
+    "--pool_size=0",
+    "--cluster_timeout_s=300",
+)
+
+
+def worker(data_dir, workdir) -> list[str]:
+    return train(data_dir, workdir, *FLAGS)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(dataset, tmp_path_factory):
+    """Workdirs of a run of two workers, which share none here, and what each printed."""
+    workdirs = [tmp_path_factory.mktemp("undisturbed") / f"of_{index}" for index in range(2)]
+    with Workers(*(worker(dataset, workdir) for workdir in workdirs)) as run:
+        codes = run.wait()
+        printed = run.outputs()
+    assert codes == [0, 0], "\n".join(printed)
+    return workdirs, printed
+
+
+@pytest.fixture(scope="module")
+def with_keras():
+    """What each of two workers can do with Keras and with the other."""
+    program = command(str(pathlib.Path(__file__).with_name("workers_and_keras.py")))
+    with Workers(program, program) as run:
+        codes = run.wait()
+        printed = run.outputs()
+    assert codes == [0, 0], "\n".join(printed)
+    return [json.loads(text.splitlines()[-1]) for text in printed]
+
+
+def test_what_is_written_is_the_chiefs(undisturbed):
+    (workdir, elsewhere), printed = undisturbed
+    assert not [path for path in elsewhere.rglob("*") if path.is_file()]
+    assert len(rows(workdir)) == 4 and list((workdir / "samples").iterdir())
+    assert all(float(row["val_ssim_a_to_b"]) for row in rows(workdir))
+    assert "2 replica(s)" in printed[0] and "Epoch 4/4" in printed[0]
+    assert "Epoch" not in printed[1]
+    assert load_run(str(workdir))[2] == 4
+
+
+def test_a_killed_worker_ends_the_other_in_one_sentence_and_both_continue(
+    undisturbed, dataset, tmp_path
+):
+    workdir = tmp_path / "run"
+    both = [worker(dataset, workdir)] * 2
+    with Workers(*both) as run:
+        chief, other = run.processes
+        deadline = time.monotonic() + DEADLINE_S
+        while not (workdir / "checkpoints" / "checkpoint").is_file():
+            assert chief.poll() is None and time.monotonic() < deadline, run.outputs()[0]
+            time.sleep(0.02)
+        other.kill()
+        codes, printed = run.wait(), run.outputs()[0]
+    assert codes[0] == 10 and len(rows(workdir)) < 4, f"lost, or killed too late? {printed}"
+    assert printed.splitlines()[-1].startswith("error: Another worker of this run ended")
+    with Workers(*both) as run:
+        codes, printed = run.wait(), run.outputs()
+    assert codes == [0, 0], "\n".join(printed)
+    assert all("continue after epoch" in text for text in printed)
+    expected = undisturbed[0][0]
+    assert (workdir / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
+    for x, y in zip(weights(workdir), weights(expected), strict=True):
+        assert (x == y).all()
+
+
+def test_workers_agree_or_say_what_differs(with_keras):
+    assert [worker["chief"] for worker in with_keras] == [True, False]
+    for worker in with_keras:
+        assert worker["same"] == "agreed" and "differ in: --epochs." in worker["other"]
+
+
+def test_keras_still_needs_the_workaround(with_keras):
+    for worker in with_keras:
+        assert worker["mixin"] == "trained"
+        for kind in ("plain", "builds nothing"):
+            assert worker[kind] != "trained", (
+                f"Keras' own fit ({kind}) now trains under MultiWorkerMirroredStrategy: remove what"
+                " is no longer needed of strategies.FitsOnWorkers, and this test."
+            )

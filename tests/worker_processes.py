@@ -1,0 +1,78 @@
+"""Starts the workers of a run as processes on loopback, and ends them whatever happens."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+DEADLINE_S = 900
+"""A worker that takes longer hangs, however busy the machine is."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on; held together for a moment, so that they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def tf_config(ports: list[int], index: int) -> str:
+    """TF_CONFIG of one worker on loopback."""
+    addresses = [f"127.0.0.1:{port}" for port in ports]
+    return json.dumps(
+        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    )
+
+
+class Workers:
+    """Processes that are the workers of one cluster.
+
+    Args:
+        commands: The command line of each.
+    """
+
+    def __init__(self, *commands: list[str]):
+        self.processes = []
+        self._folder = tempfile.TemporaryDirectory()
+        ports = free_ports(len(commands))
+        for index, command in enumerate(commands):
+            config = {"TF_CONFIG": tf_config(ports, index)}
+            # A file, not a pipe: a full pipe would stop a worker.
+            with self._path(index).open("w") as file:
+                process = subprocess.Popen(
+                    command,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **config},
+                    start_new_session=True,
+                )
+            self.processes.append(process)
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *error) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self._folder.cleanup()
+
+    def wait(self) -> list[int]:
+        """Exit codes, when all have ended."""
+        deadline = time.monotonic() + DEADLINE_S
+        return [process.wait(deadline - time.monotonic()) for process in self.processes]
+
+    def outputs(self) -> list[str]:
+        """What each has printed."""
+        return [self._path(index).read_text() for index in range(len(self.processes))]
+
+    def _path(self, index: int) -> pathlib.Path:
+        return pathlib.Path(self._folder.name) / f"{index}.log"
