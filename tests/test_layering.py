@@ -10,12 +10,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tfcyclegan"
 
 FLOORS = (
-    ("errors",),
+    ("errors", "progress", "metrics_log"),
     ("intensity", "config", "phantom"),
-    ("records", "losses", "layers", "image_pool", "schedules", "metrics", "privacy"),
+    ("records", "losses", "layers", "image_pool", "schedules", "diagnostics", "metrics", "privacy"),
     ("manifest", "networks", "augment", "extractors", "strategies"),
     ("dicom", "models", "data"),
-    ("pairing", "checkpoints", "nifti"),
+    ("pairing", "checkpoints", "nifti", "doctor", "provenance"),
     ("scoring",),
     ("callbacks", "export", "report"),
     ("ingest",),

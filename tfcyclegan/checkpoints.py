@@ -20,6 +20,7 @@ FREE_FLAGS = frozenset(
         "strategy",
         "validate_every",
         "validation_pairs",
+        "histograms",
         "checkpoint_every",
         "keep_checkpoints",
         "allow_config_change",

@@ -2,32 +2,33 @@
 
 import json
 import pathlib
-import platform
 import sys
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-import tfcyclegan
-from tfcyclegan import callbacks, data, manifest, scoring
+from tfcyclegan import callbacks, data, doctor, manifest, provenance, scoring
 from tfcyclegan.augment import Augmentation
 from tfcyclegan.checkpoints import RunCheckpoints, claim_workdir, write_atomically
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.extractors import make_extractor
+from tfcyclegan.metrics_log import MetricsLog
 from tfcyclegan.models import build_model
-from tfcyclegan.models.cyclegan import TRACKED
+from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
 from tfcyclegan.pairing import Pairs, pair
+from tfcyclegan.progress import Pace, Progress
 from tfcyclegan.strategies import check_batch_size, emulates_bfloat16, make_strategy
 
 EXTRACTOR = "randconv_v1"
 SHOWN_PAIRS = 4
 
 
-def main(config: TrainConfig) -> None:
+def main(config: TrainConfig) -> int | None:
     """Trains, or continues, the run that the flags describe."""
     shards = manifest.read(pathlib.Path(config.data_dir))
+    if config.doctor:
+        return compare_domains(config, shards)
     set_up_numerics(config)
     strategy = make_strategy(config.strategy)
     check_batch_size(strategy, config.batch_size)
@@ -40,12 +41,26 @@ def main(config: TrainConfig) -> None:
         f" {len(pairs)} pairs"
     )
     if config.dry_run:
-        return
+        return None
     claim_workdir(config)
-    write_run_description(config, shards)
+    described = provenance.describe(config, shards, sys.argv[1:])
+    write_atomically(
+        pathlib.Path(config.workdir) / "run.json", json.dumps(described, indent=2) + "\n"
+    )
     with strategy.scope():
         model = build_model(config, steps)
     fit(config, model, train_a, train_b, pairs, steps)
+    return None
+
+
+def compare_domains(config: TrainConfig, shards: list) -> int:
+    """Prints how the training split's domains differ; returns 2 if they differ seriously, or 0."""
+    names = config.domain_a, config.domain_b
+    wanted = [s for s in shards if s.split == config.train_split]
+    stored = tuple(sum(s.records for s in wanted if s.sequence == name) for name in names)
+    measures = doctor.examine(*load_domains(config, shards, config.train_split), stored)
+    print(doctor.report(measures, names))
+    return 2 if any(measure.severity == 2 for measure in measures) else 0
 
 
 def set_up_numerics(config: TrainConfig) -> None:
@@ -84,26 +99,6 @@ def validation_pairs(config: TrainConfig, shards: list) -> Pairs:
     return pairs.thin(config.validation_pairs)
 
 
-def write_run_description(config: TrainConfig, shards: list) -> None:
-    """Writes run.json: what made this run, for whoever wants to repeat it."""
-    description = {
-        "command": ["python", "-m", "tfcyclegan.train", *sys.argv[1:]],
-        "dataset_hash": manifest.dataset_hash(shards),
-        "devices": [device.name for device in tf.config.list_logical_devices()],
-        "deterministic": config.deterministic,
-        "seed": config.seed,
-        "versions": {
-            "tfcyclegan": tfcyclegan.__version__,
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
-    }
-    path = pathlib.Path(config.workdir) / "run.json"
-    write_atomically(path, json.dumps(description, indent=2) + "\n")
-
-
 def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) -> None:
     """Runs the epochs that are left."""
     checkpoints = RunCheckpoints(config.workdir, model, config.keep_checkpoints)
@@ -132,7 +127,7 @@ def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) 
         initial_epoch=finished,
         steps_per_epoch=steps,
         shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=0,
         callbacks=make_callbacks(config, model, checkpoints, pairs, finished),
     )
 
@@ -143,11 +138,14 @@ def make_callbacks(
     """Returns the callbacks in the order in which they see `logs`."""
     extractor = make_extractor(EXTRACTOR)
     translators = scoring.translators_of(model)
-    columns = [*TRACKED, "learning_rate", *callbacks.Validation.keys(extractor)]
-    history = pathlib.Path(config.workdir) / "history.csv"
+    state = ("learning_rate", "pool_fill")
+    columns = [*TRACKED, *DIAGNOSED, *state, *callbacks.Validation.keys(extractor)]
+    workdir = pathlib.Path(config.workdir)
     return [
         callbacks.StopOnNonFinite(),
+        Pace(config.batch_size),
         callbacks.LearningRate(),
+        callbacks.PoolFill(),
         callbacks.Validation(pairs, translators, extractor, config.validate_every),
         callbacks.Summaries(
             config.workdir,
@@ -155,9 +153,12 @@ def make_callbacks(
             translators,
             config.to_flagfile(),
             config.validate_every,
+            config.histograms,
         ),
-        callbacks.History(history, columns, finished),
+        callbacks.History(workdir / "history.csv", columns, finished),
+        MetricsLog(workdir / "metrics.jsonl", finished),
         callbacks.Checkpoints(checkpoints, config.checkpoint_every),
+        Progress(config.batch_size),
     ]
 
 

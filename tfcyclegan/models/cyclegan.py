@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from tfcyclegan import losses
+from tfcyclegan import diagnostics, losses
 from tfcyclegan.image_pool import ImagePool
 
 TRACKED = (
@@ -20,6 +20,16 @@ TRACKED = (
     "discriminator_b_loss",
 )
 """Names in the logs; "loss" is the generators' total, which TerminateOnNaN looks at."""
+
+DIAGNOSED = (
+    "discriminator_a_accuracy_real",
+    "discriminator_a_accuracy_fake",
+    "discriminator_b_accuracy_real",
+    "discriminator_b_accuracy_fake",
+    "generator_gradient_norm",
+    "discriminator_gradient_norm",
+)
+"""Names in the logs that are no losses: see `diagnostics`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +82,7 @@ class CycleGAN(keras.Model):
         self.ema_decay = ema_decay
         self.average_ab = _average_of(generator_ab) if ema_decay else None
         self.average_ba = _average_of(generator_ba) if ema_decay else None
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in TRACKED}
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in (*TRACKED, *DIAGNOSED)}
         self.built = True
 
     def compile(
@@ -117,27 +127,36 @@ class CycleGAN(keras.Model):
                 the global batch.
 
         Returns:
-            Means of the tracked losses since the start of the epoch.
+            Means of `TRACKED` and `DIAGNOSED` since the start of the epoch.
         """
         real_a, real_b = data
         with tf.GradientTape() as tape:
             translated = self.translate(real_a, real_b)
             values = self.generator_losses(real_a, real_b, translated)
             total = self._replica_loss(values["loss"], self.optimizer)
-        self._descend(tape, total, self.generator_variables, self.optimizer)
+        norm = self._descend(tape, total, self.generator_variables, self.optimizer)
+        values["generator_gradient_norm"] = norm
 
         # Outside both tapes: no gradient of the discriminators reaches a generator.
         fake_a, fake_b = self.pool_a(translated["fake_a"]), self.pool_b(translated["fake_b"])
         with tf.GradientTape() as tape:
-            loss_a = self._discriminator_loss(self.discriminator_a, real_a, fake_a)
-            loss_b = self._discriminator_loss(self.discriminator_b, real_b, fake_b)
-            total = self._replica_loss(loss_a + loss_b, self.discriminator_optimizer)
-        self._descend(tape, total, self.discriminator_variables, self.discriminator_optimizer)
+            values |= self._judge("a", self.discriminator_a, real_a, fake_a)
+            values |= self._judge("b", self.discriminator_b, real_b, fake_b)
+            total = values["discriminator_a_loss"] + values["discriminator_b_loss"]
+            total = self._replica_loss(total, self.discriminator_optimizer)
+        norm = self._descend(
+            tape, total, self.discriminator_variables, self.discriminator_optimizer
+        )
+        values["discriminator_gradient_norm"] = norm
 
         self._update_averages()
-        values |= {"discriminator_a_loss": loss_a, "discriminator_b_loss": loss_b}
-        for name, tracker in self.trackers.items():
-            tracker.update_state(values[name])
+        for name in TRACKED:
+            self.trackers[name].update_state(values[name])
+        for name in DIAGNOSED:
+            # The loss scale of float16 finds its size by steps that overflow and are not taken.
+            finite = tf.math.is_finite(values[name])
+            value = tf.where(finite, values[name], tf.zeros_like(values[name]))
+            self.trackers[name].update_state(value, sample_weight=tf.cast(finite, value.dtype))
         return self.get_metrics_result()
 
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict:
@@ -184,12 +203,19 @@ class CycleGAN(keras.Model):
             values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
         return {**values, "loss": total}
 
-    def _discriminator_loss(self, discriminator, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    def _judge(self, domain: str, discriminator, real: tf.Tensor, fake: tf.Tensor) -> dict:
+        """Returns a discriminator's loss and how often it is right, per example, float32 [N]."""
         scores = discriminator(tf.concat([real, tf.stop_gradient(fake)], 0), training=True)
         real_scores, fake_scores = tf.split(scores, 2)
-        return losses.discriminator_adversarial_loss(
-            real_scores, fake_scores, kind=self.objective.adversarial
-        )
+        kind, right = self.objective.adversarial, diagnostics.share_judged_right
+        name = f"discriminator_{domain}"
+        return {
+            f"{name}_loss": losses.discriminator_adversarial_loss(
+                real_scores, fake_scores, kind=kind
+            ),
+            f"{name}_accuracy_real": right(real_scores, real=True, kind=kind),
+            f"{name}_accuracy_fake": right(fake_scores, real=False, kind=kind),
+        }
 
     def _replica_loss(self, values: tf.Tensor, optimizer) -> tf.Tensor:
         """The only mean over a batch; the optimizers sum over replicas, so their number divides."""
@@ -197,9 +223,12 @@ class CycleGAN(keras.Model):
         return optimizer.scale_loss(tf.reduce_mean(values) / replicas)
 
     @staticmethod
-    def _descend(tape: tf.GradientTape, loss: tf.Tensor, variables: list, optimizer) -> None:
+    def _descend(tape: tf.GradientTape, loss: tf.Tensor, variables: list, optimizer) -> tf.Tensor:
+        """Takes one step and returns the norm of the gradient of the global batch."""
         gradients = tape.gradient(loss, variables)
+        norm = diagnostics.gradient_norm(gradients, optimizer)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return norm
 
     def _update_averages(self) -> None:
         if not self.ema_decay:
