@@ -7,7 +7,7 @@ import time
 import keras
 from tqdm import tqdm
 
-BAR = "{desc}: {percentage:3.0f}% |{bar}| {rate_noinv_fmt}, ETA {remaining}{postfix}"
+BAR = "{desc}{percentage:3.0f}% |{bar}| {rate_noinv_fmt}, ETA {remaining}{postfix}"
 """tqdm's own form turns a rate below one image a second around."""
 
 SHOWN = (
@@ -74,8 +74,9 @@ class Progress(keras.callbacks.Callback):
                 total=images,
                 unit=" images",
                 bar_format=BAR,
-                # tqdm would draw nothing on a terminal that does not tell its size.
+                # Asked by tqdm, a terminal that does not tell its size gets no bar.
                 ncols=shutil.get_terminal_size().columns,
+                nrows=20,
                 disable=not sys.stderr.isatty(),
             )
             self._compiling = True
