@@ -38,7 +38,7 @@ demo: $(INSTALLED)
 	@echo "  $(DEMO)/eval/samples.png  source, synthetic, real, error of unseen patients"
 	@echo "  $(DEMO)/eval/metrics.json scores beside copy-source"
 	@echo "  $(DEMO)/export/1          SavedModel for a model server"
-	@echo "  $(BIN)/tensorboard --logdir $(DEMO)/run/tensorboard"
+	@echo "  $(BIN)/tensorboard --logdir $(DEMO)/run"
 
 # A file's tests stay in one process, because they share its traced models.
 test: $(INSTALLED)

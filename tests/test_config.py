@@ -64,7 +64,7 @@ def test_wrong_training_flags_are_explained(flag, message):
 
 
 def test_required_flags_are_named():
-    with pytest.raises(UserError, match="--workdir must be given"):
+    with pytest.raises(UserError, match="--workdir must have a value unless --doctor"):
         TrainConfig.parse("--data_dir=d")
 
 

@@ -13,7 +13,7 @@ from tfcyclegan.augment import Augmentation
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import Slices, training_batches
 from tfcyclegan.models import build_model
-from tfcyclegan.models.cyclegan import TRACKED
+from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
 
 TINY = (
     "--data_dir=none",
@@ -139,7 +139,7 @@ def test_generators_leave_discriminators_alone():
 def test_discriminator_loss_tells_real_from_fake():
     model = tiny_model("--adversarial_loss=lsgan")
     real, fake = batch()
-    made = model._discriminator_loss(model.discriminator_a, real, fake)
+    made = model._judge("a", model.discriminator_a, real, fake)["discriminator_a_loss"]
     expected = losses.discriminator_adversarial_loss(
         model.discriminator_a(real), model.discriminator_a(fake), kind="lsgan"
     )
@@ -155,7 +155,7 @@ def test_logs_are_means_over_the_epoch_under_their_documented_names():
         singles.append(float(tf.reduce_mean(values["loss"])))
     model.train_step(first)
     logs = model.train_step(second)
-    assert set(logs) == set(TRACKED)
+    assert set(logs) == {*TRACKED, *DIAGNOSED}
     assert float(logs["loss"]) == pytest.approx(np.mean(singles), rel=1e-4)
 
 
@@ -166,6 +166,28 @@ def test_flags_choose_the_kind_of_generator_and_the_discriminators_rate():
     assert float(model.optimizer.learning_rate) == pytest.approx(2e-4)
     assert float(model.discriminator_optimizer.learning_rate) == pytest.approx(4e-4)
     assert float(tiny_model().discriminator_optimizer.learning_rate) == pytest.approx(2e-4)
+
+
+def test_logged_gradient_norms_are_those_of_the_steps_that_were_taken():
+    model = with_rates(tiny_model(), 1.0, 1.0)
+    nets = {"generator": model.generator_variables, "discriminator": model.discriminator_variables}
+    before = {name: [v.numpy() for v in variables] for name, variables in nets.items()}
+    logs = model.train_step(batch())
+    for name, variables in nets.items():  # descent at rate 1 moves the weights by the gradient
+        moved = [np.sum((v.numpy() - b) ** 2) for v, b in zip(variables, before[name], strict=True)]
+        norm = float(logs[f"{name}_gradient_norm"])
+        assert norm == pytest.approx(np.sqrt(np.sum(moved)), rel=1e-3)
+
+
+def test_logged_accuracies_are_those_of_the_discriminators_scores():
+    model = with_rates(tiny_model(), 0.0, 0.0)
+    real_a, real_b = batch()
+    fake = model.translate(real_a, real_b)["fake_a"]
+    logs = model.train_step((real_a, real_b))
+    real_right = np.mean(np.asarray(model.discriminator_a(real_a)) > 0)
+    fake_right = np.mean(np.asarray(model.discriminator_a(fake)) <= 0)
+    assert float(logs["discriminator_a_accuracy_real"]) == pytest.approx(real_right, abs=1e-6)
+    assert float(logs["discriminator_a_accuracy_fake"]) == pytest.approx(fake_right, abs=1e-6)
 
 
 def test_eager_and_graph_take_the_same_step():

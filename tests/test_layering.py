@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tfcyclegan"
 
 FLOORS = (
-    ("errors",),
+    ("errors", "progress", "metrics_log"),
     ("intensity", "config", "phantom"),
     (
         "records",
@@ -22,12 +22,13 @@ FLOORS = (
         "image_pool",
         "schedules",
         "gradients",
+        "diagnostics",
         "metrics",
         "privacy",
     ),
     ("manifest", "networks", "augment", "extractors", "strategies"),
     ("dicom", "models", "data"),
-    ("pairing", "checkpoints", "nifti"),
+    ("pairing", "checkpoints", "nifti", "doctor", "provenance"),
     ("scoring",),
     ("callbacks", "inversion", "export", "report"),
     ("ingest",),

@@ -101,3 +101,14 @@ def test_the_dataset_hash_ignores_order_and_sees_content(dataset):
 def test_rows_name_their_patients_and_count_them(dataset):
     row = json.loads((dataset / "manifest.jsonl").read_text().splitlines()[0])
     assert row["n_patients"] == len(row["patients"]) == 3
+
+
+def test_the_split_hash_follows_patients_and_not_records():
+    def shards(split: str, sha256: str = "0") -> list[manifest.Shard]:
+        return [
+            manifest.Shard("a", "train", "t2", 1, 1, sha256, ("p",)),
+            manifest.Shard("b", split, "t2", 1, 1, sha256, ("q",)),
+        ]
+
+    assert manifest.split_hash(shards("val")) == manifest.split_hash(shards("val", "1")[::-1])
+    assert manifest.split_hash(shards("val")) != manifest.split_hash(shards("test"))

@@ -78,18 +78,27 @@ class Summaries(keras.callbacks.Callback):
         translators: Translator of each direction.
         text: Shown under "flags", the run's flagfile.
         every: Epochs between pictures.
+        histograms: Also write a histogram of every trained variable, under train/.
     """
 
-    def __init__(self, workdir: str, pairs: Pairs, translators: dict, text: str, every: int):
+    def __init__(
+        self,
+        workdir: str,
+        pairs: Pairs,
+        translators: dict,
+        text: str,
+        every: int,
+        histograms: bool = False,
+    ):
         super().__init__()
         self._translators = translators
         self._workdir = pathlib.Path(workdir)
         self._pairs, self._text, self._every = pairs, text, every
+        self._histograms = histograms
 
     def on_train_begin(self, logs=None):
-        logdir = self._workdir / "tensorboard"
-        self._train = tf.summary.create_file_writer(str(logdir / "train"))
-        self._val = tf.summary.create_file_writer(str(logdir / "val"))
+        self._train = tf.summary.create_file_writer(str(self._workdir / "train"))
+        self._val = tf.summary.create_file_writer(str(self._workdir / "val"))
         (self._workdir / "samples").mkdir(exist_ok=True)
         with self._train.as_default(step=0):
             tf.summary.text("flags", "```\n" + self._text + "\n```")
@@ -102,6 +111,10 @@ class Summaries(keras.callbacks.Callback):
                         tf.summary.scalar(name.removeprefix("val_"), value)
         if (epoch + 1) % self._every == 0:
             self._show(epoch + 1)
+        if self._histograms:
+            with self._train.as_default(step=epoch + 1):
+                for variable in self.model.trainable_variables:
+                    tf.summary.histogram(variable.path, variable)
         self._train.flush()
         self._val.flush()
 
@@ -204,3 +217,11 @@ class LearningRate(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
+class PoolFill(keras.callbacks.Callback):
+    """Adds the share of each image pool that is filled, on the first replica, to `logs`."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        pool = self.model.pool_a  # the other is as full
+        logs["pool_fill"] = min(1.0, int(pool.seen) / pool.size) if pool.size else 0.0

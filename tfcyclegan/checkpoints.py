@@ -22,6 +22,7 @@ FREE_FLAGS = frozenset(
         "cluster_timeout_s",
         "validate_every",
         "validation_pairs",
+        "histograms",
         "checkpoint_every",
         "keep_checkpoints",
         "allow_config_change",

@@ -27,6 +27,7 @@ METADATA = (
     "geom/slice_frac",
     "geom/frame_pos_mm",
     "geom/slice_spacing_mm",
+    "geom/out_spacing_mm",
 )
 PARSE_BATCH = 64
 ORDER_A, ORDER_B, LOOK_A, LOOK_B = range(4)

@@ -150,3 +150,9 @@ def dataset_hash(shards: list[Shard]) -> str:
     """Returns 16 hex digits that change when any record of any shard changes."""
     rows = sorted(f"{shard.shard} {shard.sha256}" for shard in shards)
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
+def split_hash(shards: list[Shard]) -> str:
+    """Returns 16 hex digits that change when any patient moves to another split."""
+    rows = sorted({f"{patient} {shard.split}" for shard in shards for patient in shard.patients})
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]

@@ -3,24 +3,23 @@
 import dataclasses
 import json
 import pathlib
-import platform
 import sys
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-import tfcyclegan
-from tfcyclegan import callbacks, data, manifest, scoring
+from tfcyclegan import callbacks, data, doctor, manifest, provenance, scoring
 from tfcyclegan.augment import Augmentation
 from tfcyclegan.checkpoints import RunCheckpoints, claim_workdir, write_atomically
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.extractors import make_extractor
 from tfcyclegan.inversion import InversionGuard
+from tfcyclegan.metrics_log import MetricsLog
 from tfcyclegan.models import build_model
-from tfcyclegan.models.cyclegan import TRACKED
+from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
 from tfcyclegan.pairing import Pairs, pair
+from tfcyclegan.progress import Pace, Progress
 from tfcyclegan.strategies import (
     check_agreement,
     check_batch_size,
@@ -35,9 +34,11 @@ SHOWN_PAIRS = 4
 
 
 @explained_loss()
-def main(config: TrainConfig) -> None:
+def main(config: TrainConfig) -> int | None:
     """Trains, or continues, the run that the flags describe."""
     shards = manifest.read(pathlib.Path(config.data_dir))
+    if config.doctor:
+        return compare_domains(config, shards)
     strategy = make_strategy(config.strategy, config.cluster_timeout_s)
     check_batch_size(strategy, config.batch_size, config.accumulate_steps)
     check_agreement(strategy, facts(config, shards))
@@ -51,13 +52,27 @@ def main(config: TrainConfig) -> None:
         f" {len(pairs)} pairs"
     )
     if config.dry_run:
-        return
+        return None
     if is_chief(strategy):
         claim_workdir(config)
-        write_run_description(config, shards)
+        described = provenance.describe(config, shards, sys.argv[1:])
+        write_atomically(
+            pathlib.Path(config.workdir) / "run.json", json.dumps(described, indent=2) + "\n"
+        )
     with strategy.scope():
         model = build_model(config, steps)
     fit(config, model, train_a, train_b, pairs, steps)
+    return None
+
+
+def compare_domains(config: TrainConfig, shards: list) -> int:
+    """Prints how the training split's domains differ; returns 2 if they differ seriously, or 0."""
+    names = config.domain_a, config.domain_b
+    wanted = [s for s in shards if s.split == config.train_split]
+    stored = tuple(sum(s.records for s in wanted if s.sequence == name) for name in names)
+    measures = doctor.examine(*load_domains(config, shards, config.train_split), stored)
+    print(doctor.report(measures, names))
+    return 2 if any(measure.severity == 2 for measure in measures) else 0
 
 
 def facts(config: TrainConfig, shards: list) -> dict[str, str]:
@@ -104,26 +119,6 @@ def validation_pairs(config: TrainConfig, shards: list) -> Pairs:
     return pairs.thin(config.validation_pairs)
 
 
-def write_run_description(config: TrainConfig, shards: list) -> None:
-    """Writes run.json: what made this run, for whoever wants to repeat it."""
-    description = {
-        "command": ["python", "-m", "tfcyclegan.train", *sys.argv[1:]],
-        "dataset_hash": manifest.dataset_hash(shards),
-        "devices": [device.name for device in tf.config.list_logical_devices()],
-        "deterministic": config.deterministic,
-        "seed": config.seed,
-        "versions": {
-            "tfcyclegan": tfcyclegan.__version__,
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
-    }
-    path = pathlib.Path(config.workdir) / "run.json"
-    write_atomically(path, json.dumps(description, indent=2) + "\n")
-
-
 def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) -> None:
     """Runs the epochs that are left."""
     strategy = model.distribute_strategy
@@ -154,7 +149,7 @@ def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) 
         initial_epoch=finished,
         steps_per_epoch=steps,
         shuffle=False,
-        verbose=(1 if sys.stdout.isatty() else 2) if is_chief(strategy) else 0,
+        verbose=0,
         callbacks=make_callbacks(config, model, checkpoints, pairs, finished),
     )
     # Nobody leaves while another still works: its departure would count as a loss.
@@ -186,11 +181,13 @@ def make_callbacks(
     extractor = make_extractor(EXTRACTOR)
     translators = scoring.translators_of(model)
     scores = [*callbacks.Validation.keys(extractor), *InversionGuard.KEYS]
-    columns = [*TRACKED, "learning_rate", *scores]
-    history = pathlib.Path(config.workdir) / "history.csv"
+    columns = [*TRACKED, *DIAGNOSED, "learning_rate", "pool_fill", *scores]
+    workdir = pathlib.Path(config.workdir)
     return [
         callbacks.StopOnNonFinite(),
+        Pace(config.batch_size),
         callbacks.LearningRate(),
+        callbacks.PoolFill(),
         callbacks.Validation(pairs, translators, extractor, config.validate_every),
         InversionGuard(pairs, translators, config.validate_every),
         callbacks.Summaries(
@@ -199,9 +196,12 @@ def make_callbacks(
             translators,
             config.to_flagfile(),
             config.validate_every,
+            config.histograms,
         ),
-        callbacks.History(history, columns, finished),
+        callbacks.History(workdir / "history.csv", columns, finished),
+        MetricsLog(workdir / "metrics.jsonl", finished),
         callbacks.Checkpoints(checkpoints, config.checkpoint_every),
+        Progress(config.batch_size),
     ]
 
 

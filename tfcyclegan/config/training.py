@@ -19,6 +19,11 @@ class TrainConfig(Command):
 
     RULES: ClassVar[tuple] = (
         (
+            ["workdir", "doctor"],
+            lambda v: v["workdir"] or v["doctor"],
+            "--workdir must have a value unless --doctor is given",
+        ),
+        (
             ["rotations"],
             _rotations_are_numbers,
             "--rotations is a list of degrees, for example 30,60,90",
@@ -41,8 +46,9 @@ class TrainConfig(Command):
     )
 
     data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
-    workdir: str = flag(
-        "", "Directory for checkpoints, logs and samples; a run in it continues.", required=True
+    workdir: str = flag("", "Directory for checkpoints, logs and samples; a run in it continues.")
+    doctor: bool = flag(
+        False, "Compare the training split's two domains, print what differs, and stop."
     )
     domain_a: str = flag("t2", "Sequence that is domain a.")
     domain_b: str = flag("flair", "Sequence that is domain b.")
@@ -152,6 +158,7 @@ class TrainConfig(Command):
 
     validate_every: int = flag(1, "Epochs between validations.", lower=1)
     validation_pairs: int = flag(200, "Pairs used for validation; 0 means all.", lower=0)
+    histograms: bool = flag(False, "Write histograms of all weights to TensorBoard too.")
     checkpoint_every: int = flag(1, "Epochs between checkpoints.", lower=1)
     keep_checkpoints: int = flag(3, "Checkpoints to keep.", lower=1)
     allow_config_change: bool = flag(

@@ -4,13 +4,16 @@ import keras
 import tensorflow as tf
 
 from tfcyclegan import losses
+from tfcyclegan.diagnostics import gradient_norm
 from tfcyclegan.gradients import clip_by_global_norm, over_parts
 from tfcyclegan.image_pool import ImagePool
 from tfcyclegan.models.objective import (
-    DISCRIMINATOR_LOSSES,
+    DIAGNOSED,
     GENERATOR_LOSSES,
+    JUDGED,
     TRACKED,
     Objective,
+    judged,
 )
 from tfcyclegan.strategies import FitsOnWorkers
 from tfcyclegan.structure import structure_loss
@@ -51,7 +54,7 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         self.ema_decay = ema_decay
         self.average_ab = _average_of(generator_ab) if ema_decay else None
         self.average_ba = _average_of(generator_ba) if ema_decay else None
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in TRACKED}
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in (*TRACKED, *DIAGNOSED)}
         self.built = True
 
     def compile(
@@ -113,7 +116,7 @@ class CycleGAN(FitsOnWorkers, keras.Model):
                 the global batch.
 
         Returns:
-            Means of the tracked losses since the start of the epoch.
+            Means of `TRACKED` and `DIAGNOSED` since the start of the epoch.
         """
         values, generators = over_parts(
             self._teach_generators,
@@ -123,19 +126,37 @@ class CycleGAN(FitsOnWorkers, keras.Model):
             names=(*GENERATOR_LOSSES, "fake_a", "fake_b"),
         )
         fake_a, fake_b = self.pool_a(values.pop("fake_a")), self.pool_b(values.pop("fake_b"))
-        judged, discriminators = over_parts(
+        judged_values, discriminators = over_parts(
             self._teach_discriminators,
             (*data, fake_a, fake_b),
             parts=self.accumulate_steps,
             variables=self.discriminator_variables,
-            names=DISCRIMINATOR_LOSSES,
+            names=JUDGED,
         )
-        self._descend(generators, self.generator_variables, self.optimizer)
-        self._descend(discriminators, self.discriminator_variables, self.discriminator_optimizer)
+        values |= judged_values
+        for name, gradients, variables, optimizer in (
+            ("generator", generators, self.generator_variables, self.optimizer),
+            (
+                "discriminator",
+                discriminators,
+                self.discriminator_variables,
+                self.discriminator_optimizer,
+            ),
+        ):
+            values[f"{name}_gradient_norm"] = gradient_norm(gradients, optimizer)
+            self._descend(gradients, variables, optimizer)
         self._update_averages()
-        for name, tracker in self.trackers.items():
-            tracker.update_state((values | judged)[name])
+        self._track(values)
         return self.get_metrics_result()
+
+    def _track(self, values: dict) -> None:
+        for name in TRACKED:
+            self.trackers[name].update_state(values[name])
+        for name in DIAGNOSED:
+            # The loss scale of float16 finds its size by steps that overflow and are not taken.
+            finite = tf.math.is_finite(values[name])
+            value = tf.where(finite, values[name], tf.zeros_like(values[name]))
+            self.trackers[name].update_state(value, sample_weight=tf.cast(finite, value.dtype))
 
     def _teach_generators(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple[dict, list]:
         """Returns losses [N] and fakes [N, H, W, 1] of a batch, and the generators' gradients."""
@@ -152,11 +173,11 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         The fakes come from outside the tape: no gradient of the discriminators reaches a generator.
         """
         with tf.GradientTape() as tape:
-            loss_a = self._discriminator_loss(self.discriminator_a, real_a, fake_a)
-            loss_b = self._discriminator_loss(self.discriminator_b, real_b, fake_b)
-            total = self._replica_loss(loss_a + loss_b, self.discriminator_optimizer)
-        gradients = tape.gradient(total, self.discriminator_variables)
-        return dict(zip(DISCRIMINATOR_LOSSES, (loss_a, loss_b), strict=True)), gradients
+            values = self._judge("a", self.discriminator_a, real_a, fake_a)
+            values |= self._judge("b", self.discriminator_b, real_b, fake_b)
+            total = values["discriminator_a_loss"] + values["discriminator_b_loss"]
+            total = self._replica_loss(total, self.discriminator_optimizer)
+        return values, tape.gradient(total, self.discriminator_variables)
 
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict:
         """Returns fake, cycled and identity images of a batch, float32 [N, H, W, 1], model range.
@@ -214,12 +235,9 @@ class CycleGAN(FitsOnWorkers, keras.Model):
             return {name: tf.zeros_like(real[:, 0, 0, 0]) for name, (real, _) in pairs.items()}
         return {name: structure_loss(*pair, kind=kind) for name, pair in pairs.items()}
 
-    def _discriminator_loss(self, discriminator, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    def _judge(self, domain: str, discriminator, real: tf.Tensor, fake: tf.Tensor) -> dict:
         scores = discriminator(tf.concat([real, tf.stop_gradient(fake)], 0), training=True)
-        real_scores, fake_scores = tf.split(scores, 2)
-        return losses.discriminator_adversarial_loss(
-            real_scores, fake_scores, kind=self.objective.adversarial
-        )
+        return judged(domain, *tf.split(scores, 2), kind=self.objective.adversarial)
 
     def _replica_loss(self, values: tf.Tensor, optimizer) -> tf.Tensor:
         """The only mean over a batch; the optimizers sum over replicas, so their number divides."""

@@ -2,6 +2,11 @@
 
 import dataclasses
 
+import tensorflow as tf
+
+from tfcyclegan import losses
+from tfcyclegan.diagnostics import share_judged_right
+
 GENERATOR_LOSSES = (
     "loss",
     "generator_ab_loss",
@@ -14,8 +19,18 @@ GENERATOR_LOSSES = (
     "structure_ba_loss",
 )
 DISCRIMINATOR_LOSSES = ("discriminator_a_loss", "discriminator_b_loss")
+ACCURACIES = (
+    "discriminator_a_accuracy_real",
+    "discriminator_a_accuracy_fake",
+    "discriminator_b_accuracy_real",
+    "discriminator_b_accuracy_fake",
+)
+JUDGED = (*DISCRIMINATOR_LOSSES, *ACCURACIES)
+"""What `judged` returns, for both domains."""
 TRACKED = (*GENERATOR_LOSSES, *DISCRIMINATOR_LOSSES)
 """Names in the logs; "loss" is the generators' total, which TerminateOnNaN looks at."""
+DIAGNOSED = (*ACCURACIES, "generator_gradient_norm", "discriminator_gradient_norm")
+"""Names in the logs that are no losses: see `diagnostics`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,3 +50,21 @@ class Objective:
     identity_weight: float = 0.0
     structure: str = "none"
     structure_weight: float = 0.0
+
+
+def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind: str) -> dict:
+    """Returns a discriminator's loss and how often it is right, per example, float32 [N].
+
+    Args:
+        domain: "a" or "b".
+        real_scores: Logits of real images, [N, h, w, 1].
+        fake_scores: Logits of translated images.
+        kind: "vanilla" or "lsgan".
+    """
+    loss = losses.discriminator_adversarial_loss(real_scores, fake_scores, kind=kind)
+    name = f"discriminator_{domain}"
+    return {
+        f"{name}_loss": loss,
+        f"{name}_accuracy_real": share_judged_right(real_scores, real=True, kind=kind),
+        f"{name}_accuracy_fake": share_judged_right(fake_scores, real=False, kind=kind),
+    }

@@ -1,0 +1,38 @@
+"""run.json says what made a run, and not on whose machine."""
+
+import importlib.metadata
+import json
+import os
+import platform
+
+from record_sets import write_dataset
+
+from tfcyclegan import manifest, provenance
+from tfcyclegan.config import TrainConfig
+
+CPUINFO = (
+    "processor\t: 0\nmodel name\t: A Processor 3000 @ 2.00GHz\nprocessor\t: 1\nmodel name: B\n"
+)
+
+
+def test_run_json_names_versions_data_and_devices_and_no_host(tmp_path, monkeypatch):
+    monkeypatch.setattr(platform, "node", lambda: "the-host-name")
+    monkeypatch.setenv("USER", "the-user-name")
+    shards = manifest.read(write_dataset(tmp_path, slices=1))
+    config = TrainConfig.parse("--data_dir=d", "--workdir=w", "--seed=7", "--nodeterministic")
+    described = provenance.describe(config, shards, ["--data_dir=d", "--seed=7"])
+    text = json.dumps(described)
+    assert "the-host-name" not in text and "the-user-name" not in text
+    for name in ("tensorflow", "keras", "numpy", "scipy", "pydicom", "tqdm"):
+        assert described["versions"][name] == importlib.metadata.version(name)
+    assert described["command"][-2:] == ["--data_dir=d", "--seed=7"]
+    assert (described["seed"], described["deterministic"]) == (7, False)
+    assert described["dataset_hash"] == manifest.dataset_hash(shards)
+    assert described["split_hash"] == manifest.split_hash(shards)
+    assert described["devices"] == ["/device:CPU:0", "/device:CPU:1"]
+    assert described["hardware"]["cpu"]["cores"] == len(os.sched_getaffinity(0))
+
+
+def test_the_cpu_is_read_from_linux_and_unknown_elsewhere():
+    assert provenance.cpu_model(CPUINFO) == "A Processor 3000 @ 2.00GHz"
+    assert provenance.cpu_model("") == "unknown"

@@ -1,0 +1,41 @@
+"""How training stands beyond its losses: who wins, and how hard the weights are pulled."""
+
+import tensorflow as tf
+
+DECISION = {"vanilla": 0.0, "lsgan": 0.5}
+"""Score above which a patch counts as judged real: even odds, or nearer 1 than 0."""
+
+
+def share_judged_right(scores: tf.Tensor, *, real: bool, kind: str) -> tf.Tensor:
+    """Returns the share of each example's patches that a discriminator judges rightly.
+
+    About one half on both sides is the equilibrium of Goodfellow et al. (2014), section 4.1; 1 on
+    both means that the generators learn from a discriminator which is no longer fooled.
+
+    Args:
+        scores: Logits [N, h, w, 1].
+        real: Whether the images are real.
+        kind: The adversarial loss, "vanilla" or "lsgan".
+
+    Returns:
+        float32 [N], 0 to 1.
+    """
+    right = tf.equal(scores > DECISION[kind], real)
+    return tf.reduce_mean(tf.cast(right, tf.float32), axis=[1, 2, 3])
+
+
+def gradient_norm(gradients: list[tf.Tensor], optimizer) -> tf.Tensor:
+    """Returns the Euclidean norm of the gradient of the global batch, a scalar.
+
+    Call it in the replica's context, with the gradients before the optimizer sums them over the
+    replicas: the norm of a sum is not the sum of norms, so they are summed here too.
+
+    Args:
+        gradients: This replica's part of the gradient, of the scaled loss.
+        optimizer: The optimizer whose `scale_loss` scaled the loss.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync > 1:
+        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    norm = tf.linalg.global_norm(gradients)
+    return norm / tf.cast(optimizer.scale_loss(tf.ones([])), norm.dtype)
