@@ -11,13 +11,13 @@ PACKAGE = ROOT / "tfcyclegan"
 
 FLOORS = (
     ("errors",),
-    ("intensity", "config", "phantom"),
-    ("records", "losses", "layers", "image_pool", "schedules", "metrics", "privacy"),
-    ("manifest", "networks", "augment", "extractors", "strategies"),
+    ("intensity", "config", "phantom", "replica_state", "stop_request"),
+    ("records", "losses", "layers", "image_pool", "schedules", "guard", "metrics", "privacy"),
+    ("manifest", "networks", "augment", "extractors", "strategies", "checkpoint_files"),
     ("dicom", "models", "data"),
     ("pairing", "checkpoints", "nifti"),
     ("scoring",),
-    ("callbacks", "export", "report"),
+    ("callbacks", "safeguards", "export", "report"),
     ("ingest",),
     ("train", "evaluate", "compare", "translate"),
 )

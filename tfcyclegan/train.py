@@ -10,19 +10,29 @@ import numpy as np
 import tensorflow as tf
 
 import tfcyclegan
-from tfcyclegan import callbacks, data, manifest, scoring
+from tfcyclegan import callbacks, data, manifest, safeguards, scoring
 from tfcyclegan.augment import Augmentation
-from tfcyclegan.checkpoints import RunCheckpoints, claim_workdir, write_atomically
+from tfcyclegan.checkpoint_files import Position
+from tfcyclegan.checkpoints import (
+    RUN_FILE,
+    RunCheckpoints,
+    claim_workdir,
+    recorded_changes,
+    write_atomically,
+)
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.extractors import make_extractor
+from tfcyclegan.guard import Diverged
 from tfcyclegan.models import build_model
 from tfcyclegan.models.cyclegan import TRACKED
 from tfcyclegan.pairing import Pairs, pair
+from tfcyclegan.stop_request import StopRequest
 from tfcyclegan.strategies import check_batch_size, emulates_bfloat16, make_strategy
 
 EXTRACTOR = "randconv_v1"
 SHOWN_PAIRS = 4
+RATE_AFTER_TROUBLE = 0.5
 
 
 def main(config: TrainConfig) -> None:
@@ -100,23 +110,38 @@ def write_run_description(config: TrainConfig, shards: list) -> None:
             "numpy": np.__version__,
         },
     }
-    path = pathlib.Path(config.workdir) / "run.json"
-    write_atomically(path, json.dumps(description, indent=2) + "\n")
+    workdir = pathlib.Path(config.workdir)
+    if changes := recorded_changes(workdir):
+        description["config_changes"] = changes
+    write_atomically(workdir / RUN_FILE, json.dumps(description, indent=2) + "\n")
 
 
 def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) -> None:
-    """Runs the epochs that are left."""
+    """Runs what is left of the run, and turns back once if it diverges."""
     checkpoints = RunCheckpoints(config.workdir, model, config.keep_checkpoints)
-    finished = checkpoints.restore()
-    if finished:
-        print(f"continue after epoch {finished} of {config.epochs}")
-    if finished >= config.epochs:
-        return
-    batches = data.training_batches(
+    start = checkpoints.restore()
+    if start is None:
+        start = Position()
+        checkpoints.save(start)
+    else:
+        print(f"continue after {start} of {config.epochs}")
+    with StopRequest() as stop:
+        while start.epoch < config.epochs:
+            batches = batches_from(config, train_a, train_b, start.epoch * steps + start.step)
+            watching = make_callbacks(config, model, checkpoints, pairs, start, stop)
+            try:
+                start = fit_from(start, config, model, batches, steps, watching)
+            except Diverged as trouble:
+                start = turn_back(config, model, checkpoints, trouble)
+
+
+def batches_from(config: TrainConfig, train_a, train_b, step: int) -> tf.data.Dataset:
+    """Returns the run's training batches, that of `step` first."""
+    return data.training_batches(
         train_a,
         train_b,
         batch_size=config.batch_size,
-        first_step=finished * steps,
+        first_step=step,
         seed=config.seed,
         augmentation=Augmentation(
             flips=config.flips,
@@ -126,27 +151,79 @@ def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) 
         ),
         match_slice_position=config.match_slice_position,
     )
-    model.fit(
-        batches,
-        epochs=config.epochs,
-        initial_epoch=finished,
-        steps_per_epoch=steps,
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=make_callbacks(config, model, checkpoints, pairs, finished),
-    )
+
+
+def fit_from(
+    start: Position, config: TrainConfig, model, batches: tf.data.Dataset, steps: int, watching
+) -> Position:
+    """Fits from the end of an epoch to the end of the run, or from within an epoch to its end.
+
+    Keras gives all epochs of a fit one length, so the rest of an epoch is a fit of its own.
+
+    Returns:
+        The position afterwards.
+    """
+    last = start.epoch + 1 if start.step else config.epochs
+    try:
+        model.fit(
+            batches,
+            epochs=last,
+            initial_epoch=start.epoch,
+            steps_per_epoch=max(1, steps - start.step),
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=watching,
+        )
+    except OSError as error:
+        raise UserError(
+            f"--workdir {config.workdir} cannot be written: {error.strerror}. The checkpoints are"
+            " intact: free space or permit writing, then the same command continues.",
+            6,
+        ) from error
+    return Position(last)
+
+
+def turn_back(
+    config: TrainConfig, model, checkpoints: RunCheckpoints, trouble: Diverged
+) -> Position:
+    """Returns to the last good checkpoint with half the learning rate, once in a run.
+
+    Raises:
+        UserError: The run has turned back before.
+    """
+    skipped = f"{config.max_skipped_steps} steps in a row had a loss or gradient that is not finite"
+    if float(model.guard.rate_factor) < 1:
+        raise UserError(
+            f"{skipped}, again at half the learning rate. No weight has taken harm: continue with"
+            " a lower --learning_rate and --allow_config_change, or begin again with"
+            " --precision=float32.",
+            1,
+        )
+    last_good = Position(trouble.epoch, trouble.step - config.max_skipped_steps)
+    start = checkpoints.roll_back(last_good, config.checkpoint_every)
+    model.guard.rate_factor.assign(RATE_AFTER_TROUBLE)
+    print(f"warning: {skipped}; back to {start} at half the learning rate", file=sys.stderr)
+    return start
 
 
 def make_callbacks(
-    config: TrainConfig, model, checkpoints: RunCheckpoints, pairs: Pairs, finished: int
+    config: TrainConfig,
+    model,
+    checkpoints: RunCheckpoints,
+    pairs: Pairs,
+    start: Position,
+    stop: StopRequest,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in the order in which they see `logs`."""
     extractor = make_extractor(EXTRACTOR)
     translators = scoring.translators_of(model)
-    columns = [*TRACKED, "learning_rate", *callbacks.Validation.keys(extractor)]
+    columns = [
+        *(*TRACKED, "learning_rate", "skipped_steps"),
+        *callbacks.Validation.keys(extractor),
+    ]
     history = pathlib.Path(config.workdir) / "history.csv"
     return [
-        callbacks.StopOnNonFinite(),
+        safeguards.NonFinite(start, config.max_skipped_steps),
         callbacks.LearningRate(),
         callbacks.Validation(pairs, translators, extractor, config.validate_every),
         callbacks.Summaries(
@@ -156,8 +233,15 @@ def make_callbacks(
             config.to_flagfile(),
             config.validate_every,
         ),
-        callbacks.History(history, columns, finished),
-        callbacks.Checkpoints(checkpoints, config.checkpoint_every),
+        callbacks.History(history, columns, start.epoch),
+        safeguards.Checkpoints(
+            checkpoints,
+            stop,
+            start=start,
+            epochs=config.epochs,
+            every=config.checkpoint_every,
+            minutes=config.checkpoint_minutes,
+        ),
     ]
 
 

@@ -48,18 +48,19 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         ema_decay=config.ema_decay,
     )
     model.compile(
-        generator_optimizer=_optimizer(config, steps_per_epoch),
-        discriminator_optimizer=_optimizer(config, steps_per_epoch),
+        generator_optimizer=_optimizer(config, steps_per_epoch, model.guard.rate_factor),
+        discriminator_optimizer=_optimizer(config, steps_per_epoch, model.guard.rate_factor),
         objective=Objective(config.adversarial_loss, config.cycle_weight, config.identity_weight),
     )
     return model
 
 
-def _optimizer(config: TrainConfig, steps_per_epoch: int) -> keras.Optimizer:
+def _optimizer(config: TrainConfig, steps_per_epoch: int, rate_factor) -> keras.Optimizer:
     rate = ConstantThenLinear(
         config.learning_rate,
         config.decay_start_epoch * steps_per_epoch,
         config.epochs * steps_per_epoch,
+        rate_factor,
     )
     adam = keras.optimizers.Adam(rate, beta_1=ADAM_BETA_1)
     if config.precision == "mixed_float16":

@@ -6,7 +6,9 @@ import keras
 import tensorflow as tf
 
 from tfcyclegan import losses
+from tfcyclegan.guard import NonFiniteGuard
 from tfcyclegan.image_pool import ImagePool
+from tfcyclegan.strategies import update_if
 
 TRACKED = (
     "loss",
@@ -72,6 +74,7 @@ class CycleGAN(keras.Model):
         self.ema_decay = ema_decay
         self.average_ab = _average_of(generator_ab) if ema_decay else None
         self.average_ba = _average_of(generator_ba) if ema_decay else None
+        self.guard = NonFiniteGuard()
         self.trackers = {name: keras.metrics.Mean(name=name) for name in TRACKED}
         self.built = True
 
@@ -96,6 +99,12 @@ class CycleGAN(keras.Model):
         return self.discriminator_a.trainable_variables + self.discriminator_b.trainable_variables
 
     @property
+    def replica_variables(self) -> list:
+        """Variables that each replica keeps for itself: running means of the epoch, and pools."""
+        means = [variable for metric in self.metrics for variable in metric.variables]
+        return means + self.pool_a.variables + self.pool_b.variables
+
+    @property
     def translator_ab(self) -> keras.Model:
         """The generator to use: the moving average where there is one."""
         return self.average_ab or self.generator_ab
@@ -110,7 +119,9 @@ class CycleGAN(keras.Model):
         return list(self.trackers.values())
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict:
-        """Updates the generators, then the discriminators, on one unpaired batch.
+        """Updates the generators and the discriminators on one unpaired batch.
+
+        Where a loss or gradient is not finite on any replica, nothing changes on any of them.
 
         Args:
             data: (real_a, real_b), float32 [N, H, W, 1], model range; N is this replica's share of
@@ -124,21 +135,35 @@ class CycleGAN(keras.Model):
             translated = self.translate(real_a, real_b)
             values = self.generator_losses(real_a, real_b, translated)
             total = self._replica_loss(values["loss"], self.optimizer)
-        self._descend(tape, total, self.generator_variables, self.optimizer)
+        descent_g = tape.gradient(total, self.generator_variables)
 
         # Outside both tapes: no gradient of the discriminators reaches a generator.
-        fake_a, fake_b = self.pool_a(translated["fake_a"]), self.pool_b(translated["fake_b"])
+        fake_a, pool_a = self.pool_a.exchange(translated["fake_a"])
+        fake_b, pool_b = self.pool_b.exchange(translated["fake_b"])
         with tf.GradientTape() as tape:
             loss_a = self._discriminator_loss(self.discriminator_a, real_a, fake_a)
             loss_b = self._discriminator_loss(self.discriminator_b, real_b, fake_b)
             total = self._replica_loss(loss_a + loss_b, self.discriminator_optimizer)
-        self._descend(tape, total, self.discriminator_variables, self.discriminator_optimizer)
+        descent_d = tape.gradient(total, self.discriminator_variables)
 
-        self._update_averages()
         values |= {"discriminator_a_loss": loss_a, "discriminator_b_loss": loss_b}
+        good = self.guard.admit(
+            list(values.values()),
+            (self.optimizer, descent_g),
+            (self.discriminator_optimizer, descent_d),
+        )
+        update_if(good, self._update, (descent_g, descent_d, pool_a, pool_b, values))
+        return self.get_metrics_result()
+
+    def _update(self, descent_g, descent_d, pool_a, pool_b, values: dict) -> None:
+        """Makes every change of a step: weights, optimizers, pools, averages, running means."""
+        self.optimizer.apply(descent_g, self.generator_variables)
+        self.discriminator_optimizer.apply(descent_d, self.discriminator_variables)
+        self.pool_a.keep(pool_a)
+        self.pool_b.keep(pool_b)
+        self._update_averages()
         for name, tracker in self.trackers.items():
             tracker.update_state(values[name])
-        return self.get_metrics_result()
 
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict:
         """Returns fake, cycled and identity images of a batch, float32 [N, H, W, 1], model range.
@@ -195,11 +220,6 @@ class CycleGAN(keras.Model):
         """The only mean over a batch; the optimizers sum over replicas, so their number divides."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return optimizer.scale_loss(tf.reduce_mean(values) / replicas)
-
-    @staticmethod
-    def _descend(tape: tf.GradientTape, loss: tf.Tensor, variables: list, optimizer) -> None:
-        gradients = tape.gradient(loss, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def _update_averages(self) -> None:
         if not self.ema_decay:
