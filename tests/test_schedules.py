@@ -1,6 +1,7 @@
 """The learning rate at hand-computed steps."""
 
 import pytest
+import tensorflow as tf
 
 from tfcyclegan.schedules import ConstantThenLinear
 
@@ -19,3 +20,12 @@ def test_without_decay_the_rate_stays():
 def test_a_decay_after_the_end_is_refused():
     with pytest.raises(ValueError, match="decay_start must not exceed total_steps"):
         ConstantThenLinear(2e-4, 101, 100)
+
+
+def test_a_factor_of_one_changes_no_bit_and_a_half_halves_every_rate():
+    factor = tf.Variable(1.0)
+    plain, scaled = ConstantThenLinear(2e-4, 5, 10), ConstantThenLinear(2e-4, 5, 10, factor)
+    assert [float(scaled(step)) for step in range(11)] == [float(plain(step)) for step in range(11)]
+    factor.assign(0.5)
+    halves = [float(plain(step)) / 2 for step in range(11)]
+    assert [float(scaled(step)) for step in range(11)] == halves

@@ -98,7 +98,7 @@ class CheckpointFolder:
         os.rename(beside, path)
         _sync(self._folder)
         self._sweep(position)
-        tf.compat.v1.train.update_checkpoint_state(str(self._folder), f"{path.name}/{PREFIX}")
+        self._name_newest(f"{path.name}/{PREFIX}")
 
     def _sweep(self, newest: Position) -> None:
         """Removes all but `newest` and the last few ends of epochs up to it.
@@ -108,6 +108,14 @@ class CheckpointFolder:
         ends = [p for p in self.found() if p <= newest and not p.step]
         for position in set(self.found()) - {newest, *ends[-self._keep :]}:
             shutil.rmtree(self._path(position))
+
+    def _name_newest(self, prefix: str) -> None:
+        """Writes the text form of CheckpointState, which tf.train.latest_checkpoint reads."""
+        beside = self._folder / ".checkpoint.tmp"
+        beside.write_text(
+            f'model_checkpoint_path: "{prefix}"\nall_model_checkpoint_paths: "{prefix}"\n'
+        )
+        os.replace(beside, self._folder / "checkpoint")
 
     def _path(self, position: Position) -> pathlib.Path:
         return self._folder / f"epoch-{position.epoch:04d}-step-{position.step:06d}"
