@@ -27,6 +27,7 @@ from tfcyclegan.guard import Diverged
 from tfcyclegan.models import build_model
 from tfcyclegan.models.cyclegan import TRACKED
 from tfcyclegan.pairing import Pairs, pair
+from tfcyclegan.replica_state import local_values
 from tfcyclegan.stop_request import StopRequest
 from tfcyclegan.strategies import check_batch_size, emulates_bfloat16, make_strategy
 
@@ -192,7 +193,7 @@ def turn_back(
         UserError: The run has turned back before.
     """
     skipped = f"{config.max_skipped_steps} steps in a row had a loss or gradient that is not finite"
-    if float(model.guard.rate_factor) < 1:
+    if local_values(model.guard.rate_factor)[0] < 1:
         raise UserError(
             f"{skipped}, again at half the learning rate. No weight has taken harm: continue with"
             " a lower --learning_rate and --allow_config_change, or begin again with"
