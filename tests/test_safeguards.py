@@ -11,6 +11,8 @@ from tfcyclegan.errors import UserError
 from tfcyclegan.guard import Diverged, NonFiniteGuard
 from tfcyclegan.stop_request import StopRequest
 
+START = Position()
+
 
 class Saved(list):
     """Stands for the run's checkpoints: remembers the positions."""
@@ -38,7 +40,7 @@ def epoch(watcher, made, number: int, batches: int, *, of: int) -> None:
         watcher.on_epoch_end(number, {})
 
 
-def checkpoints(start=Position(), *, every=1, minutes=0.0, epochs=5) -> tuple:
+def checkpoints(start=START, *, every=1, minutes=0.0, epochs=5) -> tuple:
     saved, stop, made = Saved(), StopRequest(), model()
     watcher = safeguards.Checkpoints(
         saved, stop, start=start, epochs=epochs, every=every, minutes=minutes
