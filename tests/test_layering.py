@@ -11,7 +11,7 @@ PACKAGE = ROOT / "tfcyclegan"
 
 FLOORS = (
     ("errors", "progress", "metrics_log"),
-    ("intensity", "config", "phantom"),
+    ("intensity", "config", "phantom", "replica_state", "stop_request"),
     (
         "records",
         "cluster",
@@ -23,15 +23,17 @@ FLOORS = (
         "schedules",
         "gradients",
         "diagnostics",
+        "guard",
         "metrics",
         "privacy",
     ),
-    ("manifest", "networks", "augment", "extractors", "strategies"),
+    ("manifest", "networks", "augment", "extractors", "strategies", "checkpoint_files"),
     ("dicom", "models", "data"),
     ("pairing", "checkpoints", "nifti", "doctor", "provenance"),
     ("scoring",),
-    ("callbacks", "inversion", "export", "report"),
+    ("callbacks", "inversion", "safeguards", "export", "report"),
     ("ingest",),
+    ("fitting",),
     ("train", "evaluate", "compare", "translate"),
 )
 """Lowest floor first. A module imports from lower floors, or from its own package."""

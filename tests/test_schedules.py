@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+import tensorflow as tf
 
 from tfcyclegan.schedules import SCHEDULES, Constant, ConstantThenCosine, ConstantThenLinear
 
@@ -41,3 +42,12 @@ def test_a_schedule_survives_its_configuration(name):
     schedule = SCHEDULES[name](2e-4, 50, 100)
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     assert type(copy) is type(schedule) and float(copy(80)) == float(schedule(80))
+
+
+def test_a_factor_of_one_changes_no_bit_and_a_half_halves_every_rate():
+    factor = tf.Variable(1.0)
+    plain, scaled = ConstantThenLinear(2e-4, 5, 10), ConstantThenLinear(2e-4, 5, 10, factor)
+    assert [float(scaled(step)) for step in range(11)] == [float(plain(step)) for step in range(11)]
+    factor.assign(0.5)
+    halves = [float(plain(step)) / 2 for step in range(11)]
+    assert [float(scaled(step)) for step in range(11)] == halves

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
-import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -24,12 +21,6 @@ def train(data_dir, workdir, *flags: str) -> list[str]:
 def rows(workdir) -> list[dict]:
     with (workdir / "history.csv").open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-def weights(workdir) -> list[np.ndarray]:
-    path = tf.train.latest_checkpoint(workdir / "checkpoints")
-    names = [name for name, _ in tf.train.list_variables(path) if "VARIABLE_VALUE" in name]
-    return [tf.train.load_variable(path, name) for name in sorted(names)]
 
 
 def test_a_run_leaves_its_flags_its_description_and_its_history(tiny_run, dataset):
@@ -93,31 +84,6 @@ def test_validation_in_the_history_is_that_of_the_average_that_is_exported(tiny_
         )
     ]
     assert max(different) > 1e-6
-
-
-def test_killed_and_started_again_ends_with_the_bits_of_the_undisturbed_run(
-    tiny_run, dataset, tmp_path
-):
-    workdir = tmp_path / "killed"
-    process = subprocess.Popen(
-        train(dataset, workdir), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 120
-    while not (workdir / "history.csv").is_file() or len(rows(workdir)) < 2:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert len(rows(workdir)) < 4, "killed too late to test anything"
-    result = subprocess.run(train(dataset, workdir), capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert "continue after epoch" in result.stdout
-    assert "epoch 4/4: loss " in result.stdout and "images/s, ETA 00:00" in result.stdout
-    assert (workdir / "history.csv").read_bytes() == (tiny_run / "history.csv").read_bytes()
-    made, expected = weights(workdir), weights(tiny_run)
-    assert len(made) == len(expected) > 50
-    for x, y in zip(made, expected, strict=True):
-        np.testing.assert_array_equal(x, y)
 
 
 def test_the_same_command_on_a_finished_run_changes_nothing(tiny_run, dataset):

@@ -1,11 +1,10 @@
-"""What happens between epochs: validation, TensorBoard, history, checkpoints.
+"""What happens between epochs: validation, TensorBoard, history.
 
 Order matters: `Validation` adds its keys to the one `logs` dict that Keras hands from callback to
 callback, so it stands before those that read it.
 """
 
 import csv
-import math
 import os
 import pathlib
 
@@ -14,10 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcyclegan import scoring
-from tfcyclegan.checkpoints import RunCheckpoints
-from tfcyclegan.errors import UserError
 from tfcyclegan.extractors import Extractor, frechet_name
-from tfcyclegan.models.cyclegan import TRACKED
 from tfcyclegan.pairing import Pairs
 
 BORDER = 2
@@ -183,33 +179,6 @@ class History(keras.callbacks.Callback):
             writer.writeheader()
             writer.writerows(self._rows)
         os.replace(beside, self._path)
-
-
-class Checkpoints(keras.callbacks.Callback):
-    """Saves the run every few epochs and after the last one."""
-
-    def __init__(self, checkpoints: RunCheckpoints, every: int):
-        super().__init__()
-        self._checkpoints, self._every = checkpoints, every
-
-    def on_epoch_end(self, epoch, logs=None):
-        last = epoch + 1 == self.params["epochs"]
-        if last or (epoch + 1) % self._every == 0:
-            self._checkpoints.save(epoch + 1)
-
-
-class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends the run with one sentence as soon as a loss is NaN or infinite."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        for name in TRACKED:
-            if not math.isfinite((logs or {}).get(name, 0.0)):
-                raise UserError(
-                    f"{name} became non-finite in step {batch + 1} of this epoch. The last"
-                    " checkpoint is intact: continue with a lower --learning_rate and"
-                    " --allow_config_change, or with --precision=float32.",
-                    1,
-                )
 
 
 class LearningRate(keras.callbacks.Callback):

@@ -1,17 +1,22 @@
 """The state of a run on disk: everything that training changes, saved whole and restored whole."""
 
 import dataclasses
+import json
 import os
 import pathlib
+import sys
 import tempfile
 
 import tensorflow as tf
 
+from tfcyclegan.checkpoint_files import CheckpointFolder, Position
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.models import CycleGAN, build_model
+from tfcyclegan.replica_state import ReplicaState
 
 FLAGS_FILE = "flags.txt"
+RUN_FILE = "run.json"
 FOLDER = "checkpoints"
 FREE_FLAGS = frozenset(
     {
@@ -24,6 +29,7 @@ FREE_FLAGS = frozenset(
         "validation_pairs",
         "histograms",
         "checkpoint_every",
+        "checkpoint_minutes",
         "keep_checkpoints",
         "allow_config_change",
     }
@@ -32,55 +38,83 @@ FREE_FLAGS = frozenset(
 
 
 class RunCheckpoints:
-    """Saves the model, both optimizers and the number of finished epochs.
-
-    TensorFlow writes a checkpoint beside the others and then renames the file that names the
-    newest, so a process killed at any instant leaves a whole one.
+    """Saves and restores everything that training changes.
 
     Args:
         workdir: Directory of the run.
         model: The compiled model.
-        keep: Checkpoints to keep.
+        keep: Checkpoints of ends of epochs to keep.
         keeps: Whether this process writes the workdir. A worker that is not the chief has to save
             with it, because reading what replicas sum takes all of them, but what it saves goes.
     """
 
     def __init__(self, workdir: str, model: CycleGAN, keep: int = 1, keeps: bool = True):
         self._keeps = keeps
-        self._epochs = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._folder = CheckpointFolder(pathlib.Path(workdir) / FOLDER, keep)
         self._checkpoint = tf.train.Checkpoint(
             model=model,
             generator_optimizer=model.optimizer,
             discriminator_optimizer=model.discriminator_optimizer,
-            epochs=self._epochs,
-        )
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(pathlib.Path(workdir) / FOLDER), max_to_keep=keep
+            replicas=ReplicaState(model.replica_variables),
         )
 
-    def restore(self) -> int:
-        """Restores the newest checkpoint and returns its number of finished epochs, 0 without."""
-        path = self._manager.latest_checkpoint
-        if path is None:
-            return 0
+    def restore(self) -> Position | None:
+        """Restores the newest sound checkpoint and returns its position, None where there is none.
+
+        Raises:
+            UserError: There are checkpoints, but all of them are damaged, or of another model.
+        """
+        return self._restore_newest(self._folder.found())
+
+    def roll_back(self, trouble: Position, every: int) -> Position:
+        """Restores the newest checkpoint that a good step followed, and returns its position.
+
+        Only those that every repetition of a run makes at the same place count: ends of every few
+        epochs, not those that the clock or a signal placed.
+
+        Args:
+            trouble: Position after the last good step.
+            every: Epochs between checkpoints.
+        """
+        ends = [p for p in self._folder.found() if not p.step and p.epoch % every == 0]
+        return self._restore_newest([end for end in ends if end < trouble] or ends[:1])
+
+    def save(self, position: Position) -> None:
+        """Writes a checkpoint."""
+        if self._keeps:
+            self._folder.write(position, self._checkpoint)
+            return
+        with tempfile.TemporaryDirectory() as directory:
+            self._checkpoint.write(f"{directory}/not_kept")
+
+    def _restore_newest(self, candidates: list[Position]) -> Position | None:
+        for position in reversed(candidates):
+            damage = self._folder.damage(position)
+            if not damage:
+                self._read(position)
+                return position
+            print(
+                f"warning: checkpoint {self._folder.prefix(position)} is damaged ({damage});"
+                " trying the one before",
+                file=sys.stderr,
+            )
+        if candidates:
+            raise UserError(
+                f"Every checkpoint of this run is damaged, {len(candidates)} in all. Put back a"
+                " copy of one, or begin again in another --workdir.",
+                8,
+            )
+        return None
+
+    def _read(self, position: Position) -> None:
+        path = self._folder.prefix(position)
         try:
-            status = self._checkpoint.restore(path)
-            status.assert_existing_objects_matched()
+            self._checkpoint.read(path).assert_existing_objects_matched()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
             raise UserError(
                 f"Checkpoint {path} does not fit the model of this run. Use the flags that it was"
                 " trained with, or another --workdir."
             ) from error
-        return int(self._epochs.numpy())
-
-    def save(self, epochs: int) -> None:
-        """Writes a checkpoint after `epochs` finished epochs."""
-        self._epochs.assign(epochs)
-        if self._keeps:
-            self._manager.save(checkpoint_number=epochs)
-        else:
-            with tempfile.TemporaryDirectory() as directory:
-                self._checkpoint.write(f"{directory}/not_kept")
 
 
 def load_run(workdir: str) -> tuple[CycleGAN, TrainConfig, int]:
@@ -101,31 +135,37 @@ def load_run(workdir: str) -> tuple[CycleGAN, TrainConfig, int]:
         )
     config = TrainConfig.parse(f"--flagfile={flags}")
     model = build_model(config)
-    epochs = RunCheckpoints(workdir, model).restore()
-    if not epochs:
+    position = RunCheckpoints(workdir, model).restore()
+    if position in (None, Position()):
         raise UserError(
             f"--workdir {workdir} holds no checkpoint yet. Let training finish an epoch.", 5
         )
-    return model, config, epochs
+    return model, config, position.epoch
 
 
 def claim_workdir(config: TrainConfig) -> None:
     """Writes the flags of a new run, or checks that they are those of the run found there.
 
+    Changes that --allow_config_change lets pass are recorded in run.json before they take effect.
+
     Raises:
         UserError: A flag that changes the mathematics differs, or the directory cannot be written.
     """
     path = pathlib.Path(config.workdir) / FLAGS_FILE
+    changed = []
     if path.is_file():
         changed = _changed_flags(TrainConfig.parse(f"--flagfile={path}"), config)
         if changed and not config.allow_config_change:
             raise UserError(
-                f"--workdir {config.workdir} holds a run with other mathematics: {changed}. Use the"
-                " same flags, another --workdir, or --allow_config_change.",
+                f"--workdir {config.workdir} holds a run with other mathematics:"
+                f" {'; '.join(changed)}. Use the same flags, another --workdir, or"
+                " --allow_config_change.",
                 8,
             )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if changed:
+            _record_change(path.parent, changed)
         write_atomically(path, config.to_flagfile())
     except OSError as error:
         raise UserError(
@@ -133,13 +173,28 @@ def claim_workdir(config: TrainConfig) -> None:
         ) from error
 
 
-def _changed_flags(before: TrainConfig, now: TrainConfig) -> str:
+def recorded_changes(workdir: pathlib.Path) -> list[dict]:
+    """Returns the changes of flags in the middle of this run, from run.json, the oldest first."""
+    path = workdir / RUN_FILE
+    return json.loads(path.read_text()).get("config_changes", []) if path.is_file() else []
+
+
+def _record_change(workdir: pathlib.Path, changed: list[str]) -> None:
+    path = workdir / RUN_FILE
+    description = json.loads(path.read_text()) if path.is_file() else {}
+    newest = max(CheckpointFolder(workdir / FOLDER, 1).found(), default=Position())
+    change = {"epoch": newest.epoch, "step": newest.step, "changed": changed}
+    description["config_changes"] = [*recorded_changes(workdir), change]
+    write_atomically(path, json.dumps(description, indent=2) + "\n")
+
+
+def _changed_flags(before: TrainConfig, now: TrainConfig) -> list[str]:
     changes = []
     for field in dataclasses.fields(TrainConfig):
         old, new = getattr(before, field.name), getattr(now, field.name)
         if field.name not in FREE_FLAGS and old != new:
             changes.append(f"--{field.name} was {old} and is {new}")
-    return "; ".join(changes)
+    return changes
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:

@@ -46,21 +46,34 @@ class ImagePool(keras.layers.Layer):
 
     def call(self, images):
         """Exchanges a batch, float32 [N, H, W, 1] in model range with static N, image by image."""
-        if not self.size:
-            return images
-        return tf.concat([self._exchange(image) for image in tf.split(images, images.shape[0])], 0)
+        chosen, state = self.exchange(images)
+        self.keep(state)
+        return chosen
 
-    def _exchange(self, image: tf.Tensor) -> tf.Tensor:
-        seen = tf.convert_to_tensor(self.seen)
+    def exchange(self, images: tf.Tensor) -> tuple[tf.Tensor, tuple]:
+        """Returns what `call` returns, and the state for `keep`; changes nothing itself."""
+        if not self.size:
+            return images, ()
+        state = (tf.convert_to_tensor(self.images), tf.convert_to_tensor(self.seen))
+        chosen = []
+        for image in tf.split(images, images.shape[0]):
+            picture, state = self._exchange(image, *state)
+            chosen.append(picture)
+        return tf.concat(chosen, 0), state
+
+    def keep(self, state: tuple) -> None:
+        """Makes a state that `exchange` returned the pool's own."""
+        if self.size:
+            self.images.assign(state[0])
+            self.seen.assign(state[1])
+
+    def _exchange(self, image: tf.Tensor, images: tf.Tensor, seen: tf.Tensor) -> tuple:
         seed = tf.stack([tf.constant(self.seed + SEED_SALT, tf.int64), seen])
         draws = tf.random.stateless_uniform([2], seed)
         slot, keep_new = tf.cast(draws[0] * self.size, tf.int32), draws[1] < 0.5
         filling = seen < self.size
         slot = tf.where(filling, tf.cast(seen, tf.int32), slot)
-        stored = tf.gather(tf.convert_to_tensor(self.images), slot)[tf.newaxis]
+        stored = tf.gather(images, slot)[tf.newaxis]
         chosen = tf.where(tf.logical_or(filling, keep_new), image, stored)
         written = tf.where(tf.logical_and(keep_new, tf.logical_not(filling)), stored, image)
-        updated = tf.tensor_scatter_nd_update(self.images, [[slot]], written)
-        self.images.assign(updated)
-        self.seen.assign(seen + 1)
-        return chosen
+        return chosen, (tf.tensor_scatter_nd_update(images, [[slot]], written), seen + 1)

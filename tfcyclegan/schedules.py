@@ -14,12 +14,13 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
         learning_rate: The rate before the decay.
         decay_start: First step of the decay.
         total_steps: Step at which the rate is 0.
+        factor: Variable that every rate is multiplied with, or None; it is not serialised.
 
     Raises:
         ValueError: `decay_start` exceeds `total_steps`.
     """
 
-    def __init__(self, learning_rate: float, decay_start: int, total_steps: int):
+    def __init__(self, learning_rate: float, decay_start: int, total_steps: int, factor=None):
         super().__init__()
         if decay_start > total_steps:
             raise ValueError(
@@ -28,12 +29,14 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
         self.learning_rate = learning_rate
         self.decay_start = decay_start
         self.total_steps = total_steps
+        self.factor = factor
 
     def __call__(self, step) -> tf.Tensor:
         """Returns the float32 rate of step 0, 1, ..."""
         decay_steps = max(self.total_steps - self.decay_start, 1)
         done = (tf.cast(step, tf.float32) - self.decay_start) / decay_steps
-        return self.learning_rate * self._left(tf.clip_by_value(done, 0.0, 1.0))
+        rate = self.learning_rate * self._left(tf.clip_by_value(done, 0.0, 1.0))
+        return rate if self.factor is None else rate * tf.convert_to_tensor(self.factor)
 
     def _left(self, done: tf.Tensor) -> tf.Tensor:
         """Returns the share of the rate that is left when `done` of the decay is over."""

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -149,6 +150,38 @@ def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int, parts: i
             f" Received: {batch_size}. Choose {replicas * max(1, batch_size // replicas)}, or"
             " --strategy=single."
         )
+
+
+def update_if(condition: tf.Tensor, update: Callable, args: tuple) -> None:
+    """Calls `update(*args)` on every replica where `condition` holds; call it in a replica context.
+
+    Args:
+        condition: Bool scalar, equal on all replicas.
+        update: Changes variables; every tensor that it uses comes in `args`.
+        args: Its arguments, nested as you like.
+    """
+
+    def change(*arguments) -> tf.Tensor:
+        update(*arguments)
+        return tf.constant(0)
+
+    def nothing() -> tf.Tensor:
+        return tf.constant(0)
+
+    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+        tf.cond(condition, lambda: change(*args), nothing)
+        return
+
+    def on_each_replica(strategy, conditions, arguments):
+        # Optimizers merge the replicas, which may not happen in a branch that one replica takes:
+        # the branch is taken for all of them, outside.
+        def change_all() -> tf.Tensor:
+            strategy.extended.call_for_each_replica(change, args=arguments)
+            return tf.constant(0)
+
+        tf.cond(strategy.experimental_local_results(conditions)[0], change_all, nothing)
+
+    tf.distribute.get_replica_context().merge_call(on_each_replica, args=(condition, args))
 
 
 def emulates_bfloat16(cpuinfo: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> bool:

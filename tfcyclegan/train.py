@@ -8,18 +8,17 @@ import sys
 import keras
 import tensorflow as tf
 
-from tfcyclegan import callbacks, data, doctor, manifest, provenance, scoring
-from tfcyclegan.augment import Augmentation
-from tfcyclegan.checkpoints import RunCheckpoints, claim_workdir, write_atomically
+from tfcyclegan import data, doctor, fitting, manifest, provenance
+from tfcyclegan.checkpoints import (
+    RUN_FILE,
+    claim_workdir,
+    recorded_changes,
+    write_atomically,
+)
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.errors import UserError
-from tfcyclegan.extractors import make_extractor
-from tfcyclegan.inversion import InversionGuard
-from tfcyclegan.metrics_log import MetricsLog
 from tfcyclegan.models import build_model
-from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
 from tfcyclegan.pairing import Pairs, pair
-from tfcyclegan.progress import Pace, Progress
 from tfcyclegan.strategies import (
     check_agreement,
     check_batch_size,
@@ -28,9 +27,6 @@ from tfcyclegan.strategies import (
     is_chief,
     make_strategy,
 )
-
-EXTRACTOR = "randconv_v1"
-SHOWN_PAIRS = 4
 
 
 @explained_loss()
@@ -56,12 +52,13 @@ def main(config: TrainConfig) -> int | None:
     if is_chief(strategy):
         claim_workdir(config)
         described = provenance.describe(config, shards, sys.argv[1:])
-        write_atomically(
-            pathlib.Path(config.workdir) / "run.json", json.dumps(described, indent=2) + "\n"
-        )
+        workdir = pathlib.Path(config.workdir)
+        if changes := recorded_changes(workdir):
+            described["config_changes"] = changes
+        write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
     with strategy.scope():
         model = build_model(config, steps)
-    fit(config, model, train_a, train_b, pairs, steps)
+    fitting.fit(config, model, train_a, train_b, pairs, steps)
     return None
 
 
@@ -117,92 +114,6 @@ def validation_pairs(config: TrainConfig, shards: list) -> Pairs:
             " --val_split, or convert studies that hold both sequences."
         )
     return pairs.thin(config.validation_pairs)
-
-
-def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) -> None:
-    """Runs the epochs that are left."""
-    strategy = model.distribute_strategy
-    checkpoints = RunCheckpoints(
-        config.workdir, model, config.keep_checkpoints, keeps=is_chief(strategy)
-    )
-    finished = checkpoints.restore()
-    check_agreement(strategy, {"the newest checkpoint in --workdir": str(finished)})
-    if finished:
-        print(f"continue after epoch {finished} of {config.epochs}")
-    if finished >= config.epochs:
-        return
-    batches = strategy.distribute_datasets_from_function(
-        lambda context: data.training_batches(
-            train_a,
-            train_b,
-            batch_size=config.batch_size,
-            first_step=finished * steps,
-            seed=config.seed,
-            augmentation=augmentation_of(config),
-            match_slice_position=config.match_slice_position,
-            context=context,
-        )
-    )
-    model.fit(
-        batches,
-        epochs=config.epochs,
-        initial_epoch=finished,
-        steps_per_epoch=steps,
-        shuffle=False,
-        verbose=0,
-        callbacks=make_callbacks(config, model, checkpoints, pairs, finished),
-    )
-    # Nobody leaves while another still works: its departure would count as a loss.
-    check_agreement(strategy, {"the end of the run": "reached"})
-
-
-def augmentation_of(config: TrainConfig) -> Augmentation:
-    """Returns the augmentation that the flags describe."""
-    return Augmentation(
-        flips=config.flips,
-        rotations=tuple(float(angle) for angle in config.rotations),
-        brightness=config.brightness,
-        contrast=config.contrast,
-    )
-
-
-def make_callbacks(
-    config: TrainConfig, model, checkpoints: RunCheckpoints, pairs: Pairs, finished: int
-) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks in the order in which they see `logs`.
-
-    What is written or measured is the chief's; a checkpoint takes all workers.
-    """
-    if not is_chief(model.distribute_strategy):
-        return [
-            callbacks.StopOnNonFinite(),
-            callbacks.Checkpoints(checkpoints, config.checkpoint_every),
-        ]
-    extractor = make_extractor(EXTRACTOR)
-    translators = scoring.translators_of(model)
-    scores = [*callbacks.Validation.keys(extractor), *InversionGuard.KEYS]
-    columns = [*TRACKED, *DIAGNOSED, "learning_rate", "pool_fill", *scores]
-    workdir = pathlib.Path(config.workdir)
-    return [
-        callbacks.StopOnNonFinite(),
-        Pace(config.batch_size),
-        callbacks.LearningRate(),
-        callbacks.PoolFill(),
-        callbacks.Validation(pairs, translators, extractor, config.validate_every),
-        InversionGuard(pairs, translators, config.validate_every),
-        callbacks.Summaries(
-            config.workdir,
-            pairs.thin(SHOWN_PAIRS),
-            translators,
-            config.to_flagfile(),
-            config.validate_every,
-            config.histograms,
-        ),
-        callbacks.History(workdir / "history.csv", columns, finished),
-        MetricsLog(workdir / "metrics.jsonl", finished),
-        callbacks.Checkpoints(checkpoints, config.checkpoint_every),
-        Progress(config.batch_size),
-    ]
 
 
 if __name__ == "__main__":

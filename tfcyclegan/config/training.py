@@ -160,7 +160,16 @@ class TrainConfig(Command):
     validation_pairs: int = flag(200, "Pairs used for validation; 0 means all.", lower=0)
     histograms: bool = flag(False, "Write histograms of all weights to TensorBoard too.")
     checkpoint_every: int = flag(1, "Epochs between checkpoints.", lower=1)
-    keep_checkpoints: int = flag(3, "Checkpoints to keep.", lower=1)
+    checkpoint_minutes: float = flag(
+        30.0, "Minutes between checkpoints inside an epoch; 0 makes none.", lower=0.0
+    )
+    keep_checkpoints: int = flag(3, "Checkpoints of ends of epochs to keep.", lower=1)
+    max_skipped_steps: int = flag(
+        10,
+        "Steps in a row skipped for a loss or gradient that is not finite, after which the run"
+        " turns back to its last good checkpoint with half the learning rate.",
+        lower=1,
+    )
     allow_config_change: bool = flag(
         False, "Continue a run although flags that change its mathematics have changed."
     )

@@ -49,9 +49,14 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         ema_decay=config.ema_decay,
     )
     model.compile(
-        generator_optimizer=_optimizer(config, steps_per_epoch, config.learning_rate),
+        generator_optimizer=_optimizer(
+            config, steps_per_epoch, config.learning_rate, model.guard.rate_factor
+        ),
         discriminator_optimizer=_optimizer(
-            config, steps_per_epoch, config.discriminator_learning_rate or config.learning_rate
+            config,
+            steps_per_epoch,
+            config.discriminator_learning_rate or config.learning_rate,
+            model.guard.rate_factor,
         ),
         objective=Objective(
             config.adversarial_loss,
@@ -66,9 +71,11 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
     return model
 
 
-def _optimizer(config: TrainConfig, steps_per_epoch: int, rate: float) -> keras.Optimizer:
+def _optimizer(
+    config: TrainConfig, steps_per_epoch: int, rate: float, factor: keras.Variable
+) -> keras.Optimizer:
     rate = SCHEDULES[config.schedule](
-        rate, config.decay_start_epoch * steps_per_epoch, config.epochs * steps_per_epoch
+        rate, config.decay_start_epoch * steps_per_epoch, config.epochs * steps_per_epoch, factor
     )
     adam = keras.optimizers.Adam(rate, beta_1=ADAM_BETA_1)
     if config.precision == "mixed_float16":

@@ -6,7 +6,9 @@ import tensorflow as tf
 from tfcyclegan import losses
 from tfcyclegan.diagnostics import gradient_norm
 from tfcyclegan.gradients import clip_by_global_norm, over_parts
+from tfcyclegan.guard import NonFiniteGuard
 from tfcyclegan.image_pool import ImagePool
+from tfcyclegan.models.averages import average_of, follow
 from tfcyclegan.models.objective import (
     DIAGNOSED,
     GENERATOR_LOSSES,
@@ -14,9 +16,9 @@ from tfcyclegan.models.objective import (
     TRACKED,
     Objective,
     judged,
+    structure_losses,
 )
-from tfcyclegan.strategies import FitsOnWorkers
-from tfcyclegan.structure import structure_loss
+from tfcyclegan.strategies import FitsOnWorkers, update_if
 
 
 class CycleGAN(FitsOnWorkers, keras.Model):
@@ -52,8 +54,9 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
         self.pool_a, self.pool_b = pool_a, pool_b
         self.ema_decay = ema_decay
-        self.average_ab = _average_of(generator_ab) if ema_decay else None
-        self.average_ba = _average_of(generator_ba) if ema_decay else None
+        self.average_ab = average_of(generator_ab) if ema_decay else None
+        self.average_ba = average_of(generator_ba) if ema_decay else None
+        self.guard = NonFiniteGuard()
         self.trackers = {name: keras.metrics.Mean(name=name) for name in (*TRACKED, *DIAGNOSED)}
         self.built = True
 
@@ -95,6 +98,12 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         return self.discriminator_a.trainable_variables + self.discriminator_b.trainable_variables
 
     @property
+    def replica_variables(self) -> list:
+        """Variables that each replica keeps for itself: running means of the epoch, and pools."""
+        means = [variable for metric in self.metrics for variable in metric.variables]
+        return means + self.pool_a.variables + self.pool_b.variables
+
+    @property
     def translator_ab(self) -> keras.Model:
         """The generator to use: the moving average where there is one."""
         return self.average_ab or self.generator_ab
@@ -111,6 +120,8 @@ class CycleGAN(FitsOnWorkers, keras.Model):
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict:
         """Updates the generators and the discriminators on one unpaired batch.
 
+        Where a loss or gradient is not finite on any replica, nothing changes on any of them.
+
         Args:
             data: (real_a, real_b), float32 [N, H, W, 1], model range; N is this replica's share of
                 the global batch.
@@ -118,36 +129,47 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         Returns:
             Means of `TRACKED` and `DIAGNOSED` since the start of the epoch.
         """
-        values, generators = over_parts(
+        values, descent_g = over_parts(
             self._teach_generators,
             data,
             parts=self.accumulate_steps,
             variables=self.generator_variables,
             names=(*GENERATOR_LOSSES, "fake_a", "fake_b"),
         )
-        fake_a, fake_b = self.pool_a(values.pop("fake_a")), self.pool_b(values.pop("fake_b"))
-        judged_values, discriminators = over_parts(
+        fake_a, pool_a = self.pool_a.exchange(values.pop("fake_a"))
+        fake_b, pool_b = self.pool_b.exchange(values.pop("fake_b"))
+        found, descent_d = over_parts(
             self._teach_discriminators,
             (*data, fake_a, fake_b),
             parts=self.accumulate_steps,
             variables=self.discriminator_variables,
             names=JUDGED,
         )
-        values |= judged_values
-        for name, gradients, variables, optimizer in (
-            ("generator", generators, self.generator_variables, self.optimizer),
-            (
-                "discriminator",
-                discriminators,
-                self.discriminator_variables,
-                self.discriminator_optimizer,
-            ),
-        ):
-            values[f"{name}_gradient_norm"] = gradient_norm(gradients, optimizer)
-            self._descend(gradients, variables, optimizer)
-        self._update_averages()
-        self._track(values)
+        values |= found
+        values["generator_gradient_norm"] = gradient_norm(descent_g, self.optimizer)
+        values["discriminator_gradient_norm"] = gradient_norm(
+            descent_d, self.discriminator_optimizer
+        )
+        descent_g = self._clipped(descent_g, self.optimizer)
+        descent_d = self._clipped(descent_d, self.discriminator_optimizer)
+        good = self.guard.admit(
+            [values[name] for name in TRACKED],
+            (self.optimizer, descent_g),
+            (self.discriminator_optimizer, descent_d),
+        )
+        update_if(good, self._update, (descent_g, descent_d, pool_a, pool_b, values))
         return self.get_metrics_result()
+
+    def _update(self, descent_g, descent_d, pool_a, pool_b, values: dict) -> None:
+        """Makes every change of a step: weights, optimizers, pools, averages, running means."""
+        self.optimizer.apply(descent_g, self.generator_variables)
+        self.discriminator_optimizer.apply(descent_d, self.discriminator_variables)
+        self.pool_a.keep(pool_a)
+        self.pool_b.keep(pool_b)
+        if self.ema_decay:
+            follow(self.average_ab, self.generator_ab, self.ema_decay)
+            follow(self.average_ba, self.generator_ba, self.ema_decay)
+        self._track(values)
 
     def _track(self, values: dict) -> None:
         for name in TRACKED:
@@ -221,19 +243,9 @@ class CycleGAN(FitsOnWorkers, keras.Model):
             total += weight * self.objective.identity_weight * identity
         else:
             values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
-        structure = self._structure_losses(real_a, real_b, translated)
+        structure = structure_losses(real_a, real_b, translated, kind=self.objective.structure)
         total += self.objective.structure_weight * tf.add_n(list(structure.values()))
         return {**values, **structure, "loss": total}
-
-    def _structure_losses(self, real_a: tf.Tensor, real_b: tf.Tensor, translated: dict) -> dict:
-        pairs = {
-            "structure_ab_loss": (real_a, translated["fake_b"]),
-            "structure_ba_loss": (real_b, translated["fake_a"]),
-        }
-        kind = self.objective.structure
-        if kind == "none":
-            return {name: tf.zeros_like(real[:, 0, 0, 0]) for name, (real, _) in pairs.items()}
-        return {name: structure_loss(*pair, kind=kind) for name, pair in pairs.items()}
 
     def _judge(self, domain: str, discriminator, real: tf.Tensor, fake: tf.Tensor) -> dict:
         scores = discriminator(tf.concat([real, tf.stop_gradient(fake)], 0), training=True)
@@ -244,26 +256,8 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return optimizer.scale_loss(tf.reduce_mean(values) / replicas)
 
-    def _descend(self, gradients: list, variables: list, optimizer) -> None:
-        if self.clip_gradient_norm:
-            # Under loss scaling the gradients are scaled, and so is their limit.
-            limit = optimizer.scale_loss(self.clip_gradient_norm)
-            gradients = clip_by_global_norm(gradients, limit)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-
-    def _update_averages(self) -> None:
-        if not self.ema_decay:
-            return
-        for average, generator in (
-            (self.average_ab, self.generator_ab),
-            (self.average_ba, self.generator_ba),
-        ):
-            for mean, value in zip(average.variables, generator.variables, strict=True):
-                mean.assign(mean + (1.0 - self.ema_decay) * (value - mean))
-
-
-def _average_of(generator: keras.Model) -> keras.Model:
-    average = keras.models.clone_model(generator)
-    average.set_weights(generator.get_weights())
-    average.trainable = False
-    return average
+    def _clipped(self, gradients: list, optimizer) -> list:
+        if not self.clip_gradient_norm:
+            return gradients
+        # Under loss scaling the gradients are scaled, and so is their limit.
+        return clip_by_global_norm(gradients, optimizer.scale_loss(self.clip_gradient_norm))

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfcyclegan import losses
 from tfcyclegan.diagnostics import share_judged_right
+from tfcyclegan.structure import structure_loss
 
 GENERATOR_LOSSES = (
     "loss",
@@ -68,3 +69,14 @@ def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind:
         f"{name}_accuracy_real": share_judged_right(real_scores, real=True, kind=kind),
         f"{name}_accuracy_fake": share_judged_right(fake_scores, real=False, kind=kind),
     }
+
+
+def structure_losses(real_a: tf.Tensor, real_b: tf.Tensor, translated: dict, *, kind: str) -> dict:
+    """Returns the structure loss of both directions per example, float32 [N]; 0 for "none"."""
+    pairs = {
+        "structure_ab_loss": (real_a, translated["fake_b"]),
+        "structure_ba_loss": (real_b, translated["fake_a"]),
+    }
+    if kind == "none":
+        return {name: tf.zeros_like(real[:, 0, 0, 0]) for name, (real, _) in pairs.items()}
+    return {name: structure_loss(*pair, kind=kind) for name, pair in pairs.items()}

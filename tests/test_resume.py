@@ -1,0 +1,224 @@
+"""Runs that are killed, stopped, damaged or diverge, and go on: the command itself, in processes.
+
+`TFCYCLEGAN_KILLS=20` kills as often as the release check does; the suite does it a few times.
+"""
+
+import json
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import TINY_RUN, command
+
+KILLS = int(os.environ.get("TFCYCLEGAN_KILLS", "3"))
+OFTEN = "--checkpoint_minutes=0.00001"
+"""Less than a step: a checkpoint after every one, so that many kills come while one is written."""
+
+INJECT = """
+import tensorflow as tf
+from tfcyclegan import data, train
+from tfcyclegan.config import TrainConfig, run
+
+made = data.training_batches
+fits = []
+
+def with_bad_steps(*arguments, first_step, **options):
+    fits.append(first_step)
+    good = made(*arguments, first_step=first_step, **options)
+    def spoil(step, batch):
+        bad = (len(fits) <= {times}) & (step + first_step >= 14)
+        factor = tf.where(bad, float("inf"), 1.0)
+        return batch[0] * factor, batch[1]
+    return good.enumerate().map(spoil)
+
+data.training_batches = with_bad_steps
+run(train.main, TrainConfig)
+"""
+"""Training whose input is infinite from step 14 (the second of epoch 3) in the first fits."""
+
+
+def arguments(data_dir, workdir, *flags: str) -> list[str]:
+    return [*TINY_RUN, f"--data_dir={data_dir}", f"--workdir={workdir}", *flags]
+
+
+def started(data_dir, workdir, *flags: str) -> subprocess.Popen:
+    line = command("-m", "tfcyclegan.train", *arguments(data_dir, workdir, *flags))
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finished(process: subprocess.Popen) -> tuple[int, str]:
+    text, _ = process.communicate(timeout=900)
+    return process.returncode, text
+
+
+def wait_for(process: subprocess.Popen, ready) -> bool:
+    """Returns whether `ready()` came true before the process ended."""
+    while process.poll() is None:
+        if ready():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def wait_for_change(process: subprocess.Popen, workdir: pathlib.Path) -> None:
+    """Waits until the run has written a checkpoint."""
+    before = checkpoints(workdir)
+    wait_for(process, lambda: checkpoints(workdir) != before)
+
+
+def checkpoints(workdir: pathlib.Path) -> list[str]:
+    return sorted(path.name for path in (workdir / "checkpoints").glob("epoch-*"))
+
+
+def variables(workdir: pathlib.Path) -> dict[str, np.ndarray]:
+    path = tf.train.latest_checkpoint(workdir / "checkpoints")
+    names = [name for name, _ in tf.train.list_variables(path) if "VARIABLE_VALUE" in name]
+    return {name: tf.train.load_variable(path, name) for name in names}
+
+
+def assert_same_end(made: pathlib.Path, expected: pathlib.Path) -> None:
+    """Both runs have the same history to the byte, and the same variables to the bit."""
+    assert (made / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
+    values, wanted = variables(made), variables(expected)
+    assert values.keys() == wanted.keys() and len(values) > 100
+    assert [n for n in values if values[n].tobytes() != wanted[n].tobytes()] == []
+
+
+@pytest.fixture
+def interrupted(tiny_run, tmp_path) -> pathlib.Path:
+    """The finished run without its last epoch: it stands at the end of the third."""
+    workdir = tmp_path / "run"
+    shutil.copytree(tiny_run, workdir)
+    shutil.rmtree(workdir / "checkpoints" / "epoch-0004-step-000000")
+    return workdir
+
+
+def test_kill_at_any_instant_then_run_again(tiny_run, dataset, tmp_path):
+    draw, landed, inside, runs = random.Random(KILLS), 0, 0, 0
+    workdir = tmp_path / "killed"
+    while landed < KILLS:
+        process = started(dataset, workdir, OFTEN)
+        # Most of the command's time is its start, so most kills wait for the first step after it.
+        if draw.random() < 0.9:
+            wait_for_change(process, workdir)
+            time.sleep(draw.uniform(0, 3))
+        else:
+            time.sleep(draw.uniform(0, 10))
+        killed = process.poll() is None
+        process.kill()
+        process.communicate()
+        landed += killed
+        inside += killed and bool(checkpoints(workdir)) and "000000" not in checkpoints(workdir)[-1]
+        # Some are killed several times before they may finish.
+        if not killed or landed % 3 == 0 or landed == KILLS:
+            code, text = finished(started(dataset, workdir, OFTEN))
+            assert code == 0, text
+            assert_same_end(workdir, tiny_run)
+            shutil.rmtree(workdir)
+            runs += 1
+    print(f"{landed} kills, {inside} of them inside an epoch, {runs} runs compared")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_inside_the_epoch_and_the_next_start_continues(
+    interrupted, tiny_run, dataset, number, code
+):
+    process = started(dataset, interrupted, "--checkpoint_minutes=0")
+    assert wait_for(process, lambda: "continue after epoch 3" in process.stdout.readline())
+    time.sleep(0.5)  # into the first step, which takes seconds to trace
+    process.send_signal(number)
+    returned, text = finished(process)
+    assert returned == code, text
+    assert f"error: stopped by {number.name}; epoch 3 and" in text.splitlines()[-1]
+    assert checkpoints(interrupted)[-1].startswith("epoch-0003-step-00000")
+    assert checkpoints(interrupted)[-1] != "epoch-0003-step-000000"
+    code, text = finished(started(dataset, interrupted))
+    assert code == 0 and "continue after epoch 3 and" in text
+    assert_same_end(interrupted, tiny_run)
+
+
+def test_a_damaged_newest_checkpoint_costs_an_epoch_and_says_so(interrupted, tiny_run, dataset):
+    path = next((interrupted / "checkpoints" / "epoch-0003-step-000000").glob("state.data*"))
+    os.truncate(path, path.stat().st_size // 2)
+    code, text = finished(started(dataset, interrupted))
+    assert code == 0 and "epoch-0003-step-000000/state is damaged" in text
+    assert "continue after epoch 2 of 4" in text
+    assert_same_end(interrupted, tiny_run)
+
+
+def test_when_all_are_damaged_nothing_begins_from_zero(interrupted, dataset):
+    for path in (interrupted / "checkpoints").glob("epoch-*/state.index"):
+        path.unlink()
+    before = (interrupted / "history.csv").read_bytes()
+    code, text = finished(started(dataset, interrupted))
+    assert code == 8 and "error: Every checkpoint of this run is damaged" in text
+    assert (interrupted / "history.csv").read_bytes() == before
+
+
+def test_a_full_disk_and_a_damaged_shard_end_in_a_sentence_and_the_run_goes_on(
+    interrupted, tiny_run, dataset, tmp_path
+):
+    line = command("-m", "tfcyclegan.train", *arguments(dataset, interrupted))
+    result = subprocess.run(
+        line,
+        capture_output=True,
+        text=True,
+        check=False,
+        # Enough for the history, too little for a checkpoint.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert result.returncode == 6 and "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+    copy = tmp_path / "data"
+    shutil.copytree(dataset, copy)
+    shard = next(copy.glob("*train-t2*"))
+    os.truncate(shard, shard.stat().st_size - 1)
+    code, text = finished(started(copy, interrupted))
+    assert code == 8 and shard.name in text and "Traceback" not in text
+    code, text = finished(started(dataset, interrupted))
+    assert code == 0, text
+    assert_same_end(interrupted, tiny_run)
+
+
+def diverging(data_dir, workdir, times: int) -> subprocess.CompletedProcess:
+    flags = arguments(data_dir, workdir, "--max_skipped_steps=3")
+    line = command("-c", INJECT.format(times=times), *flags)
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def test_too_many_bad_steps_turn_back_with_half_the_rate_then_stop(tiny_run, dataset, tmp_path):
+    result = diverging(dataset, tmp_path / "once", times=1)
+    assert result.returncode == 0, result.stderr
+    assert "back to epoch 2 at half the learning rate" in result.stderr
+    rows, whole = (
+        [line.split(",") for line in (path / "history.csv").read_text().splitlines()]
+        for path in (tmp_path / "once", tiny_run)
+    )
+    assert len(rows) == 5 and rows[:3] == whole[:3]
+    rate, skipped = rows[0].index("learning_rate"), rows[0].index("skipped_steps")
+    # Undisturbed: 2e-4, 2e-4, 1e-4, 0.
+    made = [float(row[rate]) for row in rows[1:]]
+    np.testing.assert_allclose(made, [2e-4, 2e-4, 0.5e-4, 0], rtol=1e-6)
+    assert rows[3][1] != whole[3][1] and np.isfinite(float(rows[3][1]))
+    assert [row[skipped] for row in rows[1:]] == ["0"] * 4
+
+    result = diverging(dataset, tmp_path / "always", times=9)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert "3 steps in a row had a loss or gradient that is not finite, again at half" in last
+
+
+def test_allowed_changes_are_recorded_with_their_epoch(interrupted, dataset):
+    flags = ("--cycle_weight=5", "--allow_config_change", "--dry_run=false")
+    code, text = finished(started(dataset, interrupted, *flags))
+    assert code == 0, text
+    changes = json.loads((interrupted / "run.json").read_text())["config_changes"]
+    assert changes == [{"epoch": 3, "step": 0, "changed": ["--cycle_weight was 10.0 and is 5.0"]}]

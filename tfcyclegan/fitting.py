@@ -1,0 +1,193 @@
+"""The epochs of a run: from the position that a checkpoint holds to the end."""
+
+import contextlib
+import pathlib
+import sys
+
+import keras
+import tensorflow as tf
+
+from tfcyclegan import callbacks, data, safeguards, scoring
+from tfcyclegan.augment import Augmentation
+from tfcyclegan.checkpoint_files import Position
+from tfcyclegan.checkpoints import RunCheckpoints
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.errors import UserError
+from tfcyclegan.extractors import make_extractor
+from tfcyclegan.guard import Diverged
+from tfcyclegan.inversion import InversionGuard
+from tfcyclegan.metrics_log import MetricsLog
+from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
+from tfcyclegan.pairing import Pairs
+from tfcyclegan.progress import Pace, Progress
+from tfcyclegan.replica_state import local_values
+from tfcyclegan.stop_request import StopRequest
+from tfcyclegan.strategies import check_agreement, is_chief, on_workers
+
+EXTRACTOR = "randconv_v1"
+SHOWN_PAIRS = 4
+RATE_AFTER_TROUBLE = 0.5
+
+
+def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) -> None:
+    """Runs what is left of the run, and turns back once if it diverges."""
+    strategy = model.distribute_strategy
+    checkpoints = RunCheckpoints(
+        config.workdir, model, config.keep_checkpoints, keeps=is_chief(strategy)
+    )
+    start = checkpoints.restore()
+    check_agreement(strategy, {"the newest checkpoint in --workdir": str(start)})
+    if start is None:
+        start = Position()
+        checkpoints.save(start)
+    else:
+        print(f"continue after {start} of {config.epochs}", flush=True)
+    stop = StopRequest()
+    # Workers would have to agree on the step: a signal ends them, and an epoch is repeated.
+    with contextlib.nullcontext() if on_workers(strategy) else stop:
+        while start.epoch < config.epochs:
+            batches = batches_from(
+                config, strategy, train_a, train_b, start.epoch * steps + start.step
+            )
+            watching = make_callbacks(config, model, checkpoints, pairs, start, stop)
+            try:
+                start = fit_from(start, config, model, batches, steps, watching)
+            except Diverged as trouble:
+                start = turn_back(config, model, checkpoints, trouble)
+    # Nobody leaves while another still works: its departure would count as a loss.
+    check_agreement(strategy, {"the end of the run": "reached"})
+
+
+def batches_from(
+    config: TrainConfig, strategy: tf.distribute.Strategy, train_a, train_b, step: int
+) -> tf.data.Dataset:
+    """Returns the run's training batches, that of `step` first."""
+    return strategy.distribute_datasets_from_function(
+        lambda context: data.training_batches(
+            train_a,
+            train_b,
+            batch_size=config.batch_size,
+            first_step=step,
+            seed=config.seed,
+            augmentation=augmentation_of(config),
+            match_slice_position=config.match_slice_position,
+            context=context,
+        )
+    )
+
+
+def augmentation_of(config: TrainConfig) -> Augmentation:
+    """Returns the augmentation that the flags describe."""
+    return Augmentation(
+        flips=config.flips,
+        rotations=tuple(float(angle) for angle in config.rotations),
+        brightness=config.brightness,
+        contrast=config.contrast,
+    )
+
+
+def fit_from(
+    start: Position, config: TrainConfig, model, batches: tf.data.Dataset, steps: int, watching
+) -> Position:
+    """Fits from the end of an epoch to the end of the run, or from within an epoch to its end.
+
+    Keras gives all epochs of a fit one length, so the rest of an epoch is a fit of its own.
+
+    Returns:
+        The position afterwards.
+    """
+    last = start.epoch + 1 if start.step else config.epochs
+    try:
+        model.fit(
+            batches,
+            epochs=last,
+            initial_epoch=start.epoch,
+            steps_per_epoch=max(1, steps - start.step),
+            shuffle=False,
+            verbose=0,
+            callbacks=watching,
+        )
+    except OSError as error:
+        raise UserError(
+            f"--workdir {config.workdir} cannot be written: {error.strerror}. The checkpoints are"
+            " intact: free space or permit writing, then the same command continues.",
+            6,
+        ) from error
+    return Position(last)
+
+
+def turn_back(
+    config: TrainConfig, model, checkpoints: RunCheckpoints, trouble: Diverged
+) -> Position:
+    """Returns to the last good checkpoint with half the learning rate, once in a run.
+
+    Raises:
+        UserError: The run has turned back before.
+    """
+    skipped = f"{config.max_skipped_steps} steps in a row had a loss or gradient that is not finite"
+    if local_values(model.guard.rate_factor)[0] < 1:
+        raise UserError(
+            f"{skipped}, again at half the learning rate. No weight has taken harm: continue with"
+            " a lower --learning_rate and --allow_config_change, or begin again with"
+            " --precision=float32.",
+            1,
+        )
+    last_good = Position(trouble.epoch, trouble.step - config.max_skipped_steps)
+    start = checkpoints.roll_back(last_good, config.checkpoint_every)
+    model.guard.rate_factor.assign(RATE_AFTER_TROUBLE)
+    print(f"warning: {skipped}; back to {start} at half the learning rate", file=sys.stderr)
+    return start
+
+
+def make_callbacks(
+    config: TrainConfig,
+    model,
+    checkpoints: RunCheckpoints,
+    pairs: Pairs,
+    start: Position,
+    stop: StopRequest,
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks in the order in which they see `logs`.
+
+    What is written or measured is the chief's; a checkpoint takes all workers.
+    """
+    strategy = model.distribute_strategy
+    guard = safeguards.NonFinite(start, config.max_skipped_steps)
+    saving = safeguards.Checkpoints(
+        checkpoints,
+        stop,
+        start=start,
+        epochs=config.epochs,
+        every=config.checkpoint_every,
+        # Clocks differ, and workers have to save at the same step.
+        minutes=0.0 if on_workers(strategy) else config.checkpoint_minutes,
+    )
+    if not is_chief(strategy):
+        return [guard, saving]
+    extractor = make_extractor(EXTRACTOR)
+    translators = scoring.translators_of(model)
+    scores = [*callbacks.Validation.keys(extractor), *InversionGuard.KEYS]
+    state = ("learning_rate", "pool_fill", "skipped_steps")
+    workdir = pathlib.Path(config.workdir)
+    return [
+        guard,
+        Pace(config.batch_size),
+        callbacks.LearningRate(),
+        callbacks.PoolFill(),
+        callbacks.Validation(pairs, translators, extractor, config.validate_every),
+        InversionGuard(pairs, translators, config.validate_every),
+        callbacks.Summaries(
+            config.workdir,
+            pairs.thin(SHOWN_PAIRS),
+            translators,
+            config.to_flagfile(),
+            config.validate_every,
+            config.histograms,
+        ),
+        callbacks.History(
+            workdir / "history.csv", [*TRACKED, *DIAGNOSED, *state, *scores], start.epoch
+        ),
+        MetricsLog(workdir / "metrics.jsonl", start.epoch),
+        saving,
+        Progress(config.batch_size),
+    ]
