@@ -52,7 +52,7 @@ def found(stored: Sequence[np.ndarray], *, inverted: bool, floating: bool) -> tu
         value at the edges of one slice) and "still" (c: bright and unchanged over the slices).
     """
     images = _without_border(_unsigned(stored, inverted, floating))
-    sample = np.concatenate([image[::2, ::2].ravel() for image in images])
+    sample = [image[::2, ::2].ravel() for image in images]
     low, high, brightest = (intensity.percentile(sample, p) for p in (0.5, 99.5, 99.9))
     top = max(int(image.max()) for image in images)
     span = (high - low) or (top - low)
