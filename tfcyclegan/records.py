@@ -101,7 +101,7 @@ FIELDS = {
 # Tags of protocol buffers: number of the field, and that a length follows.
 _FIRST, _SECOND = b"\x0a", b"\x12"
 _KINDS = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}
-_UNSIGNED = (1 << 64) - 1
+_ORDER = sorted(FIELDS, key="{}~".format)  # protobuf's: a name that others begin with comes last
 
 
 def serialize(record: dict) -> bytes:
@@ -122,7 +122,7 @@ def serialize(record: dict) -> bytes:
             f"A record holds the features of records.FIELDS and no other. Missing: {known}."
             f" Not allowed: {len(record.keys() - FIELDS.keys())} feature(s)."
         )
-    features = [part for name in sorted(FIELDS) for part in _feature(name, record[name])]
+    features = [part for name in _ORDER for part in _feature(name, record[name])]
     return b"".join(_delimited(_FIRST, features))
 
 
@@ -146,7 +146,7 @@ def _list(name: str, field: Field, value) -> list[bytes]:
             f"Feature {name}: expected {field.length} value(s). Received: {len(values)}."
         )
     if field.kind == "int64":
-        return _delimited(_FIRST, [_varint(int(v) & _UNSIGNED) for v in values])
+        return _delimited(_FIRST, [_varint(int(v) % (1 << 64)) for v in values])
     if field.kind == "float":
         return _delimited(_FIRST, [struct.pack(f"<{len(values)}f", *map(float, values))])
     return [part for v in values for part in _delimited(_FIRST, [_closed(name, field, v)])]
