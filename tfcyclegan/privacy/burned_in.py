@@ -60,7 +60,8 @@ def found(stored: Sequence[np.ndarray], *, inverted: bool, floating: bool) -> tu
         return ()
     # Slice by slice, because a slice fits the processor's cache and a volume does not.
     edges = [_steps(image, EDGE * span) & (image > int(low + BRIGHT * span)) for image in images]
-    places = _often(edges)
+    # As indices, because a mask that is nearly empty takes NumPy as long as a full one.
+    places = np.nonzero(_often(edges))
     values = np.stack([image[places] for image in images])
     drawn = np.stack([marks[places] for marks in edges]) & (values >= brightest)
     rules = {
@@ -125,7 +126,7 @@ def _has_exact_value(image: np.ndarray, marks: np.ndarray, low: float, top: int)
     """Tells whether a slice has a value that is too frequent at edges to be measured."""
     if np.count_nonzero(marks) < FEWEST:
         return False
-    counts = np.bincount(image[marks])
+    counts = np.bincount(image.ravel()[np.flatnonzero(marks)])
     if counts.size == top + 1:
         # Saturation piles values up at the maximum, but it fades into its surroundings.
         piled = image == top
