@@ -38,7 +38,7 @@ def written(dataset, tmp_path, syntax=uid.ExplicitVRLittleEndian) -> bytes:
 
 def values(blob: bytes):
     ((array, padded),) = decoded(blob)
-    assert padded is None and array.dtype == np.float32
+    assert padded is None and array.dtype.isnative
     return array
 
 

@@ -53,4 +53,18 @@ def test_percentile_is_numpys(dtype, size):
         voxels = voxels.astype(dtype)
         for percent in (0.0, 0.5, 1.0, 50.0, 99.0, 99.5, 100.0):
             expected = float(np.percentile(voxels, (percent,))[0])
-            assert intensity.percentile(voxels, percent) == expected
+            assert intensity.percentile([voxels], percent) == expected
+            parts = np.array_split(voxels, 3)
+            assert intensity.percentile(parts, percent) == expected
+
+
+def test_percentile_of_stored_values_is_that_of_the_rescaled_ones():
+    stored = np.random.default_rng(0).integers(-2000, 2000, 30_000).astype(np.int16)
+    slope, intercept = 1 / 3, -17.1
+    scanner = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    for percent in (0.5, 50.0, 99.5):
+        expected = float(np.percentile(scanner, (percent,))[0])
+        assert intensity.percentile([stored], percent, (slope, intercept)) == expected
+    assert intensity.volume_window([stored], rescale=(1e35, 0.0))
+    with pytest.raises(ValueError, match="finite"):
+        intensity.volume_window([stored], rescale=(1e36, 0.0))

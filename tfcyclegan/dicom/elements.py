@@ -5,13 +5,15 @@ raw bytes, or it is absent or refused. A frame of a multi-frame image looks into
 its functional groups first, then the shared ones, then the top level.
 """
 
+import functools
 import math
 import struct
 from collections.abc import Sequence
 
 from pydicom import Dataset
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag, Tag
 
 from tfcyclegan.privacy.reasons import Refusal
 
@@ -21,9 +23,15 @@ Layers = Sequence[Dataset]
 _BINARY = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
 
 
+@functools.cache
+def _tag(keyword: str) -> BaseTag:
+    """Returns the tag in pydicom's own type, which takes it a third of a look-up to make."""
+    return Tag(keyword)
+
+
 def has(layers: Layers, keyword: str) -> bool:
     """Tells whether an element is present, with or without a value."""
-    tag = tag_for_keyword(keyword)
+    tag = _tag(keyword)
     return any(tag in dataset for dataset in layers)
 
 
@@ -32,7 +40,7 @@ def raw(layers: Layers, keyword: str) -> tuple[bytes, str, bool]:
 
     The value keeps its padding; an absent or empty element is b"".
     """
-    tag = tag_for_keyword(keyword)
+    tag = _tag(keyword)
     for dataset in layers:
         if tag in dataset:
             element = dataset.get_item(tag)

@@ -181,8 +181,8 @@ def decode(
         pixels_at: Offset of the pixel data element, where it is known: saves parsing again.
 
     Returns:
-        For each index: stored values, float32 [rows, columns], and a mask that is True where the
-        voxel is padding, or None if nothing is.
+        For each index: stored values [rows, columns], integers or float32, and a mask that is True
+        where the voxel is padding, or None if nothing is.
 
     Raises:
         Refusal: decode_error or not_finite; a decoder may raise anything else.
@@ -243,4 +243,5 @@ def _finish(array: np.ndarray, found: Layout) -> tuple[np.ndarray, np.ndarray | 
     padded = None
     if found.padding is not None:
         padded = (values >= found.padding[0]) & (values <= found.padding[1])
-    return values.astype(np.float32), padded
+    # A view would keep the whole file in memory.
+    return np.require(values, requirements=["C", "OWNDATA"]), padded

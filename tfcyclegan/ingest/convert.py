@@ -10,7 +10,6 @@ from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import features, formats
 from tfcyclegan.ingest.features import Slice
-from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
 from tfcyclegan.ingest.workers import begin_object
 from tfcyclegan.privacy import burned_in, hygiene
@@ -81,18 +80,19 @@ def _records(task: Task, slices: list[Slice], settings: Settings):
 
 
 def _text_suspected(slices: list[Slice]) -> bool:
-    """Undoes the rescaling, since a slope of its own would hide that a drawn value is one value."""
     layout = slices[0].frame.layout
-    stored = np.stack([(s.image - s.frame.intercept) / s.frame.slope for s in slices])
-    stored = stored if layout.floating else np.rint(stored, out=stored)
-    padded = np.stack(
-        [np.zeros(s.image.shape, bool) if s.padded is None else s.padded for s in slices]
-    )
-    if padded.any() and not padded.all():
-        voxels = stored[~padded]
-        stored[padded] = voxels.max() if layout.inverted else voxels.min()
-    rules = burned_in.found(stored, inverted=layout.inverted, floating=layout.floating)
-    return bool(rules)
+    stored = _without_padding(slices, layout.inverted)
+    return bool(burned_in.found(stored, inverted=layout.inverted, floating=layout.floating))
+
+
+def _without_padding(slices: list[Slice], inverted: bool) -> list[np.ndarray]:
+    """Returns stored values with the background where there is padding."""
+    valid = [s.stored if s.padded is None else s.stored[~s.padded] for s in slices]
+    ends = [v.max() if inverted else v.min() for v in valid if v.size]
+    background = (max(ends) if inverted else min(ends)) if ends else 0
+    return [
+        s.stored if s.padded is None else np.where(s.padded, background, s.stored) for s in slices
+    ]
 
 
 def probe(item: InputObject, stamp: bytes, frames: list[Frame]) -> None:
@@ -125,21 +125,12 @@ def _decode(
 
 
 def _decode_object(item: InputObject, stamp: bytes, frames: list[Frame]) -> list[Slice]:
-    """Returns canonical display in scanner units, slope and intercept applied slice by slice."""
     blob = item.read()
     # Whatever wrote to the file since it was checked, or while it was read, left its mark here.
     if item.stamp() != stamp:
         raise Refusal("changed_during_read")
     arrays = formats.decode(item, blob, frames)
-    slices = []
-    for frame, (stored, padded) in zip(frames, arrays, strict=True):
-        axes = placement_of(frame).axes
-        # In place: `decode` made the array for us, and a slice is a megabyte.
-        stored *= np.float32(frame.slope)
-        stored += np.float32(frame.intercept)
-        mask = None if padded is None else axes.display(padded)
-        slices.append(Slice(frame, axes.display(stored), mask))
-    return slices
+    return [Slice(frame, *array) for frame, array in zip(frames, arrays, strict=True)]
 
 
 def _without_rivals(slices: list[Slice], refused: list) -> list[Slice]:

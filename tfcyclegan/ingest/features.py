@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -24,15 +25,31 @@ class Slice:
 
     Attributes:
         frame: Its header.
-        image: Scanner units in canonical display, float32 [height, width].
-        padded: True where a voxel is padding, or None if none is.
-        masks: Of records.MASKS to bool [height, width], those that there are.
+        stored: As in the file, before rescaling, integers or float32 [rows, columns].
+        padded: True where a voxel is padding [rows, columns], or None if none is.
+        masks: Of records.MASKS to bool [height, width], those that there are, in canonical display.
     """
 
     frame: Frame
-    image: np.ndarray
+    stored: np.ndarray
     padded: np.ndarray | None
     masks: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def image(self) -> np.ndarray:
+        """Returns scanner units in canonical display, float32 [height, width]."""
+        # Turned first, because turning floats would copy twice as much.
+        image = self._displayed(self.stored).astype(np.float32, order="C")
+        image *= np.float32(self.frame.slope)
+        image += np.float32(self.frame.intercept)
+        return image
+
+    def valid(self) -> np.ndarray:
+        """Returns False where a voxel is padding, bool [height, width] in canonical display."""
+        height_width = self._displayed(self.stored).shape
+        return np.ones(height_width, bool) if self.padded is None else ~self._displayed(self.padded)
+
+    def _displayed(self, image: np.ndarray) -> np.ndarray:
+        return placement_of(self.frame).axes.display(image)
 
 
 def records_of(
@@ -58,30 +75,44 @@ def records_of(
         raise Refusal("gap")
     if task.target:
         slices = _reformatted(task.target, slices)
-    volume = np.stack([item.image for item in slices])
-    valid = _valid(slices)
-    if slices[0].frame.layout.inverted:
-        volume = _inverted(volume, valid)
-    try:
-        window = intensity.volume_window(volume, valid, settings.percentiles)
-    except ValueError as error:
-        raise Refusal("empty_volume") from error
-    if valid is not None:
-        # Padding is background; left as it is, resampling would smear it into the image.
-        volume[~valid] = window[0]
+    images, window = _windowed(slices, settings.percentiles)
     common = _volume_features(task, [item.frame for item in slices], window)
     records, dropped = [], []
-    for index, item in enumerate(slices):
+    for index, (item, image) in enumerate(zip(slices, images, strict=True)):
         place = _position_features(task, slices, index)
         if not settings.slices[0] <= place["geom/slice_frac"] <= settings.slices[1]:
             dropped.append((item.frame, "outside_slices"))
             continue
-        features = _slice_features(task, item.frame, volume[index], window)
+        features = _slice_features(task, item.frame, image, window)
         if features.pop("foreground") < settings.min_foreground:
             dropped.append((item.frame, "low_foreground"))
             continue
         records.append({**common, **features, **_mask_features(task, item), **place})
     return records, dropped
+
+
+def _windowed(
+    slices: list[Slice], percentiles: tuple[float, float]
+) -> tuple[Iterable[np.ndarray], tuple[float, float]]:
+    """Returns the images of a volume in scanner units, and its window."""
+    valid, inverted = _valid(slices), slices[0].frame.layout.inverted
+    scales = {(item.frame.slope, item.frame.intercept) for item in slices}
+    plain = valid is None and not inverted and len(scales) == 1 and min(scales)[0] > 0
+    try:
+        if plain:
+            # Most volumes: no copy of all voxels is ever made.
+            stored = [item.stored for item in slices]
+            window = intensity.volume_window(stored, None, percentiles, scales.pop())
+            return (item.image() for item in slices), window
+        volume = np.stack([item.image() for item in slices])
+        volume = _inverted(volume, valid) if inverted else volume
+        window = intensity.volume_window(volume, valid, percentiles)
+    except ValueError as error:
+        raise Refusal("empty_volume") from error
+    if valid is not None:
+        # Padding is background; left as it is, resampling would smear it into the image.
+        volume[~valid] = window[0]
+    return volume, window
 
 
 def _incomplete(task: Task, slices: list[Slice]) -> bool:
@@ -98,10 +129,12 @@ def _reformatted(target: Lattice, slices: list[Slice]) -> list[Slice]:
     source = reformat.lattice_of([placement_of(item.frame) for item in slices])
     if source is None:
         raise Refusal("gap")
-    images = reformat.sample(np.stack([item.image for item in slices]), source, target)
+    images = reformat.sample(np.stack([item.image() for item in slices]), source, target)
+    # The slices of a lattice are in canonical display and in scanner units as they are.
+    like = dataclasses.replace(slices[0].frame, slope=1.0, intercept=0.0)
     found = [
         Slice(frame, image, outside if outside.any() else None)
-        for frame, (image, outside) in zip(target.frames(slices[0].frame), images, strict=True)
+        for frame, (image, outside) in zip(target.frames(like), images, strict=True)
     ]
     valid = _valid(slices)
     if valid is None:
@@ -109,7 +142,7 @@ def _reformatted(target: Lattice, slices: list[Slice]) -> list[Slice]:
     # A voxel that padding has any part in is padding.
     shares = reformat.sample((~valid).astype(np.float32), source, target)
     return [
-        Slice(item.frame, item.image, outside | (share > 0))
+        Slice(item.frame, item.stored, outside | (share > 0))
         for item, (share, outside) in zip(found, shares, strict=True)
     ]
 
@@ -117,12 +150,7 @@ def _reformatted(target: Lattice, slices: list[Slice]) -> list[Slice]:
 def _valid(slices: list[Slice]) -> np.ndarray | None:
     if all(item.padded is None for item in slices):
         return None
-    return np.stack(
-        [
-            np.ones(item.image.shape, bool) if item.padded is None else ~item.padded
-            for item in slices
-        ]
-    )
+    return np.stack([item.valid() for item in slices])
 
 
 def _inverted(volume: np.ndarray, valid: np.ndarray | None) -> np.ndarray:

@@ -8,7 +8,12 @@ What the rules cannot see: text darker than what it stands on, text of fewer tha
 voxels, text on one slice whose strokes blend into a noisy or lossy background, handwriting.
 """
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
+
+from tfcyclegan import intensity
 
 FEWEST = 30
 """Edge voxels that make a drawing; one legible word of the smallest fonts has about 70."""
@@ -30,13 +35,14 @@ NEXT = 4
 """Neighbouring values on each side that `SPIKE` compares with."""
 
 _LEVELS = 4095.0
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
-def found(stored: np.ndarray, *, inverted: bool, floating: bool) -> tuple[str, ...]:
+def found(stored: Sequence[np.ndarray], *, inverted: bool, floating: bool) -> tuple[str, ...]:
     """Returns the names of the rules that a volume breaks, none if it looks clean.
 
     Args:
-        stored: Stored values before rescaling, [slices, height, width], padding set to the
+        stored: Stored values before rescaling, of each slice [height, width], padding set to the
             background. Rescaling by slice would hide that a drawn value is one value.
         inverted: Whether low is white (MONOCHROME1).
         floating: Whether the values are real numbers, which have no unit step.
@@ -45,83 +51,92 @@ def found(stored: np.ndarray, *, inverted: bool, floating: bool) -> tuple[str, .
         Of "repeated" (a: among the brightest at one place on most slices), "exact" (b: one exact
         value at the edges of one slice) and "still" (c: bright and unchanged over the slices).
     """
-    volume = stored.astype(np.float32, copy=False)
-    if inverted:
-        volume = volume.max() + volume.min() - volume
-    if floating:
-        volume = _whole_numbers(volume)
-    volume = _without_border(volume)
-    sample = volume[:, ::2, ::2]
-    low, high, brightest = np.percentile(sample, (0.5, 99.5, 99.9))
-    span = float(high - low) or float(volume.max() - low)
+    images = _without_border(_unsigned(stored, inverted, floating))
+    sample = [image[::2, ::2].ravel() for image in images]
+    low, high, brightest = (intensity.percentile(sample, p) for p in (0.5, 99.5, 99.9))
+    top = max(int(image.max()) for image in images)
+    span = (high - low) or (top - low)
     if span <= 0:
         return ()
-    bright = low + BRIGHT * span
     # Slice by slice, because a slice fits the processor's cache and a volume does not.
-    edges = np.stack([(image > bright) & _steps(image, EDGE * span) for image in volume])
+    edges = [_steps(image, EDGE * span) & (image > int(low + BRIGHT * span)) for image in images]
+    # As indices, because a mask that is nearly empty takes NumPy as long as a full one.
+    places = np.nonzero(_often(edges))
+    values = np.stack([image[places] for image in images])
+    drawn = np.stack([marks[places] for marks in edges]) & (values >= brightest)
     rules = {
-        "repeated": _places(edges & (volume >= brightest)) >= FEWEST,
-        "exact": _has_exact_value(volume, edges, low),
-        "still": _still(volume, edges) >= FEWEST,
+        "repeated": np.count_nonzero(_often(drawn)) >= FEWEST,
+        "exact": any(_has_exact_value(*pair, low, top) for pair in zip(images, edges, strict=True)),
+        "still": np.count_nonzero(values.std(axis=0) < STILL) >= FEWEST,
     }
     return tuple(name for name, broken in rules.items() if broken)
 
 
-def _whole_numbers(volume: np.ndarray) -> np.ndarray:
-    low, high = float(volume.min()), float(volume.max())
-    return np.rint((volume - low) * (_LEVELS / (high - low))) if high > low else volume
+def _unsigned(stored: Sequence[np.ndarray], inverted: bool, floating: bool) -> list[np.ndarray]:
+    """Returns the values as unsigned integers of 8 or 16 bits, high is white; zero is anywhere."""
+    first = stored[0].dtype
+    if floating or first.kind == "f" or first.itemsize > 2:
+        stored = _whole_numbers(stored, floating)
+    size = stored[0].dtype.itemsize
+    white = (1 << 8 * size) - 1
+    # Of signed values all order that is wrong is in the highest bit; of inverted ones, in all bits.
+    flipped = (white if inverted else 0) ^ (1 << 8 * size - 1 if stored[0].dtype.kind == "i" else 0)
+    values = [np.ascontiguousarray(image).view(f"u{size}") for image in stored]
+    return [image ^ image.dtype.type(flipped) for image in values] if flipped else values
 
 
-def _without_border(volume: np.ndarray) -> np.ndarray:
+def _whole_numbers(volume: Sequence[np.ndarray], floating: bool) -> list[np.ndarray]:
+    low = min(float(image.min()) for image in volume)
+    high = max(float(image.max()) for image in volume)
+    exact = not floating and high - low < 1 << 16
+    scale = 1.0 if exact or high <= low else _LEVELS / (high - low)
+    return [np.rint((image - low) * scale).astype(np.uint16) for image in volume]
+
+
+def _without_border(images: list[np.ndarray]) -> list[np.ndarray]:
     """Cuts off blank slices and the blank frame around the image, whose edge is no drawing."""
-    filled = volume > volume.min()
-    plane = filled.any(axis=0)
-    if not plane.any():
-        return volume
+    lowest = min(image.min() for image in images)
+    images = [image for image in images if image.max() > lowest] or images[:1]
+    plane = np.zeros(images[0].shape, bool)
+    for image in images:
+        plane |= image > lowest
+        if plane.all():
+            return images
     rows, columns = (np.flatnonzero(plane.any(axis=axis)) for axis in (1, 0))
-    kept = filled.reshape(len(volume), -1).any(axis=1)
-    inside = volume[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return inside if kept.all() else inside[kept]
+    if not rows.size:
+        return images
+    inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return [image[inside] for image in images]
 
 
 def _steps(image: np.ndarray, height: float) -> np.ndarray:
     """Returns where a pixel exceeds one of its four neighbours by more than `height`."""
-    found = np.zeros(image.shape, bool)
-    # A transposed view lets one slicing serve both directions.
-    for values, marks in ((image, found), (image.T, found.T)):
-        rise = values[1:] - values[:-1]
-        marks[1:] |= rise > height
-        marks[:-1] |= rise < -height
-    return found
+    return image - cv2.erode(image, _CROSS) > int(height)
 
 
-def _places(marks: np.ndarray) -> int:
-    """Returns at how many places of the slice a mark is set on most slices."""
-    return int(np.count_nonzero(np.count_nonzero(marks, axis=0) >= OFTEN * len(marks)))
+def _often(marks: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns at which places a mark is set on most slices."""
+    count = np.zeros(marks[0].shape, np.uint8 if len(marks) < 256 else np.uint16)
+    for image in marks:
+        count += image
+    return count >= OFTEN * len(marks)
 
 
-def _still(volume: np.ndarray, edges: np.ndarray) -> int:
-    """Returns at how many edge places the value does not change over the slices."""
-    places = np.count_nonzero(edges, axis=0) >= OFTEN * len(edges)
-    return int(np.count_nonzero(volume[:, places].std(axis=0) < STILL))
-
-
-def _has_exact_value(volume: np.ndarray, edges: np.ndarray, low: float) -> bool:
-    """Tells whether one slice has a value that is too frequent at edges to be measured."""
-    top = volume.max()
-    for image, marks in zip(volume, edges, strict=True):
-        values, counts = np.unique(image[marks], return_counts=True)
-        if values.size and values[-1] == top:
-            # Saturation piles values up at the maximum, but it fades into its surroundings.
-            piled = image == top
-            steep = np.count_nonzero(_steps(image, STEEP * (top - low)) & piled)
-            outline = np.count_nonzero(_steps(image, 0.0) & piled)
-            if steep >= max(FEWEST, ALL_STEEP * outline):
-                return True
-            counts = counts[:-1]
-        if counts.size and np.any((counts >= FEWEST) & (counts > SPIKE * _next(counts))):
+def _has_exact_value(image: np.ndarray, marks: np.ndarray, low: float, top: int) -> bool:
+    """Tells whether a slice has a value that is too frequent at edges to be measured."""
+    if np.count_nonzero(marks) < FEWEST:
+        return False
+    counts = np.bincount(image.ravel()[np.flatnonzero(marks)])
+    if counts.size == top + 1:
+        # Saturation piles values up at the maximum, but it fades into its surroundings.
+        piled = image == top
+        steep = np.count_nonzero(_steps(image, STEEP * (top - low)) & piled)
+        outline = np.count_nonzero(_steps(image, 0.0) & piled)
+        if steep >= max(FEWEST, ALL_STEEP * outline):
             return True
-    return False
+        counts = counts[:-1]
+    counts = counts[counts > 0]
+    return bool(np.any((counts >= FEWEST) & (counts > SPIKE * _next(counts))))
 
 
 def _next(counts: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@
 a fault between the two, or a later change to the writer, cannot publish a string that was read.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 
@@ -41,6 +42,8 @@ def check_example(example, fields: Mapping) -> None:
                 _check_closed(name, value, field.allowed)
 
 
+# Once per text: most records of a shard have the same, and a refusal is not remembered.
+@functools.lru_cache(maxsize=4096)
 def _check_closed(name: str, value: bytes, allowed) -> None:
     text = value.decode("ascii", "replace")
     known = (
