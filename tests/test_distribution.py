@@ -9,7 +9,7 @@ from replica_run import STEPS, set_precision, trained
 from worker_processes import Workers
 
 from tfcyclegan.errors import UserError
-from tfcyclegan.models.cyclegan import TRACKED
+from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
 from tfcyclegan.strategies import check_batch_size, make_strategy
 
 TOLERANCE = 1e-9
@@ -42,7 +42,7 @@ def workers(tmp_path_factory):
 def assert_equal(single, weights: list, logs: dict) -> None:
     for x, y in zip(single[0], weights, strict=True):
         np.testing.assert_allclose(x, y, atol=TOLERANCE)
-    assert len(single[1]) == len(TRACKED)
+    assert len(single[1]) == len((*TRACKED, *DIAGNOSED))
     for name, values in single[1].items():
         np.testing.assert_allclose(values, logs[name], rtol=TOLERANCE, err_msg=name)
 

@@ -18,10 +18,10 @@ def share_judged_right(scores: tf.Tensor, *, real: bool, kind: str) -> tf.Tensor
         kind: The adversarial loss, "vanilla" or "lsgan".
 
     Returns:
-        float32 [N], 0 to 1.
+        [N], dtype of `scores`, 0 to 1.
     """
     right = tf.equal(scores > DECISION[kind], real)
-    return tf.reduce_mean(tf.cast(right, tf.float32), axis=[1, 2, 3])
+    return tf.reduce_mean(tf.cast(right, scores.dtype), axis=[1, 2, 3])
 
 
 def gradient_norm(gradients: list[tf.Tensor], optimizer) -> tf.Tensor:
