@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from tfcyclegan.config import BenchmarkConfig, TrainConfig
+from tfcyclegan.convolution import PaddedConv2D
 from tfcyclegan.errors import UserError
 from tfcyclegan.models import build_model
 from tfcyclegan.models.cyclegan import CycleGAN
@@ -118,22 +119,23 @@ def convolution_rate(settings: BenchmarkConfig) -> float:
     """
     side, channels = settings.size // 4, 4 * settings.filters
     batch = settings.batch_size * (2 if settings.identity else 1)
-    dtype = keras.config.dtype_policy().compute_dtype
-    image = tf.cast(tf.random.normal((batch, side + 2, side + 2, channels)), dtype)
-    kernel = tf.cast(tf.random.normal((3, 3, channels, channels)), dtype)
+    image = tf.random.normal((batch, side + 2, side + 2, channels))
+    layer = PaddedConv2D(channels, 3)
+    layer.build(image.shape)
+    image = tf.cast(image, layer.compute_dtype)
 
     @tf.function
-    def run(image, kernel):
+    def run(image):
         with tf.GradientTape() as tape:
-            tape.watch([image, kernel])
-            output = tf.nn.conv2d(image, kernel, 1, "VALID")
-        return tape.gradient(output, [image, kernel], output_gradients=output)
+            tape.watch(image)
+            output = layer(image)
+        return tape.gradient(output, [image, layer.kernel], output_gradients=output)
 
-    flop = convolution_flop(run.get_concrete_function(image, kernel).graph)
-    run(image, kernel)
+    flop = convolution_flop(run.get_concrete_function(image).graph)
+    run(image)
     times = []
     while sum(times) < RATE_SECONDS:
-        times.append(_seconds(lambda: run(image, kernel)))
+        times.append(_seconds(lambda: run(image)))
     return flop / min(times)
 
 
