@@ -42,7 +42,7 @@ demo: $(INSTALLED)
 
 # A file's tests stay in one process, because they share its traced models.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Apache Beam needs an older protobuf than TensorFlow alone, hence an environment of its own.
 test-beam: $(BEAM)/.installed

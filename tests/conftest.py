@@ -29,6 +29,20 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
 
 
+LONGEST = (
+    "test_resume",
+    "test_multi_worker",
+    "test_end_to_end",
+    "test_train",
+    "test_ingest_resume",
+)
+"""Files that take a minute or more go first, lest one process be left with them at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory):
     """Converted records of seven patients, three splits."""
