@@ -32,7 +32,7 @@ def value_of(files: CheckpointFolder, position: Position) -> float:
     return tf.train.load_variable(files.prefix(position), "value/.ATTRIBUTES/VARIABLE_VALUE")[0]
 
 
-@pytest.mark.parametrize("name", ["mkdir", "write", "_sync", "rename", "_sweep", "replace"])
+@pytest.mark.parametrize("name", ["mkdir", "write", "sync", "rename", "_sweep", "replace"])
 @pytest.mark.parametrize("after", [False, True])
 def test_a_kill_at_any_instant_of_a_write_leaves_a_whole_newest_one(
     tmp_path, monkeypatch, name, after
@@ -41,7 +41,7 @@ def test_a_kill_at_any_instant_of_a_write_leaves_a_whole_newest_one(
     places = {
         "mkdir": checkpoint_files.pathlib.Path,
         "write": tf.train.Checkpoint,
-        "_sync": checkpoint_files,
+        "sync": checkpoint_files,
         "rename": os,
         "_sweep": CheckpointFolder,
         "replace": os,

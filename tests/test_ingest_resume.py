@@ -50,7 +50,7 @@ def refused(folder, source, *flags) -> UserError:
 
 
 def disk_full_after(monkeypatch, calls: int):
-    left, sync = [calls], output._sync
+    left, sync = [calls], output.sync
 
     def full(path):
         left[0] -= 1
@@ -58,7 +58,7 @@ def disk_full_after(monkeypatch, calls: int):
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(path)
 
-    monkeypatch.setattr(output, "_sync", full)
+    monkeypatch.setattr(output, "sync", full)
 
 
 @pytest.mark.parametrize("calls", [0, 4, 9, 13])

@@ -10,8 +10,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tfcyclegan"
 
 FLOORS = (
-    ("errors", "progress", "metrics_log"),
-    ("intensity", "config", "phantom", "replica_state", "stop_request"),
+    ("errors", "files"),
+    ("intensity", "config", "phantom", "progress", "metrics_log", "replica_state", "stop_request"),
     (
         "records",
         "cluster",

@@ -5,7 +5,7 @@ callback, so it stands before those that read it.
 """
 
 import csv
-import os
+import io
 import pathlib
 
 import keras
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfcyclegan import scoring
 from tfcyclegan.extractors import Extractor, frechet_name
+from tfcyclegan.files import write_atomically
 from tfcyclegan.pairing import Pairs
 
 BORDER = 2
@@ -173,12 +174,11 @@ class History(keras.callbacks.Callback):
         values = {name: f"{value:.9g}" for name, value in (logs or {}).items()}
         row = {name: values.get(name, "") for name in self._columns}
         self._rows.append({**row, "epoch": epoch + 1})
-        beside = self._path.with_name(f".{self._path.name}.tmp")
-        with beside.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            writer.writeheader()
-            writer.writerows(self._rows)
-        os.replace(beside, self._path)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self._columns)
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_atomically(self._path, text.getvalue())
 
 
 class LearningRate(keras.callbacks.Callback):

@@ -9,6 +9,7 @@ import shutil
 import tensorflow as tf
 
 from tfcyclegan.errors import UserError
+from tfcyclegan.files import sync, write_atomically
 
 NAME = re.compile(r"epoch-(\d+)-step-(\d+)")
 BESIDE = ".beside"
@@ -92,11 +93,11 @@ class CheckpointFolder:
         beside.mkdir(parents=True)
         checkpoint.write(str(beside / PREFIX))
         for written in (*beside.iterdir(), beside):
-            _sync(written)
+            sync(written)
         if path.exists():  # damaged, or of a branch that was given up
             shutil.rmtree(path)
         os.rename(beside, path)
-        _sync(self._folder)
+        sync(self._folder)
         self._sweep(position)
         self._name_newest(f"{path.name}/{PREFIX}")
 
@@ -111,20 +112,10 @@ class CheckpointFolder:
 
     def _name_newest(self, prefix: str) -> None:
         """Writes the text form of CheckpointState, which tf.train.latest_checkpoint reads."""
-        beside = self._folder / ".checkpoint.tmp"
-        beside.write_text(
-            f'model_checkpoint_path: "{prefix}"\nall_model_checkpoint_paths: "{prefix}"\n'
+        write_atomically(
+            self._folder / "checkpoint",
+            f'model_checkpoint_path: "{prefix}"\nall_model_checkpoint_paths: "{prefix}"\n',
         )
-        os.replace(beside, self._folder / "checkpoint")
 
     def _path(self, position: Position) -> pathlib.Path:
         return self._folder / f"epoch-{position.epoch:04d}-step-{position.step:06d}"
-
-
-def _sync(path: pathlib.Path) -> None:
-    """Waits until a file or directory is on the disk, so that a loss of power leaves it whole."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

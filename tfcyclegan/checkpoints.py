@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import tensorflow as tf
 from tfcyclegan.checkpoint_files import CheckpointFolder, Position
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
+from tfcyclegan.files import write_atomically
 from tfcyclegan.models import CycleGAN, build_model
 from tfcyclegan.replica_state import ReplicaState
 
@@ -195,10 +195,3 @@ def _changed_flags(before: TrainConfig, now: TrainConfig) -> list[str]:
         if field.name not in FREE_FLAGS and old != new:
             changes.append(f"--{field.name} was {old} and is {new}")
     return changes
-
-
-def write_atomically(path: pathlib.Path, text: str) -> None:
-    """Writes a text file beside and renames it, so that a reader never sees half of it."""
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(text)
-    os.replace(beside, path)

@@ -94,10 +94,6 @@ def report(measures: list[Measure], names: tuple[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _relative(a: float, b: float) -> float:
-    return abs(a - b) / max(a, b) if max(a, b) > 0 else 0.0
-
-
 def _relative(name: str, values: list[float], limits: tuple[float, float], advice: str) -> Measure:
     low, high = sorted(values)
     apart = (high - low) / high if high > 0 else 0.0

@@ -16,11 +16,12 @@ import tensorflow as tf
 import tfcyclegan
 from tfcyclegan import data, manifest, metrics, scoring
 from tfcyclegan.callbacks import grid
-from tfcyclegan.checkpoints import load_run, write_atomically
+from tfcyclegan.checkpoints import load_run
 from tfcyclegan.config import EvaluateConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.export import CARD
 from tfcyclegan.extractors import frechet_name, make_extractor
+from tfcyclegan.files import write_atomically
 from tfcyclegan.pairing import Pairs, pair
 
 SCHEMA_VERSION = 1

@@ -1,5 +1,7 @@
 """Layers that Keras does not have in the form CycleGAN needs."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -82,14 +84,7 @@ class ReflectionPadding(keras.layers.Layer):
         return tf.pad(inputs, [[0, 0], border, border, [0, 0]], mode="REFLECT")
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        grow = 2 * self.padding
-        return (
-            batch,
-            None if height is None else height + grow,
-            None if width is None else width + grow,
-            channels,
-        )
+        return _resized(input_shape, lambda size: size + 2 * self.padding)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "padding": self.padding}
@@ -117,13 +112,7 @@ class PadToMultiple(keras.layers.Layer):
         return tf.pad(inputs, [[0, 0], [0, below], [0, right], [0, 0]], mode="REFLECT")
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        return (
-            batch,
-            None if height is None else height + -height % self.multiple,
-            None if width is None else width + -width % self.multiple,
-            channels,
-        )
+        return _resized(input_shape, lambda size: size + -size % self.multiple)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "multiple": self.multiple}
@@ -156,16 +145,16 @@ class BilinearDoubling(keras.layers.Layer):
         return tf.cast(tf.image.resize(inputs, (2 * height, 2 * width)), inputs.dtype)
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        return (
-            batch,
-            None if height is None else 2 * height,
-            None if width is None else 2 * width,
-            channels,
-        )
+        return _resized(input_shape, lambda size: 2 * size)
 
 
 def _height_and_width(images: tf.Tensor) -> tuple:
     """Numbers where they are known while the graph is built, else scalar tensors."""
     shape = tf.shape(images)
     return tuple(images.shape[i] if images.shape[i] is not None else shape[i] for i in (1, 2))
+
+
+def _resized(shape: tuple, change: Callable[[int], int]) -> tuple:
+    """Returns a shape [N, H, W, C] with H and W changed where they are known."""
+    batch, *sizes, channels = shape
+    return (batch, *(None if size is None else change(size) for size in sizes), channels)

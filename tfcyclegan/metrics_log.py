@@ -2,10 +2,11 @@
 
 import json
 import math
-import os
 import pathlib
 
 import keras
+
+from tfcyclegan.files import write_atomically
 
 
 class MetricsLog(keras.callbacks.Callback):
@@ -31,6 +32,4 @@ class MetricsLog(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             row[name] = float(value) if math.isfinite(value) else None
         self._lines.append(json.dumps(row, allow_nan=False))
-        beside = self._path.with_name(f".{self._path.name}.tmp")
-        beside.write_text("".join(text + "\n" for text in self._lines))
-        os.replace(beside, self._path)
+        write_atomically(self._path, "".join(text + "\n" for text in self._lines))

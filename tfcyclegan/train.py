@@ -13,10 +13,10 @@ from tfcyclegan.checkpoints import (
     RUN_FILE,
     claim_workdir,
     recorded_changes,
-    write_atomically,
 )
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.errors import UserError
+from tfcyclegan.files import write_atomically
 from tfcyclegan.models import build_model
 from tfcyclegan.pairing import Pairs, pair
 from tfcyclegan.strategies import (

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from tfcyclegan import manifest
 from tfcyclegan.errors import UserError
+from tfcyclegan.files import sync
 
 NOT_WRITABLE, MISMATCH = 6, 8
 
@@ -158,9 +159,9 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     try:
         with _explained():
             yield temporary
-            _sync(temporary)
+            sync(temporary)
             os.replace(temporary, path)
-            _sync(path.parent)
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -176,11 +177,3 @@ def _explained() -> Iterator[None]:
             " stays, run the command again when there is space and permission.",
             NOT_WRITABLE,
         ) from error
-
-
-def _sync(path: pathlib.Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
