@@ -43,19 +43,24 @@ def test_model_range_is_that_of_tanh_and_zero_is_black_at_minus_one():
     np.testing.assert_array_equal(intensity.model_to_unit(np.array([-1, 0, 1])), [0, 0.5, 1])
 
 
-@pytest.mark.parametrize("dtype", ["f4", "u2", "f8"])
+@pytest.mark.parametrize("dtype", ["f4", "u1", "u2", "i2", "u4", "f8"])
 @pytest.mark.parametrize("size", [1, 2, 7, 999, 300_001])
 def test_percentile_is_numpys(dtype, size):
     rng = np.random.default_rng(size)
     smooth = rng.gamma(2.0, 150.0, size)
     # Half of a head's voxels are air of one value, and a bound must not split them wrongly.
     for voxels in (smooth, smooth * (rng.random(size) > 0.5), np.full(size, 7.0), np.sort(smooth)):
-        voxels = voxels.astype(dtype)
+        voxels = (voxels - (700 if dtype == "i2" else 0)).astype(dtype)
         for percent in (0.0, 0.5, 1.0, 50.0, 99.0, 99.5, 100.0):
-            expected = float(np.percentile(voxels, (percent,))[0])
-            assert intensity.percentile([voxels], percent) == expected
+            expected = [float(np.percentile(voxels, (percent,))[0])]
+            assert intensity.percentiles_of([voxels], [percent]) == expected
             parts = np.array_split(voxels, 3)
-            assert intensity.percentile(parts, percent) == expected
+            assert intensity.percentiles_of(parts, [percent]) == expected
+
+
+def test_percentile_of_signed_and_unsigned_slices_together():
+    parts = [np.array([-5, 0, 9], np.int16), np.array([0, 40_000], np.uint16)]
+    assert intensity.percentiles_of(parts, [0.0, 50.0, 100.0]) == [-5.0, 0.0, 40_000.0]
 
 
 def test_percentile_of_stored_values_is_that_of_the_rescaled_ones():
@@ -63,8 +68,8 @@ def test_percentile_of_stored_values_is_that_of_the_rescaled_ones():
     slope, intercept = 1 / 3, -17.1
     scanner = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     for percent in (0.5, 50.0, 99.5):
-        expected = float(np.percentile(scanner, (percent,))[0])
-        assert intensity.percentile([stored], percent, (slope, intercept)) == expected
+        expected = [float(np.percentile(scanner, (percent,))[0])]
+        assert intensity.percentiles_of([stored], [percent], (slope, intercept)) == expected
     assert intensity.volume_window([stored], rescale=(1e35, 0.0))
     with pytest.raises(ValueError, match="finite"):
         intensity.volume_window([stored], rescale=(1e36, 0.0))

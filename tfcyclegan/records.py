@@ -131,25 +131,35 @@ def _feature(name: str, value) -> list[bytes]:
 
     In parts, so that pixels are copied once; tf.train.Example encodes the same far more slowly.
     """
-    kind = _delimited(_KINDS[FIELDS[name].kind], _list(name, FIELDS[name], value))
-    key = _delimited(_FIRST, [name.encode("ascii")])
-    return _delimited(_FIRST, key + _delimited(_SECOND, kind))
+    if FIELDS[name].sizes:
+        return _entry(name, [_pixels(value) if name == "image/data" else _mask(name, value)])
+    return [_small(name, tuple(value) if isinstance(value, (list, np.ndarray)) else value)]
 
 
-def _list(name: str, field: Field, value) -> list[bytes]:
-    """Returns the content of a BytesList, FloatList or Int64List; numbers are packed."""
-    if field.sizes:
-        return _delimited(_FIRST, [_pixels(value) if name == "image/data" else _mask(name, value)])
-    values = list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
+# Most features of a slice are those of the whole volume.
+@functools.lru_cache(maxsize=4096)
+def _small(name: str, value) -> bytes:
+    field = FIELDS[name]
+    values = value if isinstance(value, tuple) else (value,)
     if len(values) != field.length:
         raise ValueError(
             f"Feature {name}: expected {field.length} value(s). Received: {len(values)}."
         )
     if field.kind == "int64":
-        return _delimited(_FIRST, [_varint(int(v) % (1 << 64)) for v in values])
-    if field.kind == "float":
-        return _delimited(_FIRST, [struct.pack(f"<{len(values)}f", *map(float, values))])
-    return [part for v in values for part in _delimited(_FIRST, [_closed(name, field, v)])]
+        packed = [_varint(int(v) % (1 << 64)) for v in values]
+    elif field.kind == "float":
+        # Minus zero becomes zero, which it equals, so that the cache cannot mix the two up.
+        packed = [struct.pack(f"<{len(values)}f", *(float(v) + 0.0 for v in values))]
+    else:
+        packed = [_closed(name, field, v) for v in values]
+    return b"".join(_entry(name, packed))
+
+
+def _entry(name: str, values: list[bytes]) -> list[bytes]:
+    """Returns name and value of a BytesList of one, or of a packed FloatList or Int64List."""
+    kind = _delimited(_KINDS[FIELDS[name].kind], _delimited(_FIRST, values))
+    key = _delimited(_FIRST, [name.encode("ascii")])
+    return _delimited(_FIRST, key + _delimited(_SECOND, kind))
 
 
 def _delimited(tag: bytes, parts: list[bytes]) -> list[bytes]:
@@ -181,7 +191,6 @@ def _mask(name: str, mask: np.ndarray | None) -> bytes:
     return np.packbits(mask).tobytes()
 
 
-@functools.lru_cache(maxsize=4096)
 def _closed(name: str, field: Field, value) -> bytes:
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
     if isinstance(field.allowed, re.Pattern):

@@ -11,7 +11,7 @@ import struct
 import zlib
 
 import pydicom
-from pydicom import uid
+from pydicom import filereader, uid
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 
@@ -71,10 +71,10 @@ def parse(blob: bytes, *, pixels: bool) -> Parsed:
     deflated = syntax == uid.DeflatedExplicitVRLittleEndian
     if deflated:
         blob = _inflated(blob, start)
-        syntax = uid.ExplicitVRLittleEndian
+        syntax, start = _meta(blob)
     stream = io.BytesIO(blob)
     try:
-        dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels)
+        dataset = pydicom.dcmread(stream) if pixels else _header(stream, syntax, start)
     except (EOFError, struct.error) as error:
         raise Refusal(_early_end(blob)) from error
     except RecursionError as error:
@@ -86,6 +86,17 @@ def parse(blob: bytes, *, pixels: bool) -> Parsed:
         _check_end(parsed)
         _check_nesting(blob[: parsed.pixels_at])
     return parsed
+
+
+def _header(stream: io.BytesIO, syntax: uid.UID, start: int) -> pydicom.Dataset:
+    """Parses a data set up to the pixels; dcmread would parse the meta information once more."""
+    stream.seek(start)
+    return filereader.read_dataset(
+        stream,
+        is_implicit_VR=syntax == uid.ImplicitVRLittleEndian,
+        is_little_endian=syntax != uid.ExplicitVRBigEndian,
+        stop_when=lambda tag, vr, length: tag in _PIXEL_TAGS,
+    )
 
 
 def _meta(blob: bytes) -> tuple[uid.UID, int]:

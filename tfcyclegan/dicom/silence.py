@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 import pydicom
 
+_SILENT = logging.CRITICAL + 1
+"""Above every level, because this program has its own words for every condition."""
+
 
 @contextlib.contextmanager
 def silenced() -> Iterator[collections.Counter]:
@@ -19,9 +22,10 @@ def silenced() -> Iterator[collections.Counter]:
     counts: collections.Counter = collections.Counter()
     logger = logging.getLogger("pydicom")
     level, propagate = logger.level, logger.propagate
+    nested = level == _SILENT
     mode = pydicom.config.settings.reading_validation_mode
-    # One above CRITICAL, because this program has its own words for every condition.
-    logger.setLevel(logging.CRITICAL + 1)
+    if not nested:  # each change of a level empties a cache of every logger there is
+        logger.setLevel(_SILENT)
     logger.propagate = False
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     try:
@@ -30,7 +34,8 @@ def silenced() -> Iterator[collections.Counter]:
             yield counts
         counts.update(_name(warning.category) for warning in caught)
     finally:
-        logger.setLevel(level)
+        if not nested:
+            logger.setLevel(level)
         logger.propagate = propagate
         pydicom.config.settings.reading_validation_mode = mode
 

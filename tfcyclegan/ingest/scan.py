@@ -102,7 +102,8 @@ def scan_chunk(
     reading: dict[str, bool],
 ) -> list[Scanned]:
     """Reads the headers of some objects; runs in a worker."""
-    return [_scan_one(index, item, pseudonyms, reading) for index, item in objects]
+    with silence.silenced():
+        return [_scan_one(index, item, pseudonyms, reading) for index, item in objects]
 
 
 def _scan_one(

@@ -8,6 +8,7 @@ What the rules cannot see: text darker than what it stands on, text of fewer tha
 voxels, text on one slice whose strokes blend into a noisy or lossy background, handwriting.
 """
 
+import functools
 from collections.abc import Sequence
 
 import cv2
@@ -53,7 +54,7 @@ def found(stored: Sequence[np.ndarray], *, inverted: bool, floating: bool) -> tu
     """
     images = _without_border(_unsigned(stored, inverted, floating))
     sample = [image[::2, ::2].ravel() for image in images]
-    low, high, brightest = (intensity.percentile(sample, p) for p in (0.5, 99.5, 99.9))
+    low, high, brightest = intensity.percentiles_of(sample, (0.5, 99.5, 99.9))
     top = max(int(image.max()) for image in images)
     span = (high - low) or (top - low)
     if span <= 0:
@@ -97,12 +98,8 @@ def _without_border(images: list[np.ndarray]) -> list[np.ndarray]:
     """Cuts off blank slices and the blank frame around the image, whose edge is no drawing."""
     lowest = min(image.min() for image in images)
     images = [image for image in images if image.max() > lowest] or images[:1]
-    plane = np.zeros(images[0].shape, bool)
-    for image in images:
-        plane |= image > lowest
-        if plane.all():
-            return images
-    rows, columns = (np.flatnonzero(plane.any(axis=axis)) for axis in (1, 0))
+    brightest = functools.reduce(np.maximum, images)
+    rows, columns = (np.flatnonzero(brightest.max(axis=axis) > lowest) for axis in (1, 0))
     if not rows.size:
         return images
     inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
