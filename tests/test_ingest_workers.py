@@ -3,11 +3,12 @@
 import os
 import signal
 import sys
+import threading
 import time
 
 import pytest
 
-from tfcyclegan.ingest.workers import Workers, begin_object
+from tfcyclegan.ingest.workers import Workers, ahead, begin_object
 from tfcyclegan.privacy.hygiene import Fault
 
 
@@ -92,3 +93,34 @@ def test_a_set_can_be_used_twice_and_beside_another(count):
         with workers.one_more() as other:
             assert list(other.map(act, [("a",)])) == ["a"]
         assert list(stream) == [1, 2, 3, 4, 5]
+
+
+def test_ahead_keeps_the_order_takes_a_few_in_advance_and_raises_where_it_is_read():
+    taken = []
+
+    def items():
+        for number in range(9):
+            taken.append(number)
+            yield number
+        raise ValueError("at the end")
+
+    stream = ahead(items(), 2)
+    assert next(stream) == 0
+    time.sleep(0.2)
+    assert len(taken) <= 4  # one given out, two in advance, one on its way
+    found = [0]
+    with pytest.raises(ValueError, match="at the end"):
+        found.extend(stream)
+    assert found == taken == list(range(9))
+
+
+def test_ahead_leaves_no_thread_behind_when_the_workers_end():
+    before = threading.active_count()
+    with Workers(1) as pool:
+        stream = ahead(pool.map(time.sleep, [(0.05,)] * 100), 2)
+        assert next(stream) is None
+    stream.close()
+    deadline = time.monotonic() + 20
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert threading.active_count() == before

@@ -16,12 +16,14 @@ from tfcyclegan.ingest.ledger import Ledger, to_csv, to_jsonl
 from tfcyclegan.ingest.plan import Plan, Settings, Task
 from tfcyclegan.ingest.progress import track
 from tfcyclegan.ingest.scan import Scanned
-from tfcyclegan.ingest.workers import Workers
+from tfcyclegan.ingest.workers import Workers, ahead
 from tfcyclegan.manifest import Shard
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
 NOTHING, WITH_QUARANTINE, TOO_MANY = 3, 4, 9
+VOLUMES_AHEAD = 8
+"""Converted volumes that wait while a shard is read back: 27 MB of 25 slices each."""
 
 Inputs = dict[int, tuple[InputObject, bytes]]
 """Object index to (object, stamp of the first pass)."""
@@ -135,7 +137,7 @@ def write_shards(job: Job, todo: dict[str, tuple[str, str]]) -> Iterator[Done]:
     tasks = [task for task in job.planned.tasks if task.shard in todo]
     constant = card.provenance(job.settings, job.key.key_id)
     stream = convert_volumes(tasks, inputs_of(job, tasks), job.settings, job.workers)
-    stream = track(stream, len(tasks), "convert")
+    stream = track(ahead(stream, VOLUMES_AHEAD), len(tasks), "convert")
     empty = dict(todo)
     for name, pairs in itertools.groupby(stream, key=lambda pair: pair[0].shard):
         yield write_shard(job.directory, name, empty.pop(name), pairs, constant)

@@ -6,6 +6,7 @@ is of many objects, and the time limit of one: tasks tell of each object that th
 """
 
 import collections
+import concurrent.futures
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -54,6 +55,23 @@ def begin_object() -> None:
             connection.send(_BEGINS)
 
 
+def ahead(items: Iterator, count: int) -> Iterator:
+    """Yields items that a thread takes from an iterator meanwhile, at most `count` in advance.
+
+    So the tasks of `Workers.map` go on while their results are written: a worker whose result
+    nobody receives stands still.
+    """
+    end = object()
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    try:
+        taken = collections.deque(pool.submit(next, items, end) for _ in range(count))
+        while (item := taken.popleft().result()) is not end:
+            taken.append(pool.submit(next, items, end))
+            yield item
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 class Workers:
     """A set of restartable worker processes; a context manager.
 
@@ -80,12 +98,14 @@ class Workers:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         self._workers: list[_Worker] = []
+        self._ended = False
 
     def __enter__(self) -> "Workers":
         self._workers = [_Worker(self._context, self._memory_mb) for _ in range(self._count)]
         return self
 
     def __exit__(self, *exception) -> None:
+        self._ended = True
         for worker in self._workers:
             worker.end()
         self._workers = []
@@ -105,14 +125,16 @@ class Workers:
             What `hygiene.isolated` returns in the worker; or a `Fault` with reason decoder_crash or
             timeout where the worker died or was late.
         """
-        queue = collections.deque(enumerate(tasks))
+        waiting = collections.deque(enumerate(tasks))
         finished: dict[int, object] = {}
         due = 0
-        while queue or finished or any(worker.task is not None for worker in self._workers):
+        while waiting or finished or any(worker.task is not None for worker in self._workers):
+            if self._ended:
+                return  # and nobody takes what a thread still asks for
             for worker in self._workers:
-                near = queue and queue[0][0] < due + AHEAD * self._count
+                near = waiting and waiting[0][0] < due + AHEAD * self._count
                 if worker.task is None and near:
-                    number, task = queue.popleft()
+                    number, task = waiting.popleft()
                     worker.start(number, function, task)
             for number, result in self._collect():
                 finished[number] = result
@@ -152,7 +174,8 @@ class Workers:
 
     def _replace(self, worker: "_Worker") -> None:
         worker.kill()
-        worker.__init__(self._context, self._memory_mb)
+        if not self._ended:
+            worker.__init__(self._context, self._memory_mb)
 
 
 class _Worker:
