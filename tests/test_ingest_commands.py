@@ -152,6 +152,19 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path, study, capsys):
     assert not (tmp_path / "out").exists() and not (tmp_path / "new").exists()
 
 
+def test_dry_run_writes_the_form_for_mapping_and_never_over_a_conversion(tmp_path, study, capsys):
+    made = config(tmp_path, study)
+    assert pipeline.run(config(tmp_path, study, "--dry_run")) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["series.csv"]
+    proposed = (tmp_path / "out" / "series.csv").read_bytes()
+    assert pipeline.run(made) == 0
+    assert (tmp_path / "out" / "series.csv").read_bytes() == proposed
+    (tmp_path / "out" / "series.csv").write_text("edited")
+    assert pipeline.run(config(tmp_path, study, "--dry_run")) == 0
+    assert "--output is in use" in capsys.readouterr().err
+    assert (tmp_path / "out" / "series.csv").read_text() == "edited"
+
+
 def test_dry_run_shows_no_paths(tmp_path, study):
     text = config(tmp_path, study).to_flagfile()
     assert str(tmp_path) not in text and "# --input is not shown" in text

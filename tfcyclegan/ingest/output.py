@@ -136,6 +136,13 @@ def write(path: pathlib.Path, content: str | bytes) -> None:
         temporary.write_bytes(data)
 
 
+def write_first(path: pathlib.Path, content: str) -> None:
+    """Writes a file into a directory that need not exist yet; errors as `write`."""
+    with _explained():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, content)
+
+
 def append(path: pathlib.Path, line: str) -> None:
     """Adds a line and waits until it is on the disk.
 

@@ -27,7 +27,7 @@ from tfcyclegan.ingest import (
     summary,
 )
 from tfcyclegan.ingest.conversion import Job
-from tfcyclegan.ingest.ledger import Ledger
+from tfcyclegan.ingest.ledger import Ledger, to_csv
 from tfcyclegan.ingest.plan import Plan, Settings
 from tfcyclegan.ingest.progress import track
 from tfcyclegan.ingest.scan import Scanned
@@ -132,6 +132,7 @@ def _run(config: IngestConfig, find: Find) -> int:
         mapping.check(classes, (*refused, *(item.volume.key for item in planned.series)))
         if config.dry_run:
             print(summary.of_plan(planned, ledger) + summary.of_labels(objects, ledger), end="")
+            _propose(config, planned, ledger, settings)
             return DONE if planned.tasks else NOTHING
         directory = pathlib.Path(config.output)
         identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
@@ -148,6 +149,20 @@ def _run(config: IngestConfig, find: Find) -> int:
                 for_release=config.for_release,
             )
             return DONE if done else WITH_QUARANTINE
+
+
+def _propose(config: IngestConfig, planned: Plan, ledger: Ledger, settings: Settings) -> None:
+    """Writes the form for --mapping, where that disturbs nothing: pixels are not needed for it."""
+    directory = pathlib.Path(config.output)
+    if not pathlib.Path(config.key_file).exists():
+        return  # its series would be called otherwise next time
+    if directory.exists() and any(path.name != output.SERIES for path in directory.iterdir()):
+        print(f"note: --output is in use, so {output.SERIES} was not written", file=sys.stderr)
+        return
+    for task in planned.tasks:
+        ledger.note_series(task.series, "")
+    rows = mapping.annotated(ledger.series_rows(), settings.mapping)
+    output.write_first(directory / output.SERIES, to_csv(rows))
 
 
 def _write(config: IngestConfig, limits: dict) -> conversion.Write:
