@@ -15,7 +15,8 @@ from tfcyclegan.errors import UserError
 from tfcyclegan.ingest import card, conversion, output
 from tfcyclegan.ingest.conversion import Done, Inputs, Job
 from tfcyclegan.ingest.journal import Outcome
-from tfcyclegan.ingest.plan import Settings, Task
+from tfcyclegan.ingest.plan import Task
+from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.ingest.workers import Workers
 from tfcyclegan.manifest import Shard
 from tfcyclegan.privacy import hygiene

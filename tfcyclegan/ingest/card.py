@@ -9,7 +9,8 @@ import tfcyclegan
 from tfcyclegan import records
 from tfcyclegan.ingest.features import FOREGROUND
 from tfcyclegan.ingest.ledger import Ledger
-from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
+from tfcyclegan.ingest.plan import FEWEST_SLICES, Task
+from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.manifest import Shard
 
 SMALL_CELL = 5

@@ -13,9 +13,10 @@ from tfcyclegan.ingest import card, convert, mapping, output, qa_sheet, shards, 
 from tfcyclegan.ingest.convert import Converted
 from tfcyclegan.ingest.journal import Journal, Outcome, digest_of
 from tfcyclegan.ingest.ledger import Ledger, to_csv, to_jsonl
-from tfcyclegan.ingest.plan import Plan, Settings, Task
+from tfcyclegan.ingest.plan import Plan, Task
 from tfcyclegan.ingest.progress import track
 from tfcyclegan.ingest.scan import Scanned
+from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.ingest.workers import Workers, ahead
 from tfcyclegan.manifest import Shard
 from tfcyclegan.privacy.hygiene import Fault

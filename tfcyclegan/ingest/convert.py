@@ -10,7 +10,8 @@ from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import features, formats
 from tfcyclegan.ingest.features import Slice
-from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
+from tfcyclegan.ingest.plan import FEWEST_SLICES, Task
+from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.ingest.workers import begin_object
 from tfcyclegan.privacy import burned_in, hygiene
 from tfcyclegan.privacy.hygiene import Fault

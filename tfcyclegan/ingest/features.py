@@ -11,7 +11,8 @@ from tfcyclegan.dicom import reformat, resampling, volumes
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.reformat import Lattice
 from tfcyclegan.ingest.grids import placement_of
-from tfcyclegan.ingest.plan import FEWEST_SLICES, Settings, Task
+from tfcyclegan.ingest.plan import FEWEST_SLICES, Task
+from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.privacy.reasons import Refusal
 from tfcyclegan.records import MASKS, SIZE
 

@@ -12,10 +12,11 @@ import pathlib
 from collections.abc import Iterable
 
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest.plan import SKIP
 from tfcyclegan.records import SEQUENCES
 
 USAGE = 2
+SKIP = "skip"
+"""What --mapping says of a series that is not wanted, beside the names of records.SEQUENCES."""
 _KEY, _CLASS = "series_key", "user_class"
 
 

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-from tfcyclegan import intensity
 from tfcyclegan.config import IngestConfig
 from tfcyclegan.dicom import source
 from tfcyclegan.dicom.source import InputObject
@@ -28,14 +27,14 @@ from tfcyclegan.ingest import (
 )
 from tfcyclegan.ingest.conversion import Job
 from tfcyclegan.ingest.ledger import Ledger, to_csv
-from tfcyclegan.ingest.plan import Plan, Settings
+from tfcyclegan.ingest.plan import Plan
 from tfcyclegan.ingest.progress import track
 from tfcyclegan.ingest.scan import Scanned
+from tfcyclegan.ingest.settings import Settings, settings_of
 from tfcyclegan.ingest.workers import Workers
 from tfcyclegan.privacy import hygiene, pseudonyms
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
-from tfcyclegan.records import SEQUENCES
 
 DONE, INTERNAL, USAGE, NOTHING, WITH_QUARANTINE, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 """Exit codes; 6 to 9 stand with what raises them: output.py, privacy/guard.py, conversion.py."""
@@ -171,37 +170,6 @@ def _write(config: IngestConfig, limits: dict) -> conversion.Write:
     from tfcyclegan.ingest import beam  # an optional dependency that takes a second to import
 
     return beam.writer(config.runner, config.runner_options, limits)
-
-
-def settings_of(config: IngestConfig, classes: mapping.Classes) -> Settings:
-    """Returns what of the flags decides the content of the records.
-
-    Raises:
-        UserError: --keep_sequences names no sequence, or an unknown one.
-    """
-    shares = (part.partition(":") for part in config.splits)
-    if not config.keep_sequences or not set(config.keep_sequences) <= set(SEQUENCES):
-        raise UserError(f"--keep_sequences is a list of {', '.join(SEQUENCES)}.", USAGE)
-    lowest, _, highest = config.slices.partition(":")
-    return Settings(
-        name=config.name,
-        splits=tuple((name, float(share)) for name, _, share in shares),
-        plane=config.plane,
-        monochrome1=config.monochrome1,
-        allow_derived=config.allow_derived,
-        min_foreground=config.min_foreground,
-        shard_bytes=config.shard_bytes,
-        keep_sequences=tuple(sorted(set(config.keep_sequences))),
-        mapping=mapping.settled(classes),
-        exclude_post_contrast=config.exclude_post_contrast,
-        require_complete=config.require_complete,
-        slices=(float(lowest), float(highest)),
-        percentiles=intensity.WINDOWS[config.normalization],
-        fixed_spacing=config.fixed_spacing,
-        reformat_3d=config.reformat_3d,
-        text_guard=config.text_guard == "quarantine",
-        missing_patient=config.missing_patient,
-    )
 
 
 def _check_paths(config: IngestConfig) -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
-from tfcyclegan import intensity, manifest
+from tfcyclegan import manifest
 from tfcyclegan.dicom import geometry, headers, sequences, volumes
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.geometry import Grid
@@ -13,59 +13,16 @@ from tfcyclegan.dicom.reformat import Lattice
 from tfcyclegan.dicom.sequences import Decision
 from tfcyclegan.dicom.volumes import Volume
 from tfcyclegan.ingest import grids
+from tfcyclegan.ingest.mapping import SKIP
+from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.privacy.pseudonyms import Pseudonyms, split_of
 from tfcyclegan.records import SEQUENCES
 
 FEWEST_SLICES = volumes.FEWEST_SLICES
-SKIP = "skip"
-"""What --mapping says of a series that is not wanted, beside the names of records.SEQUENCES."""
 MOST_STUDIES = 50
 """A PatientID with more studies than this stands for a collection, not for a person."""
 RECORD_BYTES = 131_900
 """A serialized slice with its framing, for estimating the number of shards."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What of the flags decides the content of the records.
-
-    Attributes:
-        name: First part of the shards' names.
-        splits: (name, share) in order.
-        plane: Acquisition plane that is kept.
-        monochrome1: "invert" or "refuse".
-        allow_derived: Whether ImageType DERIVED is accepted.
-        min_foreground: Smallest share of foreground of a slice.
-        shard_bytes: Approximate size of a shard.
-        keep_sequences: Of records.SEQUENCES; the others are skipped.
-        mapping: (series key, class or "skip") of the operator, sorted.
-        exclude_post_contrast: Whether series after a contrast agent are skipped.
-        require_complete: Whether volumes with gaps are quarantined.
-        slices: Lowest and highest slice_frac that is kept.
-        percentiles: Of a volume, that become 0 and 1 in unit range.
-        fixed_spacing: mm per pixel of every grid; 0 fits the largest field of view.
-        reformat_3d: Whether 3D volumes of other planes are cut into slices of `plane`.
-        text_guard: Whether volumes that seem to have text drawn into them are refused.
-        missing_patient: "quarantine", or "study": each study without a patient is one of its own.
-    """
-
-    name: str
-    splits: tuple[tuple[str, float], ...]
-    plane: str
-    monochrome1: str
-    allow_derived: bool
-    min_foreground: float
-    shard_bytes: int
-    keep_sequences: tuple[str, ...] = ("t2", "flair")
-    mapping: tuple[tuple[str, str], ...] = ()
-    exclude_post_contrast: bool = False
-    require_complete: bool = False
-    slices: tuple[float, float] = (0.0, 1.0)
-    percentiles: tuple[float, float] = intensity.WINDOW_PERCENTILES
-    fixed_spacing: float = 0.0
-    reformat_3d: bool = False
-    text_guard: bool = True
-    missing_patient: str = "quarantine"
 
 
 @dataclasses.dataclass(frozen=True)

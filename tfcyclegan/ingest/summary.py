@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest.ledger import QUARANTINED, SKIPPED, Ledger, decision_of
-from tfcyclegan.ingest.plan import Plan, Settings
+from tfcyclegan.ingest.plan import Plan
+from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.manifest import Shard
 
 
