@@ -33,7 +33,7 @@ FLOORS = (
     ("scoring",),
     ("callbacks", "inversion", "safeguards", "export", "report"),
     ("ingest",),
-    ("fitting",),
+    ("fitting", "translation"),
     ("train", "evaluate", "compare", "translate"),
 )
 """Lowest floor first. A module imports from lower floors, or from its own package."""

@@ -6,6 +6,7 @@ from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
 from tfcyclegan.config.training import EvaluateConfig, ExportConfig, TrainConfig
+from tfcyclegan.config.translation import TranslateConfig
 from tfcyclegan.config.verification import VerifyConfig
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "NiftiConfig",
     "PhantomConfig",
     "TrainConfig",
+    "TranslateConfig",
     "VerifyConfig",
     "flags_page",
     "run",
@@ -31,6 +33,7 @@ COMMANDS = {
     "python -m tfcyclegan.train": TrainConfig,
     "python -m tfcyclegan.evaluate": EvaluateConfig,
     "python -m tfcyclegan.export": ExportConfig,
+    "python -m tfcyclegan.translate": TranslateConfig,
     "tools/benchmark.py": BenchmarkConfig,
 }
 

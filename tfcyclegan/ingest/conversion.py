@@ -123,12 +123,12 @@ def _finish_shards(job: Job, write: Write, warnings: collections.Counter) -> lis
     journal = Journal(job.directory, digest_of(job.scanned))
     for name, (_, outcomes) in journal.finished.items():
         members = [task for task in job.planned.tasks if task.shard == name]
-        _note(job, members, outcomes, warnings)
+        note(job, members, outcomes, warnings)
     written = [shard for shard, _ in journal.finished.values()]
     todo = {n: home for n, home in job.planned.shards.items() if n not in journal.finished}
     for shard, members, outcomes in write(job, todo):
         journal.add(shard, outcomes)
-        _note(job, members, outcomes, warnings)
+        note(job, members, outcomes, warnings)
         written.append(shard)
     return sorted(written, key=lambda shard: shard.shard)
 
@@ -170,20 +170,21 @@ def write_shard(
     def features() -> Iterator[dict]:
         for task, done in pairs:
             members.append(task)
-            outcomes.append(_outcome(done))
+            outcomes.append(outcome_of(done))
             for record in done.records:
                 yield {**record, **constant}
 
     return shards.write(directory, name, home, features()), members, outcomes
 
 
-def _outcome(done: Converted) -> Outcome:
+def outcome_of(done: Converted) -> Outcome:
+    """Returns what became of a volume, without its pixels."""
     refused = [(frame.object_index, fault) for frame, fault in done.refused]
     kept = [frame.object_index for frame in done.kept]
     return Outcome(_series_reason(done), kept, refused, done.warnings)
 
 
-def _note(
+def note(
     job: Job, tasks: list[Task], outcomes: list[Outcome], warnings: collections.Counter
 ) -> None:
     """Enters what became of volumes into the account."""

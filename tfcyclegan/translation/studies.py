@@ -1,0 +1,259 @@
+"""Studies in the form they came in: every volume of the source's sequence, one after another."""
+
+import collections
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+
+from tfcyclegan.config import TranslateConfig
+from tfcyclegan.dicom import derived, resampling
+from tfcyclegan.dicom.frames import Frame
+from tfcyclegan.ingest import conversion, output, summary
+from tfcyclegan.ingest.conversion import Job
+from tfcyclegan.ingest.convert import Converted
+from tfcyclegan.ingest.grids import placement_of
+from tfcyclegan.ingest.journal import Outcome
+from tfcyclegan.ingest.ledger import to_csv, to_jsonl
+from tfcyclegan.ingest.plan import Task
+from tfcyclegan.ingest.progress import track
+from tfcyclegan.nifti.files import VolumeFile
+from tfcyclegan.privacy import hygiene
+from tfcyclegan.privacy.hygiene import Fault
+from tfcyclegan.translation import account, passes, series
+from tfcyclegan.translation.account import Account, Report
+from tfcyclegan.translation.model import Model
+from tfcyclegan.translation.passes import Made
+from tfcyclegan.translation.series import SeriesWriter
+from tfcyclegan.translation.volume import VolumeWriter
+
+DONE, NOTHING, WITH_QUARANTINE = 0, 3, 4
+SYNTHETIC, RISK = "synthetic", "risk"
+
+Add = Callable[[int, Frame, Made, str], None]
+"""Writes a slice: its place, what it was made from, what was made, and a comment."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What of the flags decides what is written."""
+
+    identity: str
+    audit: bool
+    max_risk: float
+    abstain: bool
+
+    @classmethod
+    def of(cls, config: TranslateConfig) -> "Options":
+        """Returns the options of a command line."""
+        return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
+
+
+def translate(job: Job, model: Model, options: Options, books: Account) -> int:
+    """Translates what the plan holds and is not finished, and returns the exit code."""
+    todo, warnings = [], collections.Counter()
+    for task in job.planned.tasks:
+        if books.done(task.series.volume.key, _inputs(job, task)):
+            outcome = books.finished[task.series.volume.key][2]
+            conversion.note(job, [task], [outcome], warnings)
+        else:
+            todo.append(task)
+    if len(todo) < len(job.planned.tasks):
+        print(f"{len(job.planned.tasks) - len(todo)} series are finished already")
+    inputs = conversion.inputs_of(job, todo)
+    stream = conversion.convert_volumes(todo, inputs, job.settings, job.workers)
+    for task, done in track(stream, len(todo), "translate"):
+        report, outcome = _one(job, task, done, model, options)
+        conversion.note(job, [task], [outcome], warnings)
+        if report:
+            books.add(_inputs(job, task), report, outcome)
+            print(report.line(), flush=True)
+    return _finish(job)
+
+
+def _inputs(job: Job, task: Task) -> str:
+    indices = {frame.object_index for frame in task.series.volume.frames}
+    return account.inputs_of(job.scanned, indices)
+
+
+def _finish(job: Job) -> int:
+    """Writes the reports of the converter, and says what became of everything."""
+    output.write(job.directory / output.SERIES, to_csv(job.ledger.series_rows()))
+    output.write(job.directory / output.QUARANTINE, to_jsonl(job.ledger.quarantined()))
+    output.write(job.directory / output.AUDIT, to_jsonl(job.ledger.audit()))
+    print("\n".join(summary.of_account(job.ledger, "translated")))
+    print(summary.of_labels(job.objects, job.ledger), end="")
+    if not job.ledger.series()["converted"]:
+        return NOTHING
+    return WITH_QUARANTINE if job.ledger.quarantined() else DONE
+
+
+def _one(
+    job: Job, task: Task, done: Converted, model: Model, options: Options
+) -> tuple[Report | None, Outcome]:
+    outcome = conversion.outcome_of(done)
+    if not done.records:
+        return None, outcome
+    item = job.objects[done.kept[0].object_index]
+    write = _write_volume if isinstance(item, VolumeFile) else _write_series
+    written = write(job, task, done, model, options)
+    if isinstance(written, Fault):
+        # What was read a moment ago cannot be read any more.
+        refused = [(frame.object_index, written) for frame in done.kept]
+        return None, Outcome(written.reason, [], outcome.refused + refused, outcome.warnings)
+    return written, outcome
+
+
+def _pass(
+    task: Task, done: Converted, model: Model, options: Options, add: Add
+) -> tuple[passes.Flicker, list[float], list[int]]:
+    """Runs a volume through the network and hands slices to a writer as they come."""
+    flicker, risks, marked = passes.Flicker(), [], []
+    images = (record["image/data"] for record in done.records)
+    made_all = passes.run(images, model, audit=options.audit)
+    for place, (frame, made) in enumerate(zip(done.kept, made_all, strict=True)):
+        flicker.add(made)
+        risks.append(made.risk)
+        comment = ""
+        if made.risk > options.max_risk:
+            marked.append(place)
+            comment = f"Risk {made.risk:.3f} is above the limit of {options.max_risk:g}"
+            if options.abstain:
+                continue
+        add(place, frame, made, comment)
+    return flicker, risks, marked
+
+
+def _report(task: Task, options: Options, files: list[str], passed) -> Report:
+    flicker, risks, marked = passed
+    left_out = options.abstain and bool(marked)
+    return Report(
+        series_key=task.series.volume.key,
+        files=tuple(files),
+        slices=len(risks) - (len(marked) if left_out else 0),
+        flicker=round(flicker.synthetic, 6),
+        source_flicker=round(flicker.source, 6),
+        risks=tuple(round(risk, 4) for risk in risks) if options.audit else (),
+        marked=tuple(marked),
+        left_out=left_out,
+    )
+
+
+def _titles(model: Model) -> dict[str, str]:
+    made = f"SYNTHETIC {model.target.upper()} from {model.source.upper()}"
+    return {SYNTHETIC: f"{made} - {derived.WARNING}", RISK: f"RISK of {made} - {derived.WARNING}"}
+
+
+def _kinds(options: Options) -> tuple[str, ...]:
+    return (SYNTHETIC, RISK) if options.audit else (SYNTHETIC,)
+
+
+def _pixels(kind: str, made: Made):
+    return made.synthetic if kind == SYNTHETIC else made.risk_map
+
+
+def _write_series(
+    job: Job, task: Task, done: Converted, model: Model, options: Options
+) -> Report | Fault:
+    first = done.kept[0]
+    origin = hygiene.isolated(series.origin_of, job.objects[first.object_index])
+    sources = _sources(job, done.kept, options)
+    if isinstance(origin, Fault) or isinstance(sources, Fault):
+        return origin if isinstance(origin, Fault) else sources
+    derivation = (
+        f"CycleGAN {model.digest[:8]}: {model.target.upper()} synthesised from"
+        f" {model.source.upper()}, slice by slice on a resampled grid and resampled back."
+        " Lesions can be lost or invented."
+    )
+    numbers = series.numbers_of(done.kept)
+    titles, writers, files = _titles(model), {}, []
+    for kind in _kinds(options):
+        name = job.key.of(
+            f"{kind}_series", f"{task.series.volume.key}|{model.digest}|{model.target}".encode()
+        )
+        files.append(f"{first.study}/{name}")
+        header = derived.series_header(
+            sources[0][0],
+            origin,
+            derived.uid_of(name),
+            description=titles[kind],
+            derivation=derivation,
+        )
+        writers[kind] = SeriesWriter(job.directory / files[-1], name, header, job.key)
+
+    def add(place: int, frame: Frame, made: Made, comment: str) -> None:
+        for kind, writer in writers.items():
+            image = resampling.back(_pixels(kind, made), placement_of(frame), task.grid)
+            writer.add(
+                place,
+                frame,
+                image,
+                number=numbers[place],
+                source=sources[place][1:],
+                comment=comment,
+            )
+
+    with _all(writers):
+        passed = _pass(task, done, model, options, add)
+    return _report(task, options, files, passed)
+
+
+def _sources(job: Job, frames: list[Frame], options: Options) -> list | Fault:
+    """Returns identity, SOP class and instance of each frame's file."""
+    if options.identity == "replaced":
+        return [derived.pseudonymous(frame) for frame in frames]
+    found: dict[int, tuple] = {}
+    for index in {frame.object_index for frame in frames}:
+        identity = hygiene.isolated(series.identity_of, job.objects[index])
+        if isinstance(identity, Fault):
+            return identity
+        found[index] = identity
+    return [found[frame.object_index] for frame in frames]
+
+
+def _write_volume(
+    job: Job, task: Task, done: Converted, model: Model, options: Options
+) -> Report | Fault:
+    item = job.objects[done.kept[0].object_index]
+    stem = _stem(item, task, options)
+    titles, writers, files = _titles(model), {}, []
+    for kind in _kinds(options):
+        end = model.target if kind == SYNTHETIC else f"{model.target}_risk"
+        files.append(f"{stem}_synthetic_{end}.nii.gz")
+        path = job.directory / files[-1]
+        writers[kind] = hygiene.isolated(VolumeWriter, path, item, titles[kind])
+        if isinstance(writers[kind], Fault):
+            return writers[kind]
+
+    def add(place: int, frame: Frame, made: Made, comment: str) -> None:
+        for kind, writer in writers.items():
+            image = resampling.back(_pixels(kind, made), placement_of(frame), task.grid)
+            writer.add(frame, image)
+
+    with _all(writers):
+        passed = _pass(task, done, model, options, add)
+    return _report(task, options, files, passed)
+
+
+def _stem(item: VolumeFile, task: Task, options: Options) -> str:
+    """Returns what a NIfTI file is called by: its pseudonym, or its own place and name."""
+    if options.identity == "replaced":
+        return task.series.volume.key
+    # Of a list of paths these are absolute, and must not lead out of the output.
+    parts = [part for part in os.fsdecode(item.relative).split(os.sep) if part not in ("", "..")]
+    return str(pathlib.Path(*parts)).partition(".nii")[0]
+
+
+class _all:
+    """Enters all writers; they end together, the last one first, and all fail if one does."""
+
+    def __init__(self, writers: dict):
+        self._writers = list(writers.values())
+
+    def __enter__(self) -> None:
+        for writer in self._writers:
+            writer.__enter__()
+
+    def __exit__(self, *exception) -> None:
+        for writer in self._writers:
+            writer.__exit__(*exception)
