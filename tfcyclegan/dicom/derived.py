@@ -1,155 +1,45 @@
 """Writes synthetic series: classic MR images that say of themselves what they are.
 
-Everything is built from numbers, closed names and pseudonyms; of the source's own strings only
-those are copied that `identity_of` reads, and only where the operator asked for it.
+Everything is built from numbers, closed names and what origin.py took over of the source.
 
 Reference: PS3.3, A.4 (MR Image), C.7.6.1 (General Image, derivation), C.7.5.1 and C.12.1 (equipment
 that contributed); PS3.16, CID 7005, 7202 and 7203.
 """
 
-import dataclasses
 import pathlib
 import uuid
-from collections.abc import Iterable
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import HTJ2K, JPEG2000, ExplicitVRLittleEndian, JPEGLSNearLossless, MRImageStorage
-from pydicom.valuerep import DSfloat
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 import tfcyclegan
-from tfcyclegan.dicom import elements, parsing, silence
+from tfcyclegan.dicom import silence
 from tfcyclegan.dicom.frames import Frame
+from tfcyclegan.dicom.items import code, decimals, item, uid_of
+from tfcyclegan.dicom.origin import Origin
 from tfcyclegan.intensity import STORED_MAX
 
 WARNING = "NOT FOR DIAGNOSIS"
-_ROOT = "2.25."
-"""UIDs that are UUIDs (PS3.5, B.2)."""
-_IMPLEMENTATION = f"{_ROOT}{uuid.uuid5(uuid.NAMESPACE_URL, 'tfcyclegan').int}"
-_POSITIONS = {f"{way}{side}" for way in ("HF", "FF") for side in ("S", "P", "DL", "DR")}
-_LOSSY = (JPEGLSNearLossless, JPEG2000, HTJ2K)
-"""Syntaxes that are read and may lose something; where they do, the header has to say so."""
-_LOSSY_METHODS = {"ISO_10918_1", "ISO_14495_1", "ISO_15444_1", "ISO_15444_15", "ISO_13818_2"}
-_FIRST_SERIES = 1000
-"""Added to the source's SeriesNumber, so that both are told apart and stay side by side."""
-
-_IDENTITY = (
-    "SpecificCharacterSet",
-    *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
-    *("PatientAge", "PatientSize", "PatientWeight", "OtherPatientIDs"),
-    *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "StudyDescription"),
-    *("AccessionNumber", "ReferringPhysicianName", "InstitutionName"),
-    *("FrameOfReferenceUID", "PositionReferenceIndicator", "BodyPartExamined"),
-)
-"""What --identity=source copies: patient, study and frame of reference."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Origin:
-    """What of a source's header goes into the derived series besides `Frame`.
-
-    Attributes:
-        series_number: SeriesNumber, 0 if absent.
-        patient_position: An enumerated value of PatientPosition, or empty.
-        lossy_ratios: LossyImageCompressionRatio; not empty if the source was ever compressed with
-            loss, with 1.0 where it does not say how much.
-        lossy_methods: LossyImageCompressionMethod, of a closed set.
-    """
-
-    series_number: int
-    patient_position: str
-    lossy_ratios: tuple[float, ...]
-    lossy_methods: tuple[str, ...]
-
-
-def origin_of(blob: bytes) -> Origin:
-    """Reads the origin of a series from one of its files.
-
-    Raises:
-        Refusal: The file cannot be parsed.
-    """
-    with silence.silenced():
-        parsed = parsing.parse(blob, pixels=False)
-        top = (parsed.dataset,)
-        position = elements.tokens(top, "PatientPosition")[:1]
-        number = elements.number(top, "SeriesNumber")
-        stated = elements.tokens(top, "LossyImageCompression")[:1] == ("01",)
-        methods = tuple(
-            name
-            for name in elements.tokens(top, "LossyImageCompressionMethod")
-            if name in _LOSSY_METHODS
-        )
-        ratio = elements.number(top, "LossyImageCompressionRatio")
-    lossy = stated or parsed.transfer_syntax in _LOSSY
-    return Origin(
-        series_number=int(number) if 0 < number < 100_000 else 0,
-        patient_position=position[0] if position and position[0] in _POSITIONS else "",
-        lossy_ratios=((ratio if ratio >= 1 else 1.0),) if lossy else (),
-        lossy_methods=methods[:1],
-    )
-
-
-def identity_of(blob: bytes) -> tuple[Dataset, str, str]:
-    """Returns (identifying elements, SOPClassUID, SOPInstanceUID) of a file, as they stand in it.
-
-    Raises:
-        Refusal: The file cannot be parsed.
-    """
-    with silence.silenced():
-        source = parsing.parse(blob, pixels=False).dataset
-        found = Dataset()
-        for keyword in _IDENTITY:
-            if keyword in source:
-                found[keyword] = source[keyword]
-        return found, str(source.SOPClassUID), str(source.SOPInstanceUID)
-
-
-def pseudonymous(frame: Frame) -> tuple[Dataset, str, str]:
-    """Returns what stands for `identity_of` where identifiers are replaced."""
-    found = item(
-        PatientName=f"Pseudonym^{frame.patient}",
-        PatientID=frame.patient,
-        PatientBirthDate="",
-        PatientSex="",
-        StudyInstanceUID=uid_of(frame.study),
-        FrameOfReferenceUID=uid_of(frame.frame_of_ref),
-        PatientIdentityRemoved="YES",
-        DeidentificationMethod="Identifiers replaced by keyed pseudonyms or left out",
-        DeidentificationMethodCodeSequence=[
-            code("113100", "Basic Application Confidentiality Profile")
-        ],
-        LongitudinalTemporalInformationModified="REMOVED",
-    )
-    return found, MRImageStorage, uid_of(frame.instance)
-
-
-def uid_of(pseudonym: str) -> str:
-    """Returns the UID that 32 hex digits stand for; equal digits, equal UID."""
-    return f"{_ROOT}{uuid.UUID(hex=pseudonym, version=4).int}"
-
-
-def item(**values) -> Dataset:
-    """Returns a data set of keyword to value."""
-    dataset = Dataset()
-    for keyword, value in values.items():
-        setattr(dataset, keyword, value)
-    return dataset
-
-
-def code(value: str, meaning: str, scheme: str = "DCM") -> Dataset:
-    """Returns the item of a code sequence (PS3.3, 8.8)."""
-    return item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)
+_IMPLEMENTATION = uid_of(uuid.uuid5(uuid.NAMESPACE_URL, "tfcyclegan").hex)
 
 
 def series_header(
-    identity: Dataset, origin: Origin, series_uid: str, *, description: str, derivation: str
+    identity: Dataset,
+    origin: Origin,
+    series_uid: str,
+    *,
+    number: int,
+    description: str,
+    derivation: str,
 ) -> Dataset:
     """Returns what all images of a derived series share.
 
     Args:
-        identity: Of `identity_of` or `pseudonymous`.
+        identity: Of `origin.identity_of` or `origin.pseudonymous`.
         origin: Of the source.
         series_uid: Of the new series.
+        number: SeriesNumber.
         description: SeriesDescription, at most 64 characters; ends in `WARNING`.
         derivation: How the pixels were made.
     """
@@ -163,7 +53,7 @@ def series_header(
         item(
             Modality="MR",
             SeriesInstanceUID=series_uid,
-            SeriesNumber=_FIRST_SERIES + origin.series_number,
+            SeriesNumber=number,
             SeriesDescription=description,
             PatientPosition=origin.patient_position,
             Manufacturer="tfcyclegan",
@@ -253,11 +143,6 @@ def image(
     made.PixelData = np.ascontiguousarray(pixels, "<u2").tobytes()
     made["PixelData"].VR = "OW"
     return made
-
-
-def decimals(values: Iterable[float]) -> list[DSfloat]:
-    """Returns values as decimal strings of at most 16 characters (PS3.5, 6.2)."""
-    return [DSfloat(float(value), auto_format=True) for value in values]
 
 
 def save(made: Dataset, path: pathlib.Path, instance_uid: str) -> None:

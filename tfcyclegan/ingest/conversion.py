@@ -50,6 +50,9 @@ Write = Callable[[Job, dict[str, tuple[str, str]]], Iterator[Done]]
 """Converts and writes the shards of a job that a dictionary, name to (split, sequence), lists."""
 
 
+Change = Callable[[Task, Converted], Converted]
+
+
 def carry_out(
     job: Job, write: Write, *, sheets: int, strict: bool, max_bad: float, for_release: bool
 ) -> bool:
@@ -133,12 +136,22 @@ def _finish_shards(job: Job, write: Write, warnings: collections.Counter) -> lis
     return sorted(written, key=lambda shard: shard.shard)
 
 
-def write_shards(job: Job, todo: dict[str, tuple[str, str]]) -> Iterator[Done]:
-    """Writes shards on this machine, in the order of the plan."""
+def write_shards(
+    job: Job, todo: dict[str, tuple[str, str]], change: Change | None = None
+) -> Iterator[Done]:
+    """Writes shards on this machine, in the order of the plan.
+
+    Args:
+        job: What to convert.
+        todo: Name to (split, sequence) of the shards to write.
+        change: Is done to each volume before it is written, in this process.
+    """
     tasks = [task for task in job.planned.tasks if task.shard in todo]
     constant = card.provenance(job.settings, job.key.key_id)
     stream = convert_volumes(tasks, inputs_of(job, tasks), job.settings, job.workers)
     stream = track(ahead(stream, VOLUMES_AHEAD), len(tasks), "convert")
+    if change:
+        stream = ((task, change(task, done)) for task, done in stream)
     empty = dict(todo)
     for name, pairs in itertools.groupby(stream, key=lambda pair: pair[0].shard):
         yield write_shard(job.directory, name, empty.pop(name), pairs, constant)
@@ -232,7 +245,8 @@ def _series_reason(result: Converted) -> str:
     if result.records:
         return ""
     reasons = {fault.reason for _, fault in result.refused}
-    return "low_foreground" if "low_foreground" in reasons else "outside_slices"
+    choices = ("high_risk", "low_foreground", "outside_slices")
+    return next(reason for reason in choices if reason in reasons)
 
 
 def _arguments(task: Task, inputs: Inputs, settings: Settings, lost: dict[int, Fault]) -> tuple:

@@ -16,10 +16,10 @@ from tfcyclegan.files import sync
 NOT_WRITABLE, MISMATCH = 6, 8
 
 SERIES, QUARANTINE, AUDIT = "series.csv", "quarantine.jsonl", "audit.jsonl"
-SHEETS = "qa"
+SHEETS, PICTURES = "qa", "png"
 JOURNAL = ".finished.jsonl"
 LOCK, _STATE = ".lock", ".conversion.json"
-_OWN = {manifest.MANIFEST, manifest.CARD, SERIES, QUARANTINE, AUDIT, SHEETS}
+_OWN = {manifest.MANIFEST, manifest.CARD, SERIES, QUARANTINE, AUDIT, SHEETS, PICTURES}
 _OWN |= {JOURNAL, LOCK, _STATE}
 _SHARD = re.compile(r"[a-z0-9]+-(train|val|test)-[a-z0-9_]+-\d{5}-of-\d{5}\.tfrecord")
 _TEMPORARY = re.compile(r"\..+\.tmp-\d+")
@@ -114,7 +114,10 @@ def _is_own(name: str) -> bool:
 
 def is_published(name: str) -> bool:
     """Tells whether a finished conversion leaves a file of this name in its directory."""
-    return name in _OWN - {JOURNAL, LOCK, _STATE, SHEETS} or _SHARD.fullmatch(name) is not None
+    return (
+        name in _OWN - {JOURNAL, LOCK, _STATE, SHEETS, PICTURES}
+        or _SHARD.fullmatch(name) is not None
+    )
 
 
 def _read(path: pathlib.Path) -> dict:

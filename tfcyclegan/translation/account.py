@@ -19,49 +19,13 @@ from tfcyclegan.ingest.journal import Outcome
 from tfcyclegan.ingest.scan import Scanned
 from tfcyclegan.privacy import pseudonyms
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
+from tfcyclegan.translation.report import Report
 
 VOLUMES = "translation.jsonl"
 STATE = "translation.json"
 KEY = ".key"
 """A key of the run's own, which is forgotten when all is done."""
 _TEMPORARY = ".*.tmp-*"
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What is said of one translated volume.
-
-    Attributes:
-        series_key: Pseudonym of the source.
-        files: Relative paths of what was written.
-        slices: Number of slices written.
-        flicker, source_flicker: Of passes.Flicker.
-        risks: Of each slice from the lowest up; empty without audit.
-        marked: Places of slices above --max_risk.
-        left_out: Whether these were left out.
-    """
-
-    series_key: str
-    files: tuple[str, ...]
-    slices: int
-    flicker: float
-    source_flicker: float
-    risks: tuple[float, ...] = ()
-    marked: tuple[int, ...] = ()
-    left_out: bool = False
-
-    def line(self) -> str:
-        """Returns what is printed of the volume."""
-        ratio = self.flicker / self.source_flicker if self.source_flicker else float("nan")
-        text = (
-            f"{self.series_key[:8]}: {self.slices} slices, flicker {self.flicker:.4f}"
-            f" ({ratio:.2f} of the source's)"
-        )
-        if self.risks:
-            text += f", risk up to {max(self.risks):.3f}"
-        if self.marked:
-            text += f", {len(self.marked)} {'left out' if self.left_out else 'marked'}"
-        return text
 
 
 class Account:

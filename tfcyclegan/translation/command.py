@@ -1,5 +1,6 @@
 """The command as a whole: load, find, scan, plan, and translate in the form of the input."""
 
+import dataclasses
 import os
 import pathlib
 
@@ -11,10 +12,10 @@ from tfcyclegan.ingest.conversion import Job
 from tfcyclegan.ingest.settings import Settings, settings_of
 from tfcyclegan.ingest.workers import Workers
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
-from tfcyclegan.translation import account, inputs, model, studies
+from tfcyclegan.translation import account, dataset, inputs, model, retelling, studies
 from tfcyclegan.translation.account import Account
 from tfcyclegan.translation.model import Model
-from tfcyclegan.translation.studies import Options
+from tfcyclegan.translation.options import Options
 
 
 def run(config: TranslateConfig, directory: pathlib.Path) -> int:
@@ -29,8 +30,13 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
     """
     pipeline.check_input(config.input)
     _check_output(config, directory)
-    loaded = model.load(config.model, config.direction)
+    loaded, options = model.load(config.model, config.direction), Options.of(config)
+    if records := inputs.records_in(config):
+        return retelling.run(records, directory, loaded, options, config)
     settings = settings_of(config.conversion(loaded.source), {})
+    if config.dataset:
+        generator = dataset.generator_of(loaded, options)
+        settings = dataclasses.replace(settings, generator=generator)
     objects = inputs.find(config, loaded.source)
     limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
     # One worker reads ahead; the cores are the network's.
@@ -39,15 +45,38 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
             _, planned, ledger = pipeline.survey(objects, _key(config, None), workers, settings)
             print(summary.of_plan(planned, ledger) + summary.of_labels(objects, ledger), end="")
             return studies.DONE if planned.tasks else studies.NOTHING
-        with output.locked(directory):
-            key = _key(config, directory)
-            options = Options.of(config)
-            books = Account(directory, _identity(settings, options, loaded, key))
-            scanned, planned, ledger = pipeline.survey(objects, key, workers, settings)
-            job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
-            result = studies.translate(job, loaded, options, books)
-            (directory / account.KEY).unlink(missing_ok=True)
-            return result
+
+        def survey(key: Pseudonyms) -> Job:
+            found = pipeline.survey(objects, key, workers, settings)
+            return Job(directory, objects, *found, key, settings, workers)
+
+        if config.dataset:
+            return _dataset(config, survey, loaded, options, settings, directory)
+        return _studies(config, survey, loaded, options, settings, directory)
+
+
+def _dataset(config, survey, loaded, options, settings, directory) -> int:
+    """Writes records; the directory is one of the converter's, and obeys its rules."""
+    if not config.key_file:
+        raise UserError(
+            "--dataset needs --key_file, so that its patients are those of the real records: give"
+            " the key that they were converted with.",
+            pipeline.USAGE,
+        )
+    key = pipeline.key_of(config)
+    identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
+    with output.claimed(directory, identity):
+        return dataset.convert(survey(key), loaded, options, config)
+
+
+def _studies(config, survey, loaded, options, settings, directory) -> int:
+    """Writes series or volumes."""
+    with output.locked(directory):
+        key = _key(config, directory)
+        books = Account(directory, _identity(settings, options, loaded, key))
+        result = studies.translate(survey(key), loaded, options, books)
+        (directory / account.KEY).unlink(missing_ok=True)
+        return result
 
 
 def _identity(settings: Settings, options: Options, loaded: Model, key: Pseudonyms) -> dict:
@@ -58,7 +87,7 @@ def _identity(settings: Settings, options: Options, loaded: Model, key: Pseudony
         "source": loaded.source,
         "target": loaded.target,
         "config_hash": card.config_hash(settings),
-        "options": options.__dict__,
+        "options": dataclasses.asdict(options),
         "key_id": key.key_id,
         "notice": "Synthetic images. Lesions can be lost or invented. Not for diagnosis.",
     }

@@ -105,3 +105,24 @@ class Flicker:
     def source(self) -> float:
         """The same in the source."""
         return float(self._sums[1] / max(self._count, 1))
+
+
+class Review:
+    """What is remembered of a volume's slices: flicker, risks, and which are above a limit.
+
+    Args:
+        max_risk: The limit.
+    """
+
+    def __init__(self, max_risk: float):
+        self._max_risk = max_risk
+        self.flicker, self.risks, self.marked = Flicker(), [], []
+
+    def add(self, made: Made) -> bool:
+        """Takes the next slice along the normal; returns whether it is above the limit."""
+        self.flicker.add(made)
+        self.risks.append(made.risk)
+        if made.risk <= self._max_risk:
+            return False
+        self.marked.append(len(self.risks) - 1)
+        return True

@@ -7,9 +7,8 @@ import shutil
 import numpy as np
 
 from tfcyclegan.dicom import derived
-from tfcyclegan.dicom.derived import Origin
 from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.source import InputObject
+from tfcyclegan.dicom.items import uid_of
 from tfcyclegan.files import sync
 from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.intensity import unit_to_stored
@@ -60,10 +59,10 @@ class SeriesWriter:
         if comment:
             made.ImageComments = comment
         instance = self._key.of("synthetic_instance", f"{self._identity}|{place}".encode())
-        derived.save(made, self._beside / f"IM{place + 1:04d}.dcm", derived.uid_of(instance))
+        derived.save(made, self._beside / f"IM{place + 1:04d}.dcm", uid_of(instance))
 
     def __exit__(self, kind, *exception) -> None:
-        if kind is None:
+        if kind is None and any(self._beside.iterdir()):
             for path in self._beside.iterdir():
                 sync(path)
             shutil.rmtree(self._path, ignore_errors=True)
@@ -78,21 +77,3 @@ def numbers_of(frames: list[Frame]) -> list[int]:
     found = [frame.instance_number for frame in frames]
     told = len(set(found)) == len(found) and min(found) >= 0
     return found if told else list(range(1, len(found) + 1))
-
-
-def origin_of(item: InputObject) -> Origin:
-    """Reads what the derived series takes over of its source besides geometry.
-
-    Raises:
-        Refusal: The file cannot be read any more.
-    """
-    return derived.origin_of(item.read())
-
-
-def identity_of(item: InputObject):
-    """Reads who the source is; for --identity=source only.
-
-    Raises:
-        Refusal: The file cannot be read any more.
-    """
-    return derived.identity_of(item.read())

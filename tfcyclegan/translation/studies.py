@@ -1,14 +1,16 @@
 """Studies in the form they came in: every volume of the source's sequence, one after another."""
 
 import collections
-import dataclasses
+import contextlib
 import os
 import pathlib
 from collections.abc import Callable
 
-from tfcyclegan.config import TranslateConfig
 from tfcyclegan.dicom import derived, resampling
+from tfcyclegan.dicom import origin as origins
 from tfcyclegan.dicom.frames import Frame
+from tfcyclegan.dicom.items import uid_of
+from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.ingest import conversion, output, summary
 from tfcyclegan.ingest.conversion import Job
 from tfcyclegan.ingest.convert import Converted
@@ -21,32 +23,21 @@ from tfcyclegan.nifti.files import VolumeFile
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.translation import account, passes, series
-from tfcyclegan.translation.account import Account, Report
+from tfcyclegan.translation.account import Account
 from tfcyclegan.translation.model import Model
+from tfcyclegan.translation.options import Options
 from tfcyclegan.translation.passes import Made
+from tfcyclegan.translation.report import Report
 from tfcyclegan.translation.series import SeriesWriter
 from tfcyclegan.translation.volume import VolumeWriter
 
 DONE, NOTHING, WITH_QUARANTINE = 0, 3, 4
 SYNTHETIC, RISK = "synthetic", "risk"
+_FIRST_SERIES = {SYNTHETIC: 1000, RISK: 2000}
+"""Added to the source's SeriesNumber, so that all are told apart and keep their order."""
 
 Add = Callable[[int, Frame, Made, str], None]
 """Writes a slice: its place, what it was made from, what was made, and a comment."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What of the flags decides what is written."""
-
-    identity: str
-    audit: bool
-    max_risk: float
-    abstain: bool
-
-    @classmethod
-    def of(cls, config: TranslateConfig) -> "Options":
-        """Returns the options of a command line."""
-        return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
 
 
 def translate(job: Job, model: Model, options: Options, books: Account) -> int:
@@ -101,41 +92,31 @@ def _one(
         # What was read a moment ago cannot be read any more.
         refused = [(frame.object_index, written) for frame in done.kept]
         return None, Outcome(written.reason, [], outcome.refused + refused, outcome.warnings)
-    return written, outcome
+    if not written.left_out:
+        return written, outcome
+    gone = [(done.kept[place].object_index, Fault("high_risk")) for place in written.marked]
+    kept = [f.object_index for n, f in enumerate(done.kept) if n not in written.marked]
+    reason = "" if kept else "high_risk"
+    return written, Outcome(reason, kept, outcome.refused + gone, outcome.warnings)
 
 
 def _pass(
-    task: Task, done: Converted, model: Model, options: Options, add: Add
-) -> tuple[passes.Flicker, list[float], list[int]]:
+    task: Task, done: Converted, model: Model, options: Options, files: list[str], add: Add
+) -> Report:
     """Runs a volume through the network and hands slices to a writer as they come."""
-    flicker, risks, marked = passes.Flicker(), [], []
+    review, written = passes.Review(options.max_risk), 0
     images = (record["image/data"] for record in done.records)
     made_all = passes.run(images, model, audit=options.audit)
     for place, (frame, made) in enumerate(zip(done.kept, made_all, strict=True)):
-        flicker.add(made)
-        risks.append(made.risk)
         comment = ""
-        if made.risk > options.max_risk:
-            marked.append(place)
-            comment = f"Risk {made.risk:.3f} is above the limit of {options.max_risk:g}"
+        if review.add(made):
             if options.abstain:
                 continue
+            comment = f"Risk {made.risk:.3f} is above the limit of {options.max_risk:g}"
         add(place, frame, made, comment)
-    return flicker, risks, marked
-
-
-def _report(task: Task, options: Options, files: list[str], passed) -> Report:
-    flicker, risks, marked = passed
-    left_out = options.abstain and bool(marked)
-    return Report(
-        series_key=task.series.volume.key,
-        files=tuple(files),
-        slices=len(risks) - (len(marked) if left_out else 0),
-        flicker=round(flicker.synthetic, 6),
-        source_flicker=round(flicker.source, 6),
-        risks=tuple(round(risk, 4) for risk in risks) if options.audit else (),
-        marked=tuple(marked),
-        left_out=left_out,
+        written += 1
+    return Report.of(
+        task.series.volume.key, tuple(files) if written else (), written, review, options
     )
 
 
@@ -156,7 +137,7 @@ def _write_series(
     job: Job, task: Task, done: Converted, model: Model, options: Options
 ) -> Report | Fault:
     first = done.kept[0]
-    origin = hygiene.isolated(series.origin_of, job.objects[first.object_index])
+    origin = hygiene.isolated(_read, origins.origin_of, job.objects[first.object_index])
     sources = _sources(job, done.kept, options)
     if isinstance(origin, Fault) or isinstance(sources, Fault):
         return origin if isinstance(origin, Fault) else sources
@@ -175,7 +156,8 @@ def _write_series(
         header = derived.series_header(
             sources[0][0],
             origin,
-            derived.uid_of(name),
+            uid_of(name),
+            number=_FIRST_SERIES[kind] + origin.series_number,
             description=titles[kind],
             derivation=derivation,
         )
@@ -193,18 +175,24 @@ def _write_series(
                 comment=comment,
             )
 
-    with _all(writers):
-        passed = _pass(task, done, model, options, add)
-    return _report(task, options, files, passed)
+    with contextlib.ExitStack() as stack:
+        for writer in writers.values():
+            stack.enter_context(writer)
+        return _pass(task, done, model, options, files, add)
+
+
+def _read(reader: Callable, item: InputObject):
+    """Reads a header once more; the first pass has found it sound."""
+    return reader(item.read())
 
 
 def _sources(job: Job, frames: list[Frame], options: Options) -> list | Fault:
     """Returns identity, SOP class and instance of each frame's file."""
     if options.identity == "replaced":
-        return [derived.pseudonymous(frame) for frame in frames]
+        return [origins.pseudonymous(frame) for frame in frames]
     found: dict[int, tuple] = {}
     for index in {frame.object_index for frame in frames}:
-        identity = hygiene.isolated(series.identity_of, job.objects[index])
+        identity = hygiene.isolated(_read, origins.identity_of, job.objects[index])
         if isinstance(identity, Fault):
             return identity
         found[index] = identity
@@ -230,9 +218,10 @@ def _write_volume(
             image = resampling.back(_pixels(kind, made), placement_of(frame), task.grid)
             writer.add(frame, image)
 
-    with _all(writers):
-        passed = _pass(task, done, model, options, add)
-    return _report(task, options, files, passed)
+    with contextlib.ExitStack() as stack:
+        for writer in writers.values():
+            stack.enter_context(writer)
+        return _pass(task, done, model, options, files, add)
 
 
 def _stem(item: VolumeFile, task: Task, options: Options) -> str:
@@ -242,18 +231,3 @@ def _stem(item: VolumeFile, task: Task, options: Options) -> str:
     # Of a list of paths these are absolute, and must not lead out of the output.
     parts = [part for part in os.fsdecode(item.relative).split(os.sep) if part not in ("", "..")]
     return str(pathlib.Path(*parts)).partition(".nii")[0]
-
-
-class _all:
-    """Enters all writers; they end together, the last one first, and all fail if one does."""
-
-    def __init__(self, writers: dict):
-        self._writers = list(writers.values())
-
-    def __enter__(self) -> None:
-        for writer in self._writers:
-            writer.__enter__()
-
-    def __exit__(self, *exception) -> None:
-        for writer in self._writers:
-            writer.__exit__(*exception)
