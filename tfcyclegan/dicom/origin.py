@@ -6,12 +6,20 @@ Without --identity=source that is a number and closed names; every identifier is
 import dataclasses
 
 from pydicom.dataset import Dataset
-from pydicom.uid import HTJ2K, JPEG2000, JPEGLSNearLossless, MRImageStorage
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    EnhancedMRImageStorage,
+    JPEGLSNearLossless,
+    LegacyConvertedEnhancedMRImageStorage,
+    MRImageStorage,
+)
 
 from tfcyclegan.dicom import elements, parsing, silence
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.items import code, item, uid_of
 
+_CLASSES = (MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage)
 _POSITIONS = {f"{way}{side}" for way in ("HF", "FF") for side in ("S", "P", "DL", "DR")}
 _LOSSY = (JPEGLSNearLossless, JPEG2000, HTJ2K)
 """Syntaxes that are read and may lose something; where they do, the header has to say so."""
@@ -33,6 +41,7 @@ class Origin:
     """What of a source's header goes into the derived series besides `Frame`.
 
     Attributes:
+        sop_class: SOPClassUID, one of three that ingestion accepts.
         series_number: SeriesNumber, 0 if absent.
         patient_position: An enumerated value of PatientPosition, or empty.
         lossy_ratios: LossyImageCompressionRatio; not empty if the source was ever compressed with
@@ -40,6 +49,7 @@ class Origin:
         lossy_methods: LossyImageCompressionMethod, of a closed set.
     """
 
+    sop_class: str
     series_number: int
     patient_position: str
     lossy_ratios: tuple[float, ...]
@@ -57,6 +67,7 @@ def origin_of(blob: bytes) -> Origin:
         top = (parsed.dataset,)
         position = elements.tokens(top, "PatientPosition")[:1]
         number = elements.number(top, "SeriesNumber")
+        sop_class = elements.tokens(top, "SOPClassUID")[0]
         stated = elements.tokens(top, "LossyImageCompression")[:1] == ("01",)
         methods = tuple(
             name
@@ -66,6 +77,7 @@ def origin_of(blob: bytes) -> Origin:
         ratio = elements.number(top, "LossyImageCompressionRatio")
     lossy = stated or parsed.transfer_syntax in _LOSSY
     return Origin(
+        sop_class=sop_class if sop_class in _CLASSES else MRImageStorage,
         series_number=int(number) if 0 < number < 100_000 else 0,
         patient_position=position[0] if position and position[0] in _POSITIONS else "",
         lossy_ratios=((ratio if ratio >= 1 else 1.0),) if lossy else (),
@@ -88,8 +100,13 @@ def identity_of(blob: bytes) -> tuple[Dataset, str, str]:
         return found, str(source.SOPClassUID), str(source.SOPInstanceUID)
 
 
-def pseudonymous(frame: Frame) -> tuple[Dataset, str, str]:
-    """Returns what stands for `identity_of` where identifiers are replaced."""
+def pseudonymous(frame: Frame, sop_class: str) -> tuple[Dataset, str, str]:
+    """Returns what stands for `identity_of` where identifiers are replaced.
+
+    Args:
+        frame: With the pseudonyms.
+        sop_class: Of its file.
+    """
     found = item(
         PatientName=f"Pseudonym^{frame.patient}",
         PatientID=frame.patient,
@@ -104,4 +121,4 @@ def pseudonymous(frame: Frame) -> tuple[Dataset, str, str]:
         ],
         LongitudinalTemporalInformationModified="REMOVED",
     )
-    return found, MRImageStorage, uid_of(frame.instance)
+    return found, sop_class, uid_of(frame.instance)

@@ -138,9 +138,11 @@ def _write_series(
 ) -> Report | Fault:
     first = done.kept[0]
     origin = hygiene.isolated(_read, origins.origin_of, job.objects[first.object_index])
-    sources = _sources(job, done.kept, options)
-    if isinstance(origin, Fault) or isinstance(sources, Fault):
-        return origin if isinstance(origin, Fault) else sources
+    if isinstance(origin, Fault):
+        return origin
+    sources = _sources(job, done.kept, origin, options)
+    if isinstance(sources, Fault):
+        return sources
     derivation = (
         f"CycleGAN {model.digest[:8]}: {model.target.upper()} synthesised from"
         f" {model.source.upper()}, slice by slice on a resampled grid and resampled back."
@@ -186,10 +188,12 @@ def _read(reader: Callable, item: InputObject):
     return reader(item.read())
 
 
-def _sources(job: Job, frames: list[Frame], options: Options) -> list | Fault:
+def _sources(
+    job: Job, frames: list[Frame], origin: origins.Origin, options: Options
+) -> list | Fault:
     """Returns identity, SOP class and instance of each frame's file."""
     if options.identity == "replaced":
-        return [origins.pseudonymous(frame) for frame in frames]
+        return [origins.pseudonymous(frame, origin.sop_class) for frame in frames]
     found: dict[int, tuple] = {}
     for index in {frame.object_index for frame in frames}:
         identity = hygiene.isolated(_read, origins.identity_of, job.objects[index])
