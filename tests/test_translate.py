@@ -209,9 +209,9 @@ def test_nifti_keeps_its_voxels(model, tmp_path, code):
     for name in ("sub-1_T2w.nii.gz", "sub-1_FLAIR.nii.gz", "lesion.nii.gz"):
         nib.save(source, tmp_path / "in" / name)
     assert run(model, tmp_path / "in", tmp_path / "out", "--identity=source", "--audit") == 0
-    names = {path.name for path in (tmp_path / "out").glob("*.nii.gz")}
+    names = {path.name for path in (tmp_path / "out" / "nifti").iterdir()}
     assert names == {f"sub-1_T2w_synthetic_flair{end}.nii.gz" for end in ("", "_risk")}
-    made = nib.load(tmp_path / "out" / "sub-1_T2w_synthetic_flair.nii.gz")
+    made = nib.load(tmp_path / "out" / "nifti" / "sub-1_T2w_synthetic_flair.nii.gz")
     np.testing.assert_array_equal(made.affine, source.affine)
     lo, hi = np.percentile(values, (0.5, 99.5))
     truth = 1 - (values - lo) / (hi - lo)

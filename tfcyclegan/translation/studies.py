@@ -32,6 +32,8 @@ from tfcyclegan.translation.series import SeriesWriter
 from tfcyclegan.translation.volume import VolumeWriter
 
 DONE, NOTHING, WITH_QUARANTINE = 0, 3, 4
+_DICOM, _NIFTI = "dicom", "nifti"
+"""Directories of the output that hold nothing else, so that they can be sent off as they are."""
 SYNTHETIC, RISK = "synthetic", "risk"
 _FIRST_SERIES = {SYNTHETIC: 1000, RISK: 2000}
 """Added to the source's SeriesNumber, so that all are told apart and keep their order."""
@@ -154,7 +156,7 @@ def _write_series(
         name = job.key.of(
             f"{kind}_series", f"{task.series.volume.key}|{model.digest}|{model.target}".encode()
         )
-        files.append(f"{first.study}/{name}")
+        files.append(f"{_DICOM}/{first.study}/{name}")
         header = derived.series_header(
             sources[0][0],
             origin,
@@ -211,7 +213,7 @@ def _write_volume(
     titles, writers, files = _titles(model), {}, []
     for kind in _kinds(options):
         end = model.target if kind == SYNTHETIC else f"{model.target}_risk"
-        files.append(f"{stem}_synthetic_{end}.nii.gz")
+        files.append(f"{_NIFTI}/{stem}_synthetic_{end}.nii.gz")
         path = job.directory / files[-1]
         writers[kind] = hygiene.isolated(VolumeWriter, path, item, titles[kind])
         if isinstance(writers[kind], Fault):
