@@ -39,8 +39,8 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
         settings = dataclasses.replace(settings, generator=generator)
     objects = inputs.find(config, loaded.source)
     limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
-    # One worker reads ahead; the cores are the network's.
-    with Workers(1, preload=pipeline.WORKER_MODULES, **limits) as workers:
+    # One worker reads ahead; the cores are the network's, and so is the memory in between.
+    with Workers(1, thrifty=True, preload=pipeline.WORKER_MODULES, **limits) as workers:
         if config.dry_run:
             _, planned, ledger = pipeline.survey(objects, _key(config, None), workers, settings)
             print(summary.of_plan(planned, ledger) + summary.of_labels(objects, ledger), end="")
