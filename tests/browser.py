@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -29,7 +31,7 @@ class Browser:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=40) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise RuntimeError(error.read().decode()) from error
@@ -84,21 +86,29 @@ class Browser:
 
 @contextlib.contextmanager
 def browser(*arguments: str):
-    """A browser for a `with` block; the driver ends with it."""
+    """A browser for a `with` block; all its processes end with it."""
+    with contextlib.ExitStack() as processes:
+        try:
+            window = _start(processes, arguments)
+        except TimeoutError:
+            # Chromium's network service hangs now and then when it starts on a loaded machine.
+            processes.close()
+            window = _start(processes, arguments)
+        yield window
+        window.close()
+
+
+def _start(processes: contextlib.ExitStack, arguments: tuple[str, ...]) -> Browser:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    driver = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL)
-    window = None
-    try:
-        _wait_for(port)
-        window = Browser(f"http://127.0.0.1:{port}", *arguments)
-        yield window
-    finally:
-        if window:
-            window.close()
-        driver.terminate()
-        driver.wait()
+    command = [DRIVER, f"--port={port}"]
+    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    processes.callback(driver.wait)
+    # The group: a browser that hangs while it starts outlives its driver.
+    processes.callback(os.killpg, driver.pid, signal.SIGTERM)
+    _wait_for(port)
+    return Browser(f"http://127.0.0.1:{port}", *arguments)
 
 
 def _wait_for(port: int) -> None:

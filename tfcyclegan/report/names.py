@@ -8,7 +8,7 @@ DIRECTIONS = {"a_to_b": ("domain_a", "domain_b"), "b_to_a": ("domain_b", "domain
 METHODS = {
     "model": "Model",
     "copy_source": "Copy of the source",
-    "histogram_match": "Source, histogram matched",
+    "histogram_matched": "Source, histogram matched",
     "constant_brain": "Constant brain",
     "blurred_target": "Blurred target",
     "previous_slice": "Previous slice",
@@ -16,6 +16,7 @@ METHODS = {
 
 REGIONS = {
     "brain": "brain",
+    "unit": "in the records' range",
     "brain_interior": "brain without its edge",
     "tumour": "lesion",
     "lesion": "lesion",
@@ -23,8 +24,15 @@ REGIONS = {
 }
 """Suffixes of paired metrics."""
 
-GROUPS = ("Paired with the real slice", "Lesions", "Distribution", "Self-consistency", "Other")
-PAIRED, LESIONS, DISTRIBUTION, SELF, OTHER = GROUPS
+GROUPS = (
+    "Paired with the real slice",
+    "Lesions",
+    "Contrast",
+    "Distribution",
+    "Self-consistency",
+    "Other",
+)
+PAIRED, LESIONS, CONTRAST, DISTRIBUTION, SELF, OTHER = GROUPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +59,17 @@ PREFIXES = {
     "nrmse_range": Name("NRMSE (by range)", "", -1, PAIRED, 4),
     "nmi": Name("Normalised mutual information", "", 1, PAIRED, 4),
     "lpips": Name("LPIPS", "", -1, PAIRED, 4),
-    "dice": Name("Dice", "", 1, LESIONS, 3),
+    "blur": Name("Blur", "", 0, PAIRED, 4),
+    "lesion_contrast": Name("Contrast of lesions", "", 0, LESIONS, 3),
+    "lesion_contrast_log_ratio": Name("… ln(synthetic / real)", "0 is right", 0, LESIONS, 3),
+    "lesion_detection": Name("Lesions found by the thresholder", "", 1, LESIONS, 3),
+    "lesion_false_positives": Name("False spots per slice", "", -1, LESIONS, 3),
+    "lesion_dice": Name("Dice of the thresholder", "", 1, LESIONS, 3),
+    "fluid_contrast": Name("Contrast of fluid", "", 0, CONTRAST, 3),
+    "fluid_contrast_log_ratio": Name("… ln(synthetic / real)", "0 is right", 0, CONTRAST, 3),
+    "source_correlation": Name("Correlation with the source", "", 0, CONTRAST, 3),
+    "paper_psnr": Name("PSNR as in the paper", "dB", 1, OTHER, 2),
+    "paper_ssim": Name("SSIM as in the paper", "", 1, OTHER, 4),
     "kid_patient": Name("KID by patient", "", -1, DISTRIBUTION),
     "kid": Name("KID", "", -1, DISTRIBUTION),
     "kd_patient": Name("Kernel distance by patient", "", -1, DISTRIBUTION),
@@ -68,9 +86,9 @@ PREFIXES = {
 
 def metric(name: str) -> Name:
     """Returns how a metric of metrics.json is shown; an unknown one keeps its own name."""
-    if match := re.match(r"(cycle|identity)_(.+?)(_perturbed)?$", name):
-        inner, again = metric(match[2]), {"cycle": "cycle", "identity": "identity"}[match[1]]
-        label = f"{inner.label}, {again}" + (", perturbed" if match[3] else "")
+    if match := re.match(r"(cycle|identity)_(.+)", name):
+        inner = metric(match[2])
+        label = f"{inner.label}, {match[1]}"
         return dataclasses.replace(inner, label=label, group=SELF)
     for prefix in sorted(PREFIXES, key=len, reverse=True):
         if name == prefix or name.startswith(prefix + "_"):

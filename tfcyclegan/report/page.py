@@ -20,7 +20,7 @@ from tfcyclegan.report.volumes import Volume, digest, thin
 
 HERE = pathlib.Path(__file__).parent
 NOTICE = "Research only, not for diagnosis."
-KNOWN_ELSEWHERE = ("directions", "warnings", "notice")
+KNOWN_ELSEWHERE = ("directions", "warnings", "notice", "methods", "plots")
 ORDER = ("source", "synthetic", "real", "error", "risk")
 FIRST_FACTS = ("model", "split", "n_patients", "n_pairs", "n_slices")
 
@@ -74,7 +74,7 @@ def write(
         middle=_middle_slices(kept, model),
         scores=tables.directions(metrics),
         plots="".join(_plot(caption, image) for caption, image in (plots or {}).items()),
-        rest=tree(_rest(metrics), ""),
+        sections=_sections(metrics),
         viewer=json_in_script(viewer),
         metrics=json_in_script(metrics),
         stacks="".join(
@@ -139,8 +139,16 @@ def _facts(metrics: dict) -> str:
     )
 
 
-def _rest(metrics: dict) -> dict:
-    return {key: value for key, value in metrics.items() if key not in KNOWN_ELSEWHERE}
+def _sections(metrics: dict) -> str:
+    """Returns a section for each further part that holds metrics, and one for all that is left."""
+    rest = {key: value for key, value in metrics.items() if key not in KNOWN_ELSEWHERE}
+    parts = {key: rest.pop(key) for key in list(rest) if tables.scores_of(rest[key])}
+    shown = [(names.words(key), tree(value, at("", key))) for key, value in parts.items()]
+    shown.append(("How this was made", tree(rest, "")))
+    return "".join(
+        f'<section class="about"><h2>{text(title)}</h2>{content}</section>'
+        for title, content in shown
+    )
 
 
 def _thinned(volumes: Sequence[Volume], kept: list[Volume]) -> str:

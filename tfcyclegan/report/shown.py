@@ -79,7 +79,8 @@ def tree(value: object, pointer: str) -> str:
 
 def label(key: object) -> str:
     """Returns the label of a key in metrics.json."""
-    return names.METHODS.get(str(key)) or names.metric(str(key)).label
+    known = names.metric(str(key))
+    return known.label if known.group != names.OTHER else names.words(names.field(str(key)))
 
 
 def _is_flat(row: object) -> bool:

@@ -6,8 +6,8 @@ from tfcyclegan.report import names
 from tfcyclegan.report.shown import at, fields, is_score, score, text, tree
 
 MAX_FIGURES = 6
-KNOWS_TARGET = ("blurred_target", "previous_slice", "constant_brain")
-"""Baselines that are made from the real slices, so nothing has to beat them."""
+KNOW_TARGET = ("histogram_matched", "constant_brain", "blurred_target", "previous_slice")
+"""Baselines that are made from the real slices: none of them can be the best translation."""
 STRIP, MARGIN = 200, 8
 """Width of an interval's drawing and its free edge, in units of its viewBox."""
 
@@ -22,7 +22,8 @@ def directions(metrics: dict) -> str:
         others = {key: value for key, value in content.items() if key not in methods}
         title = names.direction(name, metrics.get("model") or {})
         parts.append(
-            f"<section><h2>{text(title)}</h2>{figures(methods, pointer)}{table(methods, pointer)}"
+            f"<section><h2>{text(title)}</h2>{figures(methods, pointer)}"
+            + table(methods, pointer, metrics.get("methods") or {})
             + (tree(others, pointer) if others else "")
             + "</section>"
         )
@@ -84,11 +85,15 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def table(methods: dict, pointer: str) -> str:
-    """Returns all metrics of one direction, a row each, a column for each method."""
+def table(methods: dict, pointer: str, about: dict) -> str:
+    """Returns all metrics of one direction, a row each, a column for each method.
+
+    `about` says by method what it is.
+    """
     every = list(dict.fromkeys(keys for scores in methods.values() for keys in scores))
     head = "".join(
-        f'<th scope="col" class="{_class(m)}">{text(_method(m))}{_knows(m)}</th>' for m in methods
+        f'<th scope="col" class="{_class(m)}">{text(_method(m))}{_about(m, about)}</th>'
+        for m in methods
     )
     body = ""
     for group in names.GROUPS:
@@ -139,7 +144,7 @@ def _best(keys: tuple, methods: dict) -> str | None:
     values = {
         method: better * scores[keys]["value"]
         for method, scores in methods.items()
-        if method not in KNOWS_TARGET and _numbers(scores.get(keys))
+        if method not in KNOW_TARGET and _numbers(scores.get(keys))
     }
     leaders = [method for method, value in values.items() if value == max(values.values())]
     return leaders[0] if better and len(values) > 1 and len(leaders) == 1 else None
@@ -155,8 +160,8 @@ def _method(method: str) -> str:
     return names.METHODS.get(method) or names.words(method)
 
 
-def _knows(method: str) -> str:
-    return ' <span class="hint">knows the real slice</span>' if method in KNOWS_TARGET else ""
+def _about(method: str, about: dict) -> str:
+    return f' <span class="hint">{text(about[method])}</span>' if about.get(method) else ""
 
 
 def _class(method: str) -> str:
