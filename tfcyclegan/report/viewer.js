@@ -134,13 +134,13 @@
 
   function draw() {
     const { volume, row } = state;
-    for (const canvas of byId("panels").querySelectorAll(".frame canvas")) paint(canvas, row);
-    for (const kind of ["error", "risk"]) {
-      const ends = byId("panels").querySelectorAll('figure:has([data-kind="' + kind + '"]) .scale span');
-      if (ends.length) {
-        ends[0].textContent = kind === "error" ? "darker −" + state.error.toFixed(2) : "0";
-        ends[1].textContent = (kind === "error" ? "brighter +" : "") + state[kind].toFixed(2);
-      }
+    for (const canvas of byId("panels").querySelectorAll(".frame canvas")) {
+      const kind = canvas.dataset.kind;
+      paint(canvas, row);
+      canvas.closest("figure").querySelectorAll(".scale span").forEach((end, i) => {
+        const signs = kind === "error" ? ["darker −", "brighter +"] : ["", ""];
+        end.textContent = signs[i] + (i || kind === "error" ? state[kind].toFixed(2) : "0");
+      });
     }
     byId("slice").value = row + 1;
     const thinned = volume.rows[row] !== row + 1 ? " (number " + volume.rows[row] + " in its series)" : "";
