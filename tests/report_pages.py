@@ -37,6 +37,8 @@ def _direction(more: float) -> dict:
             "psnr_volume": psnr,
             "ssim": {"value": 0.57114, "ci": None, "reason": MARKUP, "n_slices": 31},
             "fd_randconv_v1": {"value": 1.23456e-5, "n_slices": 31},
+            "lesion_dice": {"value": None, "ci": None, "reason": "no lesion masks"},
+            "ssim_lesion": {"value": None, "ci": None, "reason": "no lesion masks"},
         },
         "copy_source": {
             "psnr_volume": psnr | {"value": 15.2718, "ci": [14.25, 16.29]},

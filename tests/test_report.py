@@ -129,10 +129,15 @@ def test_the_page_holds_metrics_json(page):
     assert page.script("metrics") == metrics()
 
 
-def test_the_best_is_marked_among_those_that_do_not_know_the_target(page):
-    marked = [e["text"] for e in page.all("td") if "best" in (e.get("class") or "").split()]
+def test_the_better_is_marked_among_those_that_do_not_know_the_target(page):
+    marked = [e["text"] for e in page.all("td") if "better" in (e.get("class") or "").split()]
     assert marked[0].startswith("16.68") and marked[1].startswith("0.6088")
     assert not any(value.startswith("30.5") for value in marked)
+
+
+def test_metrics_that_nobody_has_stand_in_one_row_with_their_reason(page):
+    rows = [e["text"] for e in page.all("td", **{"class": "missing"})]
+    assert rows == ["no lesion masks: Dice of the thresholder, SSIM, lesion"] * 2
 
 
 def test_nothing_is_loaded(page, text):

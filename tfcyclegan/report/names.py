@@ -46,6 +46,19 @@ class Name:
     decimals: int | None = None
 
 
+HEADLINES = (
+    "psnr_volume",
+    "ssim",
+    "ssim_brain",
+    "mae_brain",
+    "kid_patient",
+    "fluid_contrast_log_ratio",
+)
+"""Metrics that are drawn first."""
+
+FIELDS = {"n_real": "real slices", "n_fake": "synthetic slices", "real": "of real slices"}
+"""Further fields of a metric."""
+
 PREFIXES = {
     "psnr_volume": Name("PSNR of the volume", "dB", 1, PAIRED, 2),
     "psnr_slice_mean": Name("PSNR, mean over slices", "dB", 1, PAIRED, 2),
@@ -114,7 +127,7 @@ def words(name: str) -> str:
 
 def field(name: str) -> str:
     """Returns the name of a count or parameter, small: "patients" for n_patients."""
-    return str(name).removeprefix("n_").replace("_", " ")
+    return FIELDS.get(name) or str(name).removeprefix("n_").replace("_", " ")
 
 
 def volume(name: str) -> str:

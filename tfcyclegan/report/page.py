@@ -15,7 +15,7 @@ import numpy as np
 
 from tfcyclegan.files import write_atomically
 from tfcyclegan.report import names, stacks, tables
-from tfcyclegan.report.shown import at, scalar, text, tree
+from tfcyclegan.report.shown import at, is_hash, scalar, text, tree
 from tfcyclegan.report.volumes import Volume, digest, thin
 
 HERE = pathlib.Path(__file__).parent
@@ -67,7 +67,7 @@ def write(
         style=style,
         script=script,
         notice=text(metrics.get("notice") or NOTICE),
-        warnings=_warnings(metrics.get("warnings") or []),
+        warnings=_warnings(metrics.get("warnings") or [], model),
         facts=_facts(metrics),
         has_viewer="" if kept else "hidden",
         thinned=text(_thinned(volumes, kept)),
@@ -118,9 +118,14 @@ def _described(volume: Volume, model: dict, pool: dict, encoded: list) -> dict:
     }
 
 
-def _warnings(warnings: list) -> str:
+def _warnings(warnings: list, model: dict) -> str:
     if not warnings:
         return ""
+    for name in names.DIRECTIONS:
+        label = names.direction(name, model)
+        warnings = [
+            w.replace(f"{name}:", f"{label}:") if isinstance(w, str) else w for w in warnings
+        ]
     items = "".join(f"<li>{tree(w, at('', 'warnings', i))}</li>" for i, w in enumerate(warnings))
     return f'<section class="warnings"><h2>Warnings</h2><ul>{items}</ul></section>'
 
@@ -135,7 +140,7 @@ def _facts(metrics: dict) -> str:
     return "".join(
         f"<div><dt>{text(names.words(names.field(key)))}</dt><dd>{scalar(v, p)}</dd></div>"
         for key, (v, p) in facts.items()
-        if not isinstance(v, (dict, list))
+        if not isinstance(v, (dict, list)) and not is_hash(v)
     )
 
 

@@ -35,9 +35,14 @@ def scalar(value: object, pointer: str, decimals: int | None = None) -> str:
             f'<data value="{json.dumps(value)}" data-from="{text(pointer)}">'
             f"{names.number(value, decimals)}</data>"
         )
-    if re.fullmatch(r"[0-9a-f]{16,}", str(value)):
+    if is_hash(value):
         return f"<code>{text(value)}</code>"
     return text(value)
+
+
+def is_hash(value: object) -> bool:
+    """Whether it is a digest in hexadecimal."""
+    return isinstance(value, str) and bool(re.fullmatch(r"[0-9a-f]{16,}", value))
 
 
 def is_score(value: object) -> bool:
@@ -116,6 +121,7 @@ def fields(values: dict, pointer: str) -> str:
     shown = [
         f"<span>{'' if k == 'reason' else text(names.field(k))} {tree(v, at(pointer, k))}</span>"
         for k, v in values.items()
+        if v is not None
     ]
     return f'<div class="fields">{" ".join(shown)}</div>' if shown else ""
 

@@ -42,8 +42,10 @@ def scores_of(value: object, *keys: str) -> dict[tuple[str, ...], dict]:
 
 def figures(methods: dict, pointer: str) -> str:
     """Returns drawings of the first metrics with intervals: one line a method, one scale each."""
-    drawn = [keys for keys, s in methods.get("model", {}).items() if s.get("ci")][:MAX_FIGURES]
-    return f'<div class="figures">{"".join(_figure(k, methods, pointer) for k in drawn)}</div>'
+    drawn = [keys for keys, s in methods.get("model", {}).items() if s.get("ci")]
+    drawn.sort(key=lambda keys: keys[-1] not in names.HEADLINES)
+    drawings = (_figure(keys, methods, pointer) for keys in drawn[:MAX_FIGURES])
+    return f'<div class="figures">{"".join(drawings)}</div>'
 
 
 def _figure(keys: tuple, methods: dict, pointer: str) -> str:
@@ -99,13 +101,31 @@ def table(methods: dict, pointer: str, about: dict) -> str:
     for group in names.GROUPS:
         rows = [keys for keys in every if names.metric(keys[-1]).group == group]
         if rows:
+            span = f'colspan="{len(methods) + 1}"'
+            present = [
+                keys for keys in rows if any(_numbers(s.get(keys)) for s in methods.values())
+            ]
             body += (
-                f'<tbody><tr class="group"><th scope="rowgroup" colspan="{len(methods) + 1}">'
-                f"{text(group)}</th></tr>{''.join(_row(k, methods, pointer) for k in rows)}</tbody>"
+                f'<tbody><tr class="group"><th scope="rowgroup" {span}>{text(group)}</th></tr>'
+                + "".join(_row(keys, methods, pointer) for keys in present)
+                + _missing([keys for keys in rows if keys not in present], methods, span)
+                + "</tbody>"
             )
     return (
         f'<div class="wide"><table class="scores"><thead><tr><th scope="col">Metric</th>{head}</tr>'
         f"</thead>{body}</table></div>"
+    )
+
+
+def _missing(rows: list[tuple], methods: dict, span: str) -> str:
+    """Returns one row for each reason why metrics are null in all methods."""
+    by_reason: dict[str, list[str]] = {}
+    for keys in rows:
+        reason = next(s[keys].get("reason") for s in methods.values() if keys in s)
+        by_reason.setdefault(reason or "no value", []).append(names.metric(keys[-1]).label)
+    return "".join(
+        f'<tr><td class="missing" {span}>{text(reason)}: {text(", ".join(labels))}</td></tr>'
+        for reason, labels in by_reason.items()
     )
 
 
@@ -123,7 +143,7 @@ def _row(keys: tuple, methods: dict, pointer: str) -> str:
             continue
         own = {k: v for k, v in extra[method].items() if k not in common and k != "reason"}
         value = {k: v for k, v in scores[keys].items() if k not in common}
-        here, mark = at(pointer, method, *keys), "best" if method == best else ""
+        here, mark = at(pointer, method, *keys), "better" if method == best else ""
         cells += (
             f'<td class="{_class(method)} {mark}">'
             f"{score(value, here, name.decimals, mark)}{fields(own, here)}</td>"
@@ -139,7 +159,7 @@ def _extra(value: dict) -> dict:
 
 
 def _best(keys: tuple, methods: dict) -> str | None:
-    """Returns the method with the best value of those that do not know the target."""
+    """Returns the one method with the best value of those that do not know the target."""
     better = names.metric(keys[-1]).better
     values = {
         method: better * scores[keys]["value"]
