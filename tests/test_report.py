@@ -278,7 +278,7 @@ def test_a_page_without_images_has_no_viewer(tmp_path):
         ("mae_lesion", "Mean absolute error, lesion", -1, "Lesions"),
         ("fd_randconv_v1", "Fréchet distance, randconv_v1", -1, "Distribution"),
         ("fd_floor", "Fréchet distance, floor", 0, "Distribution"),
-        ("cycle_ssim_a", "SSIM, a, cycle", 1, "Self-consistency"),
+        ("cycle_ssim_a", "Cycle: SSIM, a", 1, "Self-consistency"),
         ("some_new_figure", "Some new figure", 0, "Other"),
     ],
 )

@@ -74,12 +74,12 @@ PREFIXES = {
     "lpips": Name("LPIPS", "", -1, PAIRED, 4),
     "blur": Name("Blur", "", 0, PAIRED, 4),
     "lesion_contrast": Name("Contrast of lesions", "", 0, LESIONS, 3),
-    "lesion_contrast_log_ratio": Name("… ln(synthetic / real)", "0 is right", 0, LESIONS, 3),
+    "lesion_contrast_log_ratio": Name("Lesions, ln(synthetic / real)", "0 is right", 0, LESIONS, 3),
     "lesion_detection": Name("Lesions found by the thresholder", "", 1, LESIONS, 3),
     "lesion_false_positives": Name("False spots per slice", "", -1, LESIONS, 3),
     "lesion_dice": Name("Dice of the thresholder", "", 1, LESIONS, 3),
     "fluid_contrast": Name("Contrast of fluid", "", 0, CONTRAST, 3),
-    "fluid_contrast_log_ratio": Name("… ln(synthetic / real)", "0 is right", 0, CONTRAST, 3),
+    "fluid_contrast_log_ratio": Name("Fluid, ln(synthetic / real)", "0 is right", 0, CONTRAST, 3),
     "source_correlation": Name("Correlation with the source", "", 0, CONTRAST, 3),
     "paper_psnr": Name("PSNR as in the paper", "dB", 1, OTHER, 2),
     "paper_ssim": Name("SSIM as in the paper", "", 1, OTHER, 4),
@@ -101,7 +101,7 @@ def metric(name: str) -> Name:
     """Returns how a metric of metrics.json is shown; an unknown one keeps its own name."""
     if match := re.match(r"(cycle|identity)_(.+)", name):
         inner = metric(match[2])
-        label = f"{inner.label}, {match[1]}"
+        label = f"{match[1].capitalize()}: {inner.label}"
         return dataclasses.replace(inner, label=label, group=SELF)
     for prefix in sorted(PREFIXES, key=len, reverse=True):
         if name == prefix or name.startswith(prefix + "_"):

@@ -15,6 +15,8 @@ STRIP, MARGIN = 200, 8
 def directions(metrics: dict) -> str:
     """Returns a section for each direction of metrics.json."""
     parts = []
+    interval = (metrics.get("params") or {}).get("interval")
+    brackets = f'<p class="help">Lines and brackets: {text(interval)}.</p>' if interval else ""
     for name, content in metrics.get("directions", {}).items():
         pointer = at("", "directions", name)
         methods = {key: scores_of(value) for key, value in content.items()}
@@ -22,7 +24,7 @@ def directions(metrics: dict) -> str:
         others = {key: value for key, value in content.items() if key not in methods}
         title = names.direction(name, metrics.get("model") or {})
         parts.append(
-            f"<section><h2>{text(title)}</h2>{figures(methods, pointer)}"
+            f"<section><h2>{text(title)}</h2>{brackets}{figures(methods, pointer)}"
             + table(methods, pointer, metrics.get("methods") or {})
             + (tree(others, pointer) if others else "")
             + "</section>"
