@@ -4,6 +4,7 @@ import base64
 import html.parser
 import json
 import math
+import pathlib
 import re
 import zlib
 
@@ -164,6 +165,13 @@ def test_markup_in_names_stays_text(page):
     assert len(page.all("title")) == 1 and MARKUP in page.all("title")[0]["text"]
     assert page.all("h1")[0]["text"] == MARKUP
     assert page.script("viewer-data")["volumes"][2]["name"] == MARKUP
+
+
+def test_the_parts_of_the_page_are_packaged():
+    root = pathlib.Path(report.__file__).parent
+    listed = (root.parent.parent / "setup.py").read_text()
+    parts = [path.name for path in root.iterdir() if path.suffix in (".html", ".css", ".js")]
+    assert len(parts) == 4 and all(f'"{name}"' in listed for name in parts)
 
 
 def test_warnings_and_the_notice_come_before_images_and_scores(text):

@@ -44,14 +44,17 @@ def write(
         plots: PNG or SVG by caption.
         title: Heading; evaluation or translated study where empty.
     """
-    kept = thin(list(volumes))
+    volumes = [volume for volume in volumes if len(volume)]
+    kept = thin(volumes)
     pool: dict[str, int] = {}
     encoded: list[str] = []
     model = metrics.get("model") or {}
     shown = [_described(volume, model, pool, encoded) for volume in kept]
-    template, style, script = (
-        (HERE / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "viewer.js")
+    template, style, pixels, viewer_script = (
+        (HERE / name).read_text(encoding="utf-8")
+        for name in ("page.html", "page.css", "pixels.js", "viewer.js")
     )
+    script = pixels + viewer_script
     title = title or ("Evaluation" if metrics.get("directions") else "Translated study")
     colours = {"error": stacks.error_colours(), "risk": stacks.risk_colours()}
     viewer = {
@@ -175,7 +178,7 @@ def _middle_slices(volumes: list[Volume], model: dict) -> str:
         if "risk" in images:
             levels = np.rint(np.clip(images["risk"], 0, 1) * 255).astype(int)
             images["risk"] = stacks.risk_colours()[levels]
-        if {"synthetic", "real"} <= images.keys():
+        if {"synthetic", "real"} <= images.keys() and "error" not in images:
             images["error"] = stacks.error_image(images["synthetic"], images["real"])
         images = {k: images[k] for k in sorted(images, key=_place)}
         pictures = "".join(

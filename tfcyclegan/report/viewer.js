@@ -1,5 +1,5 @@
 "use strict";
-// Slices of the chosen volume on canvases. A stack holds all high bytes, then all low bytes, deflated.
+// What the reader does: slices, window and level, volumes, keys. pixels.js stands before this file.
 (() => {
   const byId = (id) => document.getElementById(id);
   const root = document.documentElement;
@@ -17,20 +17,10 @@
   const directions = [...new Set(data.volumes.map((volume) => volume.direction))];
   const viewer = byId("viewer");
 
-  async function pixels(stack) {
-    const bytes = Uint8Array.from(atob(byId("stack-" + stack).textContent), (c) => c.charCodeAt(0));
-    const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const planes = new Uint8Array(await new Response(inflated).arrayBuffer());
-    const count = planes.length / 2;
-    const values = new Float32Array(count);
-    for (let i = 0; i < count; i++) values[i] = (planes[i] * 256 + planes[count + i]) / data.levels;
-    return values;
-  }
-
   async function load(volume) {
     const ticket = ++state.loading;
     viewer.setAttribute("aria-busy", "true");
-    const stacks = await Promise.all(volume.layers.map((layer) => pixels(layer.stack)));
+    const stacks = await Promise.all(volume.layers.map((layer) => inflate(byId("stack-" + layer.stack).textContent, data.levels)));
     if (ticket !== state.loading) return;
     // The same place of the head, when another volume with as many slices was shown before.
     const share = state.volume ? (state.row + 0.5) / state.volume.slices : 0.5;
@@ -52,7 +42,7 @@
 
   function buildPanels(volume) {
     const panels = volume.layers.filter((layer) => layer.kind !== "lesion");
-    if (state.of.synthetic && state.of.real) {
+    if (state.of.synthetic && state.of.real && !state.of.error) {
       const after = panels.findIndex((layer) => layer.kind === "real") + 1;
       panels.splice(after, 0, { kind: "error", heading: "Error: synthetic − real" });
     }
@@ -70,27 +60,12 @@
       const cross = document.createElement("i");
       cross.className = "cross";
       frame.append(canvas, cross);
-      figure.append(caption, frame, scale(layer.kind));
+      figure.append(caption, frame, colourBar(data.colours[layer.kind]));
       listen(canvas);
       return figure;
     }));
   }
 
-  function scale(kind) {
-    const element = document.createElement("div");
-    element.className = "scale";
-    if (!data.colours[kind]) return element;
-    const bar = document.createElement("canvas");
-    Object.assign(bar, { width: 256, height: 1 });
-    const image = new ImageData(256, 1);
-    for (let i = 0; i < 256; i++) image.data.set([...colour(kind, i), 255], 4 * i);
-    bar.getContext("2d").putImageData(image, 0, 0);
-    const ends = [document.createElement("span"), document.createElement("span")];
-    element.append(ends[0], bar, ends[1]);
-    return element;
-  }
-
-  const colour = (kind, i) => data.colours[kind].slice(3 * i, 3 * i + 3);
   const isMap = (kind) => kind in data.colours;
 
   function valueAt(kind, i) {
@@ -115,21 +90,13 @@
       }
       image.data[4 * i + 3] = 255;
     }
-    if (state.of.lesion && byId("outline").checked) outline(image, row * size);
+    if (state.of.lesion && byId("outline").checked) {
+      drawOutline(image, state.of.lesion.subarray(row * size, (row + 1) * size));
+    }
     canvas.getContext("2d").putImageData(image, 0, 0);
     const name = kind === "real" && canvas.dataset.kind === "synthetic" ? "Real, in its place" : canvas.dataset.heading;
     canvas.closest("figure").querySelector("figcaption").textContent = name;
     canvas.setAttribute("aria-label", name + ", slice " + (row + 1) + " of " + state.volume.slices);
-  }
-
-  function outline(image, start) {
-    const { width, height } = state.volume;
-    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && state.of.lesion[start + y * width + x] > 0.5;
-    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
-      if (!inside(x, y) && (inside(x - 1, y) || inside(x + 1, y) || inside(x, y - 1) || inside(x, y + 1))) {
-        image.data.set([80, 230, 120, 255], 4 * (y * width + x));
-      }
-    }
   }
 
   function draw() {
