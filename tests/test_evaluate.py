@@ -34,7 +34,8 @@ def report(pairs, tmp_path_factory):
         made = [targets[image.tobytes()] + 0.1 for image in np.asarray(images)]
         return np.clip(np.stack(made), 0, 1).astype(np.float32)
 
-    return evaluate({"a_to_b": offset, "b_to_a": np.asarray}, pairs, output), output
+    report, _ = evaluate({"a_to_b": offset, "b_to_a": np.asarray}, pairs, output)
+    return report, output
 
 
 def test_a_constant_offset_has_a_known_psnr(report):
@@ -91,6 +92,7 @@ def test_the_command_writes_metrics_for_a_run(tiny_run, dataset, tmp_path):
     assert made["n_unpaired"] == {"a": 0, "b": 0}
     assert set(made["directions"]) == set(scoring.DIRECTIONS)
     assert (tmp_path / "eval" / "samples.png").is_file()
+    assert "T2 → FLAIR" in (tmp_path / "eval" / "report.html").read_text()
 
 
 def test_a_model_that_is_none_is_named(dataset, tmp_path):

@@ -23,6 +23,8 @@ from tfcyclegan.export import CARD
 from tfcyclegan.extractors import frechet_name, make_extractor
 from tfcyclegan.files import write_atomically
 from tfcyclegan.pairing import Pairs, pair
+from tfcyclegan.report import Volume, volumes_of
+from tfcyclegan.report import write as write_page
 
 SCHEMA_VERSION = 1
 EXTRACTOR = "randconv_v1"
@@ -32,7 +34,7 @@ NOT_FOR_DIAGNOSIS = "Research only, not for diagnosis."
 
 
 def main(config: EvaluateConfig) -> None:
-    """Writes metrics.json, CSVs per patient and per slice, and a picture sheet."""
+    """Writes metrics.json, CSVs per patient and per slice, a picture sheet, and report.html."""
     translators, model = load_translators(config)
     shards = manifest.read(pathlib.Path(config.data_dir))
     slices = [
@@ -57,13 +59,15 @@ def main(config: EvaluateConfig) -> None:
         return
     output = pathlib.Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
-    report = evaluate(translators, pairs, output)
+    report, volumes = evaluate(translators, pairs, output)
     report |= {
         "model": model,
         "split": config.split,
         "dataset_hash": manifest.dataset_hash(shards),
     }
-    write_atomically(output / "metrics.json", strict_json(report))
+    text = strict_json(report)
+    write_atomically(output / "metrics.json", text)
+    write_page(output / "report.html", json.loads(text), volumes)
     print(table(report))
 
 
@@ -105,7 +109,9 @@ def load_saved_model(directory: pathlib.Path) -> tuple[dict[str, scoring.Transla
     return {name: translator(name) for name in scoring.DIRECTIONS}, description
 
 
-def evaluate(translators: dict[str, Callable], pairs: Pairs, output: pathlib.Path) -> dict:
+def evaluate(
+    translators: dict[str, Callable], pairs: Pairs, output: pathlib.Path
+) -> tuple[dict, list[Volume]]:
     """Scores both directions of the model and of copy-source, and writes CSVs and pictures.
 
     Args:
@@ -114,7 +120,7 @@ def evaluate(translators: dict[str, Callable], pairs: Pairs, output: pathlib.Pat
         output: Directory that gets the files.
 
     Returns:
-        What metrics.json holds.
+        What metrics.json holds, and the volumes that the report shows.
     """
     extractor = make_extractor(EXTRACTOR)
     report = {
@@ -127,7 +133,7 @@ def evaluate(translators: dict[str, Callable], pairs: Pairs, output: pathlib.Pat
         "extractor": {"name": extractor.name, "sha256": extractor.sha256},
         "directions": {},
     }
-    rows, sheets = [], []
+    rows, sheets, volumes = [], [], []
     for direction in scoring.directions_of(pairs):
         fake = scoring.translate(translators[direction.name], direction.source)
         made = {"model": fake, "copy_source": direction.source}
@@ -137,11 +143,14 @@ def evaluate(translators: dict[str, Callable], pairs: Pairs, output: pathlib.Pat
         for name, images in made.items():
             rows += slice_rows(direction, name, images)
         sheets.append(sheet(direction, fake))
+        layers = {"source": direction.source, "synthetic": fake, "real": direction.target}
+        ids = (direction.patients, direction.volumes, direction.indices)
+        volumes += volumes_of(direction.name, *ids, layers)
     write_csv(output / "metrics_per_slice.csv", rows)
     write_csv(output / "metrics_per_patient.csv", patient_rows(rows))
     png = tf.io.encode_png(tf.cast(np.rint(np.concatenate(sheets, axis=1) * 255), tf.uint8))
     (output / "samples.png").write_bytes(png.numpy())
-    return report
+    return report, volumes
 
 
 def summary(direction: scoring.Direction, images: np.ndarray, extractor) -> dict:
