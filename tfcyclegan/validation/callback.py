@@ -21,8 +21,8 @@ from tfcyclegan.validation_slices import ValidationSlices
 SHARE = 0.1
 """Largest share of a run's time that validation should take."""
 
-COST = 0.25
-"""Time to validate one slice of each domain, in times to train on one."""
+COST = 0.2
+"""Time to validate one slice of each domain, in times to train on one; docs/training.md has it."""
 
 LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError)
 FAILURES = (ValueError, ArithmeticError, RuntimeError, tf.errors.OpError)
