@@ -16,7 +16,7 @@ import tensorflow as tf
 import tfcyclegan
 from tfcyclegan import data, manifest, metrics, scoring
 from tfcyclegan.callbacks import grid
-from tfcyclegan.checkpoints import load_run
+from tfcyclegan.checkpoints import load_run, recorded
 from tfcyclegan.config import EvaluateConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.export import CARD
@@ -74,12 +74,15 @@ def main(config: EvaluateConfig) -> None:
 def load_translators(config: EvaluateConfig) -> tuple[dict[str, scoring.Translator], dict]:
     """Returns the translator of each direction and a description of the model."""
     if config.workdir:
-        model, training, epochs = load_run(config.workdir)
+        model, training, epochs = load_run(config.workdir, config.checkpoint)
         description = {
             "domain_a": training.domain_a,
             "domain_b": training.domain_b,
             "image_size": training.image_size,
             "epochs": epochs,
+            "checkpoint": config.checkpoint,
+            # A split that was selected by is no test.
+            "selection": recorded(pathlib.Path(config.workdir)).get("selection"),
         }
         return scoring.translators_of(model), description
     return load_saved_model(pathlib.Path(config.model))

@@ -37,7 +37,7 @@ class Pairs:
         """Returns `count` evenly spaced pairs, or all where there are fewer or `count` is 0."""
         if not count or count >= len(self):
             return self
-        kept = np.round((np.arange(count) + 0.5) * len(self) / count - 0.5).astype(int)
+        kept = evenly_spaced(len(self), count)
         return dataclasses.replace(self, a=self.a.take(kept), b=self.b.take(kept))
 
 
@@ -88,3 +88,9 @@ def _nearest_pairs(slices_a: Slices, slices_b: Slices, rows_a: list, rows_b: lis
             used_a.add(i)
             used_b.add(j)
     return found
+
+
+def evenly_spaced(total: int, count: int) -> np.ndarray:
+    """Returns `count` evenly spaced indices below `total`, all of them where there are fewer."""
+    count = min(count, total)
+    return np.round((np.arange(count) + 0.5) * total / max(1, count) - 0.5).astype(int)

@@ -166,8 +166,23 @@ class TrainConfig(Command):
         600.0, "Seconds to wait for the other processes of TF_CONFIG to start.", lower=0.0
     )
 
-    validate_every: int = flag(1, "Epochs between validations.", lower=1)
-    validation_pairs: int = flag(200, "Pairs used for validation; 0 means all.", lower=0)
+    validate_every: int = flag(
+        0,
+        "Epochs between validations; 0 takes as many as keep them near a tenth of the training's"
+        " time. The last epoch is validated in any case.",
+        lower=0,
+    )
+    validation_pairs: int = flag(
+        200,
+        "Slices of each domain used for validation, pairs first; 0 means all.",
+        lower=0,
+    )
+    best_by: str = flag(
+        "auto",
+        "Validation score, mean of both directions, that the best checkpoint is kept by; auto is"
+        " psnr_volume where there are pairs, or else kid_patient or kid.",
+        choices=["auto", "psnr_volume", "ssim", "ssim_head", "kid", "kid_patient"],
+    )
     extractor: str = flag(
         "randconv_v1", "Network whose features validation compares.", choices=EXTRACTORS
     )
@@ -204,6 +219,11 @@ class EvaluateConfig(Command):
     )
 
     workdir: str = flag("", "Workdir of a training run.")
+    checkpoint: str = flag(
+        "latest",
+        "Checkpoint of --workdir: the latest, or the best by validation (--best_by of the run).",
+        choices=["latest", "best"],
+    )
     model: str = flag("", "Exported SavedModel, the directory that holds saved_model.pb.")
     data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
     split: str = flag("test", "Split to evaluate.", choices=["train", "val", "test"])
@@ -215,4 +235,9 @@ class ExportConfig(Command):
     """Flags of `python -m tfcyclegan.export`."""
 
     workdir: str = flag("", "Workdir of a training run.", required=True)
+    checkpoint: str = flag(
+        "latest",
+        "Checkpoint of --workdir: the latest, or the best by validation (--best_by of the run).",
+        choices=["latest", "best"],
+    )
     output: str = flag("", "Directory that gets the next version number.", required=True)
