@@ -32,7 +32,7 @@ FLOORS = (
     ("pairing", "checkpoints", "nifti", "doctor", "provenance"),
     ("scoring",),
     ("callbacks", "inversion", "safeguards", "export", "report"),
-    ("ingest",),
+    ("ingest", "evaluation"),
     ("fitting",),
     ("train", "evaluate", "compare", "translate"),
 )
