@@ -1,15 +1,17 @@
 """What is evaluated: all slices of a split in one direction, and the pairs among them."""
 
+import contextlib
 import dataclasses
 
 import numpy as np
+from scipy import ndimage
 
 from tfcyclegan import inversion, scoring
 from tfcyclegan.data import Slices
-from tfcyclegan.metrics.normaliser import ReferenceNormaliser
+from tfcyclegan.metrics import ReferenceNormaliser
 from tfcyclegan.pairing import Pairs
 
-RECORDS_RULE = "mask/brain of the records"
+RECORDS_RULE = "mask/brain of the records, holes filled"
 FOREGROUND_RULE = (
     "foreground: brighter than the slice's mean, holes filled; the whole head, not the brain"
 )
@@ -25,7 +27,7 @@ class Paired:
         brain_rule: Where the brain masks come from.
         lesion: bool [P, H, W].
         lesion_known: bool [P]; False where no lesion mask was given, which is not an empty one.
-        normaliser: Windows of the target volumes.
+        scales: Target volume to the affine map that its real brain gives.
     """
 
     direction: scoring.Direction
@@ -33,14 +35,18 @@ class Paired:
     brain_rule: str
     lesion: np.ndarray
     lesion_known: np.ndarray
-    normaliser: ReferenceNormaliser
+    scales: dict[bytes, ReferenceNormaliser]
 
     def __len__(self) -> int:
         return len(self.brain)
 
     def normalised(self, images: np.ndarray) -> np.ndarray:
         """Returns slices [P, H, W, 1] in unit range on the targets' scale, float64 [P, H, W]."""
-        return self.normaliser(images, self.direction.volumes)
+        made = np.empty(self.brain.shape)
+        for volume, scale in self.scales.items():
+            rows = self.direction.volumes == volume
+            made[rows] = scale(images[rows][..., 0])
+        return made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,14 +94,22 @@ def _case(direction, source: Slices, target: Slices, real: Slices, other: Slices
         return Case(direction.name, source, target, None, rows, NO_PAIRS)
     brain, rule = _brain(direction, real, other)
     lesion, known = _lesion(real, other)
-    normaliser = ReferenceNormaliser.of(direction.target, brain, direction.volumes)
-    kept = np.array([volume in normaliser.windows for volume in direction.volumes])
+    scales = _scales(direction, brain)
+    kept = np.array([volume in scales for volume in direction.volumes])
     if not kept.any():
         return Case(direction.name, source, target, None, rows[:0], NO_WINDOW)
-    paired = Paired(
-        _rows_of(direction, kept), brain[kept], rule, lesion[kept], known[kept], normaliser
-    )
+    paired = Paired(_rows_of(direction, kept), brain[kept], rule, lesion[kept], known[kept], scales)
     return Case(direction.name, source, target, paired, rows[kept], "", int((~kept).sum()))
+
+
+def _scales(direction: scoring.Direction, brain: np.ndarray) -> dict[bytes, ReferenceNormaliser]:
+    """Returns the map of each target volume; those with an empty or constant brain have none."""
+    made = {}
+    for volume in dict.fromkeys(direction.volumes):
+        rows = direction.volumes == volume
+        with contextlib.suppress(ValueError):
+            made[volume] = ReferenceNormaliser.of(direction.target[rows][..., 0], brain[rows])
+    return made
 
 
 def _rows_of(direction: scoring.Direction, kept: np.ndarray) -> scoring.Direction:
@@ -111,7 +125,9 @@ def _brain(direction: scoring.Direction, real: Slices, other: Slices) -> tuple[n
     """Returns masks of one kind for all pairs: two kinds in one mean would be no metric."""
     for slices in (real, other):
         if "brain" in slices.masks and slices.metadata["mask/brain"].all():
-            return slices.masks["brain"], RECORDS_RULE
+            # Some masks hold tissue only; a brain without its ventricles has no fluid to judge.
+            filled = [ndimage.binary_fill_holes(mask) for mask in slices.masks["brain"]]
+            return np.stack(filled), RECORDS_RULE
     return inversion.head(direction.target), FOREGROUND_RULE
 
 

@@ -10,11 +10,14 @@ import numpy as np
 from tfcyclegan import metrics
 from tfcyclegan.evaluation.entries import SEED, null, plain
 from tfcyclegan.extractors import Extractor, frechet_name
+from tfcyclegan.metrics.neighbours import SAMPLES_PER_NEIGHBOUR
 
 SPLITS = 5
 """Draws of two groups of real patients, for the floor."""
 GROUPS = 20
 """Most groups of the jackknife, each of whole patients."""
+NEIGHBOURS = 5
+"""k of density and coverage."""
 TTUR_MINIMUM, TTUR_ADVICE = 2048, 10_000
 """Slices below which the authors of FID call it unreliable, and those they recommend."""
 ONE_PATIENT = "kid_patient compares slices of different patients, and one side has one patient"
@@ -40,7 +43,9 @@ def entries(
     counts = {"n_real": len(real[0]), "n_fake": len(fake[0])}
     if min(counts.values()) < 2:
         missing = null(TOO_FEW) | counts
-        return dict.fromkeys(("kid_patient", "kid", name, "fd_floor", "fd_ratio"), missing)
+        return dict.fromkeys(
+            ("kid_patient", "kid", name, "fd_floor", "fd_ratio", "density", "coverage"), missing
+        )
     distance = metrics.frechet_distance(real[0], fake[0])
     error, groups = standard_error(real, fake)
     return {
@@ -61,6 +66,19 @@ def entries(
         ),
         "fd_floor": floor,
         "fd_ratio": _ratio(real, fake, floor),
+        **_density_coverage(real[0], fake[0]),
+    }
+
+
+def _density_coverage(real: np.ndarray, fake: np.ndarray) -> dict[str, dict]:
+    needed = NEIGHBOURS * SAMPLES_PER_NEIGHBOUR
+    if min(len(real), len(fake)) < needed:
+        missing = null(f"needs {needed} slices a side")
+        return {"density": missing, "coverage": missing}
+    scores = metrics.density_coverage(real, fake, k=NEIGHBOURS)
+    return {
+        name: plain(getattr(scores, name), "slices are not independent", k=NEIGHBOURS)
+        for name in ("density", "coverage")
     }
 
 

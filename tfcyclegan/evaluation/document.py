@@ -11,11 +11,15 @@ from tfcyclegan.evaluation.baselines import ABOUT
 from tfcyclegan.evaluation.entries import SEED
 from tfcyclegan.evaluation.methods import MODEL, Scored
 from tfcyclegan.extractors import Extractor
-from tfcyclegan.metrics.normaliser import ReferenceNormaliser
+from tfcyclegan.metrics import ReferenceNormaliser
 
 SCHEMA_VERSION = 2
 NOT_FOR_DIAGNOSIS = "Research only, not for diagnosis."
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy")
+NORMALISED = (
+    "one affine map of both images from the 0.5 and 99.5 percentiles of the real target volume's"
+    " brain voxels, cut to [0, 1], data range 1"
+)
 SHOWN = (
     "psnr_volume",
     "ssim",
@@ -46,7 +50,7 @@ def frame(scored: list[Scored], extractor: Extractor, protocol: str) -> dict:
             "sha256": extractor.sha256,
             "dimension": extractor.dimension,
         },
-        "normaliser": ReferenceNormaliser.describe(),
+        "normaliser": {"name": ReferenceNormaliser.NAME, "rule": NORMALISED},
         "params": {
             "interval": "95 % percentile bootstrap over patients, 2000 resamples",
             "brain_mask": None if paired is None else paired.brain_rule,

@@ -61,9 +61,13 @@ def plain(value: float, reason: str, **more) -> dict:
 
 
 def slice_means(values: np.ndarray, patients: np.ndarray) -> dict[Hashable, float]:
-    """Returns the mean of the finite values [N] of each patient that has one."""
-    finite = np.where(np.isfinite(values), values, np.nan)
-    return metrics.patient_means(finite, list(patients))
+    """Returns the mean of the finite values [N] of each patient.
+
+    Patients without one are absent, or infinite where two images were identical (PSNR).
+    """
+    identical = np.isposinf(values)
+    means = metrics.patient_means(np.where(identical, np.nan, values), list(patients))
+    return {**dict.fromkeys(patients[identical].tolist(), math.inf), **means}
 
 
 def strict_json(report: dict) -> str:

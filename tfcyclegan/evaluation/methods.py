@@ -93,7 +93,11 @@ def _unpaired(made: Scored, whole: dict[str, np.ndarray]) -> None:
 
 
 def _figures(case, images: np.ndarray) -> dict[str, dict[Hashable, float]]:
-    return contrast.patient_values(case, images) | lesions.patient_values(case, images)
+    return (
+        paired.blur(case, images)
+        | contrast.patient_values(case, images)
+        | lesions.patient_values(case, images)
+    )
 
 
 def _paired(made: Scored, method: str, real: dict[str, dict[Hashable, float]]) -> None:
@@ -113,6 +117,7 @@ def _paired(made: Scored, method: str, real: dict[str, dict[Hashable, float]]) -
         reason, counted = _about(case, name)
         entries[name] = entry(values, counted, reason)
         entries[name]["real"] = entry(real[name], counted)["value"]
+    del entries["psnr"]  # psnr_slice_mean says the same with its counts
     made.entries[method] = entries | made.entries[method]
     made.slices[method], made.patients[method] = slices, per_patient | figures
 

@@ -39,9 +39,10 @@ def slice_scores(paired: Paired, images: np.ndarray) -> dict[str, np.ndarray]:
         "psnr": metrics.psnr(real, made, data_range=RANGE),
         "ssim": metrics.ssim(real, made, data_range=RANGE),
         "mae": metrics.mae(real, made, data_range=RANGE),
-        "nmse": metrics.nmse(real, made, data_range=RANGE),
+        "nrmse_l2": metrics.nrmse_l2(real, made, data_range=RANGE),
     }
     brain = paired.brain | paired.lesion
+    scores["nmi_brain"] = metrics.nmi(real, made, data_range=RANGE, mask=brain)
     real, made = np.where(brain, real, 0.0), np.where(brain, made, 0.0)
     similarity = metrics.ssim_map(real, made, data_range=RANGE)
     scores["ssim_brain_interior"] = masked_mean(similarity, valid_region(metrics.interior(brain)))
@@ -50,6 +51,13 @@ def slice_scores(paired: Paired, images: np.ndarray) -> dict[str, np.ndarray]:
         scores[f"ssim_{name}"] = masked_mean(similarity, valid_region(mask))
         scores[f"mae_{name}"] = metrics.mae(real, made, data_range=RANGE, mask=mask)
     return scores
+
+
+def blur(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashable, float]]:
+    """Returns `blur_brain` by patient: 0 sharp, 1 blurred; to be read beside the real image's."""
+    made = paired.normalised(images)
+    values = metrics.blur_effect(made, data_range=RANGE, mask=paired.brain | paired.lesion)
+    return {"blur_brain": slice_means(values, paired.direction.patients)}
 
 
 def regions(paired: Paired) -> dict[str, np.ndarray]:
