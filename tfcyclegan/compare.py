@@ -16,7 +16,7 @@ def main(config: CompareConfig) -> None:
             f"compare takes two or more directories. Received: {len(config.runs)}. Write them after"
             " python -m tfcyclegan.compare, before any flag."
         )
-    runs = [comparison.load(path) for path in config.runs]
+    runs = comparison.load_all(config.runs)
     comparison.check(runs)
     if config.dry_run:
         return

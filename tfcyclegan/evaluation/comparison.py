@@ -67,7 +67,14 @@ class Evaluated:
     patients: dict[tuple[str, str], dict[str, float]]
 
 
-def load(path: str) -> Evaluated:
+def load_all(paths: tuple[str, ...]) -> list[Evaluated]:
+    """Reads finished evaluations; they are called by their directories' names if those differ."""
+    names = [pathlib.Path(path).resolve().name for path in paths]
+    labels = names if len(set(names)) == len(names) else paths
+    return [load(path, label) for path, label in zip(paths, labels, strict=True)]
+
+
+def load(path: str, label: str) -> Evaluated:
     """Reads what `python -m tfcyclegan.evaluate` wrote into a directory.
 
     Raises:
@@ -95,7 +102,7 @@ def load(path: str) -> Evaluated:
             " again with this version.",
             DAMAGED,
         )
-    return Evaluated(path, report, _by_patient(rows))
+    return Evaluated(label, report, _by_patient(rows))
 
 
 def _by_patient(rows: list[dict]) -> dict[tuple[str, str], dict[str, float]]:
