@@ -56,6 +56,11 @@ def test_one_patient_has_no_floor_and_no_kid_patient(extractor):
     assert "50 slices" in made["density"]["reason"]
 
 
+def test_two_patients_have_no_interval_that_looks_certain(extractor):
+    made = scores(extractor, features(2, 8, 0), features(2, 8, 1))["kid_patient"]
+    assert made["value"] is not None and made["ci"] is None and "two patients" in made["reason"]
+
+
 def test_the_jackknife_leaves_each_patient_out_once():
     real, fake = features(3, 4, 0), features(3, 4, 1)
     fake = (fake[0], real[1])

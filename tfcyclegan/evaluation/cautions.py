@@ -5,6 +5,8 @@ from tfcyclegan.evaluation.cases import RECORDS_RULE
 from tfcyclegan.evaluation.methods import MODEL, Scored
 from tfcyclegan.extractors import Extractor
 
+FEW_PATIENTS = 10
+
 
 def of(report: dict, scored: list[Scored], extractor: Extractor) -> list[str]:
     """Returns one sentence per reason to doubt a figure of the report."""
@@ -28,6 +30,11 @@ def _about_data(report: dict):
         )
     if report["n_patients"] == 1:
         yield "One patient: there is no interval, and nothing to generalise from."
+    elif report["n_patients"] < FEW_PATIENTS:
+        yield (
+            f"{report['n_patients']} patients: percentile intervals of so few are too narrow; read"
+            " the patients one by one."
+        )
     if report["split"] == model["train_split"]:
         yield "The evaluated split is the one that the model was trained on."
     if model["trained_on"] not in (None, report["dataset_hash"]):

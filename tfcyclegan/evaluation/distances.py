@@ -21,6 +21,8 @@ NEIGHBOURS = 5
 TTUR_MINIMUM, TTUR_ADVICE = 2048, 10_000
 """Slices below which the authors of FID call it unreliable, and those they recommend."""
 ONE_PATIENT = "kid_patient compares slices of different patients, and one side has one patient"
+FEWEST = 3
+TWO_PATIENTS = "two patients: every resample with a distance weighs both alike, so all are equal"
 TOO_FEW = "a Frechet distance needs two slices a side"
 NO_INTERVAL = "no bootstrap of a Frechet distance contains its own estimate; see standard_error"
 
@@ -88,6 +90,8 @@ def _kid_patient(real: tuple, fake: tuple) -> dict:
         return null(ONE_PATIENT)
     sums = metrics.PatientKernelSums.of(real[0], list(real[1]), fake[0], list(fake[1]))
     interval = metrics.kernel_distance_patient_interval(sums, seed=SEED)
+    if min(map(len, patients)) < FEWEST:
+        return plain(interval.estimate, TWO_PATIENTS, n_patients=len(patients[0] | patients[1]))
     return {
         "value": interval.estimate,
         "ci": [interval.low, interval.high],
