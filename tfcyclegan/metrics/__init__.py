@@ -20,13 +20,6 @@ from tfcyclegan.metrics.kernel_subsets import SubsetDistance, kernel_distance_su
 from tfcyclegan.metrics.ms_ssim import ms_ssim, ms_ssim_name
 from tfcyclegan.metrics.mutual_information import nmi
 from tfcyclegan.metrics.neighbours import NeighbourScores, density_coverage
-from tfcyclegan.metrics.normalisation import (
-    ReferenceNormaliser,
-    psnr_maxnorm,
-    psnr_meannorm,
-    ssim_maxnorm,
-    ssim_meannorm,
-)
 from tfcyclegan.metrics.pixel_errors import mae, mse, nmse, nrmse_l2, nrmse_range
 from tfcyclegan.metrics.psnr import (
     SliceMean,
@@ -35,6 +28,12 @@ from tfcyclegan.metrics.psnr import (
     psnr_graph,
     psnr_slice_mean,
     psnr_volume,
+)
+from tfcyclegan.metrics.published_scales import (
+    psnr_maxnorm,
+    psnr_meannorm,
+    ssim_maxnorm,
+    ssim_meannorm,
 )
 from tfcyclegan.metrics.ssim import interior, ssim, ssim_graph, ssim_map
 from tfcyclegan.metrics.streaming import PSNR, SSIM
@@ -48,7 +47,6 @@ __all__ = [
     "Interval",
     "NeighbourScores",
     "PatientKernelSums",
-    "ReferenceNormaliser",
     "SliceMean",
     "SubsetDistance",
     "blur_effect",
