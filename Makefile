@@ -37,7 +37,7 @@ demo: $(INSTALLED)
 	@echo "  $(DEMO)/dicom             simulated studies; any DICOM viewer opens them"
 	@echo "  $(DEMO)/records/qa        contact sheets of what was converted"
 	@echo "  $(DEMO)/eval/samples.png  source, synthetic, real, error of unseen patients"
-	@echo "  $(DEMO)/eval/metrics.json scores beside copy-source"
+	@echo "  $(DEMO)/eval/report.html  slices and scores beside copy-source, in a browser"
 	@echo "  $(DEMO)/export/1          SavedModel for a model server"
 	@echo "  $(BIN)/tensorboard --logdir $(DEMO)/run"
 

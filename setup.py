@@ -18,6 +18,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tfcyclegan", "tfcyclegan.*"]),
+    package_data={"tfcyclegan.report": ["page.html", "page.css", "viewer.js"]},
     python_requires=">=3.10",
     install_requires=[
         "absl-py",

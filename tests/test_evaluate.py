@@ -158,6 +158,7 @@ def test_every_file_that_the_report_names_is_there(written):
     figures = [made["memorisation"][name]["figure"] for name in scoring.DIRECTIONS]
     for name in ("samples.png", *made["plots"], *figures):
         assert (written / name).read_bytes().startswith(b"\x89PNG"), name
+    assert "T2 → FLAIR" in (written / "report.html").read_text(encoding="utf-8")
     with (written / "metrics_per_patient.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["method"] == "model"]
     per_patient = [float(r["ssim_brain"]) for r in rows if r["direction"] == "a_to_b"]
@@ -183,8 +184,8 @@ def identity():
 
 def test_unpaired_data_get_nulls_with_a_reason_and_everything_else(tmp_path, extractor):
     rows = {
-        "t2": [record("t2", p, i, 3) for p in (1, 2) for i in range(3)],
-        "flair": [record("flair", p, i, 3) for p in (3, 4) for i in range(3)],
+        "t2": [record("t2", p, i, 3) for p in (1, 2, 5) for i in range(3)],
+        "flair": [record("flair", p, i, 3) for p in (3, 4, 6) for i in range(3)],
     }
     report, _ = evaluate(identity(), load(write_some(tmp_path / "d", rows)), extractor)
     assert report["n_pairs"] == 0 and not report["same_patients_in_both_domains"]

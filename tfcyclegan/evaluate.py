@@ -4,6 +4,7 @@ Everything stands beside trivial baselines and, for distances, beside the floor 
 real: a model that does not beat the first has learnt nothing that these metrics can see.
 """
 
+import json
 import pathlib
 import time
 
@@ -31,19 +32,21 @@ from tfcyclegan.evaluation.subject import Subject
 from tfcyclegan.evaluation.translators import load_translators
 from tfcyclegan.extractors import Extractor, make_extractor
 from tfcyclegan.files import write_atomically
+from tfcyclegan.report import Volume, volumes_of
+from tfcyclegan.report import write as write_page
 
 SHOWN_PAIRS = 6
 
 
 def main(config: EvaluateConfig) -> None:
-    """Writes metrics.json, CSVs per patient and per slice, and pictures."""
+    """Writes metrics.json, CSVs per patient and per slice, pictures, and report.html."""
     started = time.monotonic()
     translators, model = load_translators(config.workdir, config.model)
     directory = pathlib.Path(config.data_dir)
     shards = manifest.read(directory)
     data = subject.load(config.data_dir, shards, config.split, model)
     print(f"evaluate: {len(data.pairs)} pairs of split {config.split}")
-    extractor = named_extractor(config.extractor)
+    extractor = named_extractor(config.extractor, config.extractor_weights)
     if config.dry_run:
         return
     gate = leakage.check(
@@ -64,14 +67,14 @@ def main(config: EvaluateConfig) -> None:
     print(document.table(report))
 
 
-def named_extractor(name: str) -> Extractor:
-    """Returns the extractor of --extractor.
+def named_extractor(name: str, weights: str) -> Extractor:
+    """Returns the extractor of --extractor and --extractor_weights.
 
     Raises:
-        UserError: There is none of that name.
+        UserError: There is none of that name, or its weights are missing or others.
     """
     try:
-        return make_extractor(name)
+        return make_extractor(name, weights)
     except ValueError as error:
         raise UserError(f"--extractor: {error}") from error
 
@@ -148,7 +151,7 @@ def remember(scored: list[Scored], data: Subject, output: pathlib.Path) -> dict:
 
 
 def write(report: dict, scored: list[Scored], output: pathlib.Path, started: float) -> None:
-    """Writes CSVs and pictures, and metrics.json last."""
+    """Writes CSVs, pictures and the page, and metrics.json last."""
     write_csv(output / "metrics_per_slice.csv", *document.slice_rows(scored))
     write_csv(output / "metrics_per_patient.csv", *document.patient_rows(scored))
     report["plots"] = plots.draw(scored, output)
@@ -156,7 +159,29 @@ def write(report: dict, scored: list[Scored], output: pathlib.Path, started: flo
     png = tf.io.encode_png(tf.cast(np.rint(sheets * 255), tf.uint8))
     (output / "samples.png").write_bytes(png.numpy())
     report["wall_seconds"] = round(time.monotonic() - started, 1)
-    write_atomically(output / "metrics.json", strict_json(report))
+    text = strict_json(report)
+    drawn = {name: (output / name).read_bytes() for name in report["plots"]}
+    write_page(output / "report.html", json.loads(text), viewed(scored), plots=drawn)
+    write_atomically(output / "metrics.json", text)
+
+
+def viewed(scored: list[Scored]) -> list[Volume]:
+    """Returns the volumes of the report's viewer: source, synthetic and, of pairs, real."""
+    volumes = []
+    for one in scored:
+        paired, source = one.case.paired, one.case.source
+        if paired is None:
+            keys = ("id/patient", "id/series", "geom/slice_index")
+            ids = [source.metadata[key] for key in keys]
+            layers = {"source": source.unit(), "synthetic": one.fake}
+        else:
+            of = paired.direction
+            ids = [of.patients, of.volumes, of.indices]
+            layers = {"source": of.source, "synthetic": one.images[MODEL], "real": of.target}
+            if paired.lesion.any():
+                layers["lesion"] = paired.lesion[..., np.newaxis].astype(np.float32)
+        volumes += volumes_of(one.case.name, *ids, layers)
+    return volumes
 
 
 def sheet(one: Scored) -> np.ndarray:

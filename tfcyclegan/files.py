@@ -7,7 +7,7 @@ import pathlib
 def write_atomically(path: pathlib.Path, text: str) -> None:
     """Writes a text file beside and renames it, so that a reader never sees half of it."""
     beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(text, newline="")
+    beside.write_text(text, encoding="utf-8", newline="")
     os.replace(beside, path)
 
 

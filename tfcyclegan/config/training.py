@@ -195,6 +195,7 @@ class EvaluateConfig(Command):
     extractor: str = flag(
         "randconv_v1", "Feature extractor of the distances between distributions."
     )
+    extractor_weights: str = flag("", "Weight file of --extractor; nothing is downloaded.")
     protocol: str = flag(
         "default",
         "paper adds SSIM and PSNR as the paper's text defines them: 8 bits, 256 px, whole frame.",
