@@ -10,12 +10,12 @@ from tfcyclegan.evaluation import memorisation
 def smooth(count: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(0, 1, (count, 8, 8))
-    return np.kron(coarse, np.ones((8, 8)))[..., None].astype(np.float32)
+    return np.rint(np.kron(coarse, np.ones((8, 8))) * 65535).astype(np.uint16)
 
 
 def test_a_copy_comes_first_and_each_slice_once():
     fake, train = smooth(20, 0), smooth(30, 1)
-    fake[7] = train[11] + 0.001 * (train[11] < 0.9)
+    fake[7] = train[11] + 65 * (train[11] < 60000).astype(np.uint16)  # 0.001 in unit range
     owners = np.array([b"p"] * 20), np.array([b"q"] * 30)
     report, pairs = memorisation.section(
         (fake, owners[0]), (smooth(20, 2), np.array([b"r"] * 20)), (train, owners[1])
@@ -45,6 +45,6 @@ def test_only_the_same_patient_is_no_neighbour_at_all():
 
 
 def test_thumbnails_are_area_means():
-    image = np.random.default_rng(0).uniform(size=(1, 64, 64, 1)).astype(np.float32)
-    expected = image[0, ..., 0].reshape(32, 2, 32, 2).mean(axis=(1, 3)).ravel()
+    image = np.random.default_rng(0).integers(0, 65536, (1, 64, 64)).astype(np.uint16)
+    expected = image[0].reshape(32, 2, 32, 2).mean(axis=(1, 3)).ravel() / 65535
     assert memorisation.thumbnails(image)[0] == pytest.approx(expected, abs=2e-5)

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tfcyclegan import manifest, scoring
+from tfcyclegan import intensity, manifest, scoring
 from tfcyclegan.callbacks import grid
 from tfcyclegan.config import EvaluateConfig, run
 from tfcyclegan.errors import UserError
@@ -115,14 +115,7 @@ def evaluate(
     """
     scored = []
     for case in cases_of(data.slices["a"], data.slices["b"], data.pairs):
-        domain = case.name[-1]
-        train = data.train.get(domain)
-        distance = methods.distance_of(
-            extractor,
-            case.target.unit(),
-            case.target.metadata["id/patient"],
-            train and (train.unit(), train.metadata["id/patient"]),
-        )
+        distance = methods.distance_of(extractor, case.target, data.train.get(case.name[-1]))
         fake = methods.translate(translators[case.name], case.name, case.source.unit())
         scored.append(methods.score(case, fake, distance, with_paper=protocol == "paper"))
     fakes = {one.case.name[0]: one.fake for one in scored}
@@ -137,15 +130,15 @@ def remember(scored: list[Scored], data: Subject, output: pathlib.Path) -> dict:
         return null(data.no_train)
     section = {}
     for one in scored:
-        train = data.train[one.case.name[-1]]
-        images = train.unit()
+        train, real = data.train[one.case.name[-1]], one.case.target
+        fake = intensity.unit_to_stored(one.fake[..., 0])
         section[one.case.name], pairs = memorisation.section(
-            (one.fake, one.case.source.metadata["id/patient"]),
-            (one.case.target.unit(), one.case.target.metadata["id/patient"]),
-            (images, train.metadata["id/patient"]),
+            (fake, one.case.source.metadata["id/patient"]),
+            (real.images, real.metadata["id/patient"]),
+            (train.images, train.metadata["id/patient"]),
         )
         name = f"closest_training_slices_{one.case.name}.png"
-        plots.save(plots.closest_pairs(pairs, one.fake, images), output / name)
+        plots.save(plots.closest_pairs(pairs, fake, train.images), output / name)
         section[one.case.name]["figure"] = name
     return section
 

@@ -117,7 +117,7 @@ def floor_of(features: np.ndarray, patients: np.ndarray, n: int) -> dict:
     if size < 2:
         return null("a floor needs two slices in each half of the real patients")
     values = [
-        float(metrics.frechet_distance(features[_spread(a, size)], features[_spread(b, size)]))
+        float(metrics.frechet_distance(features[spread(a, size)], features[spread(b, size)]))
         for a, b in draws
     ]
     reason = f"median of {SPLITS} patient-disjoint splits of real slices"
@@ -131,10 +131,10 @@ def _two_groups(patients: np.ndarray, everyone: list, n: int, seed: int) -> list
     for i in order:
         smaller = min(groups, key=len)
         smaller += list(np.flatnonzero(patients == everyone[i]))
-    return [_spread(np.array(group), n) for group in groups]
+    return [spread(np.array(group), n) for group in groups]
 
 
-def _spread(rows: np.ndarray, n: int) -> np.ndarray:
+def spread(rows: np.ndarray, n: int) -> np.ndarray:
     """Returns n rows evenly spaced over those given, all where there are fewer."""
     if len(rows) <= n:
         return rows
@@ -146,7 +146,7 @@ def _ratio(real: tuple, fake: tuple, floor: dict) -> dict:
     if not floor["value"]:
         return null("no floor to divide by")
     n = floor["n_slices"]
-    rows = [_spread(np.arange(len(side[0])), n) for side in (real, fake)]
+    rows = [spread(np.arange(len(side[0])), n) for side in (real, fake)]
     value = float(metrics.frechet_distance(real[0][rows[0]], fake[0][rows[1]]))
     return plain(value / floor["value"], NO_INTERVAL, n_slices=min(map(len, rows)))
 

@@ -21,10 +21,9 @@ ADVISORY = (
 )
 
 
-def thumbnails(images: np.ndarray) -> np.ndarray:
-    """Returns float32 [N, SIDE * SIDE] of slices [N, H, W, 1] in unit range."""
-    stored = np.rint(images[..., 0] * STORED_MAX).astype(np.uint16)
-    return resample(stored, SIDE).reshape(len(images), -1).astype(np.float32) / STORED_MAX
+def thumbnails(stored: np.ndarray) -> np.ndarray:
+    """Returns float32 [N, SIDE * SIDE] in unit range of uint16 slices [N, H, W]."""
+    return resample(stored, SIDE).reshape(len(stored), -1).astype(np.float32) / STORED_MAX
 
 
 def nearest(
@@ -59,7 +58,7 @@ def section(fake, real, train) -> tuple[dict, list[tuple[int, int, float]]]:
     """Compares synthetic slices with the training targets and with the real ones of the split.
 
     Args:
-        fake: (images [N, H, W, 1] unit range, patients [N]) of the synthetic slices.
+        fake: (uint16 images [N, H, W] in stored range, patients [N]) of the synthetic slices.
         real: Likewise of the real target slices of the evaluated split.
         train: Likewise of the training slices of the target domain.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 import numpy as np
 
 from tfcyclegan import metrics, scoring
+from tfcyclegan.data import Slices
 from tfcyclegan.errors import UserError
 from tfcyclegan.evaluation import contrast, distances, lesions, paired, paper
 from tfcyclegan.evaluation.baselines import BASELINES
@@ -55,7 +56,7 @@ def score(
         distance: From images and their patients to the entries of the distribution.
         with_paper: Add the figures of `paper`.
     """
-    everyone = case.source.metadata["id/patient"]
+    everyone = _patients(case.source)
     whole = {MODEL: fake, "copy_source": case.source.unit()}
     made = Scored(case, fake, {}, {}, {}, {})
     for method, images in whole.items():
@@ -80,7 +81,7 @@ def score(
 
 def _unpaired(made: Scored, whole: dict[str, np.ndarray]) -> None:
     """Adds what remains without pairs, and an explicit null for the rest."""
-    source, patients = made.case.source.unit(), made.case.source.metadata["id/patient"]
+    source, patients = made.case.source.unit(), _patients(made.case.source)
     for method, images in whole.items():
         missing = (*paired.NAMES, *contrast.FLUID, *lesions.NAMES)
         values = contrast.unpaired_values(source, images, patients)
@@ -161,25 +162,30 @@ def translate(translator: scoring.Translator, case_name: str, images: np.ndarray
 
 
 def distance_of(
-    extractor: Extractor, real: np.ndarray, patients: np.ndarray, train
+    extractor: Extractor, target: Slices, train: Slices | None
 ) -> Callable[[np.ndarray, np.ndarray], dict[str, dict]]:
     """Returns a function from images and their patients to the entries of the distribution.
 
     Args:
         extractor: Makes features.
-        real: All real target slices of the split, float32 [N, H, W, 1], unit range.
-        patients: [N] their patients.
-        train: (images, patients) of training slices of the same domain, for the floor; or None.
+        target: All real target slices of the split.
+        train: Training slices of the same domain, for the floor; None where not at hand.
     """
-    features = scoring.features(extractor, real)
+    features, patients = scoring.features(extractor, target.unit()), _patients(target)
     pool, owners = features, patients
     if train is not None:
-        pool = np.concatenate([features, scoring.features(extractor, train[0])])
-        owners = np.concatenate([patients, train[1]])
-    floor = distances.floor_of(pool, owners, len(real))
+        # Two groups as large as the split are enough, however much there is to train on.
+        some = train.take(distances.spread(np.arange(len(train)), 2 * len(target)))
+        pool = np.concatenate([features, scoring.features(extractor, some.unit())])
+        owners = np.concatenate([patients, _patients(some)])
+    floor = distances.floor_of(pool, owners, len(target))
 
     def distance(images: np.ndarray, sources: np.ndarray) -> dict[str, dict]:
         made = scoring.features(extractor, images)
         return distances.entries(extractor, (features, patients), (made, sources), floor)
 
     return distance
+
+
+def _patients(slices: Slices) -> np.ndarray:
+    return slices.metadata["id/patient"]

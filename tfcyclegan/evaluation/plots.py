@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfcyclegan.evaluation.methods import MODEL, Scored
+from tfcyclegan.intensity import STORED_MAX
 
 VIOLINS = ("ssim_brain", "psnr_volume")
 SORTED_BY = "ssim_brain"
@@ -149,8 +150,8 @@ def closest_pairs(
 
     Args:
         pairs: (synthetic row, training row, distance), the closest first.
-        fake: float32 [N, H, W, 1], unit range.
-        train: float32 [M, H, W, 1], unit range.
+        fake: uint16 [N, H, W], stored range.
+        train: uint16 [M, H, W], stored range.
     """
     figure = Figure(figsize=(8.8, 5.4), layout="constrained")
     axes = figure.subplots(4, 8)
@@ -158,8 +159,8 @@ def closest_pairs(
         axis.axis("off")
     for place, (made, trained, distance) in enumerate(pairs):
         left, right = axes.flat[2 * place], axes.flat[2 * place + 1]
-        left.imshow(fake[made, ..., 0], cmap="gray", vmin=0.0, vmax=1.0)
-        right.imshow(train[trained, ..., 0], cmap="gray", vmin=0.0, vmax=1.0)
+        left.imshow(fake[made], cmap="gray", vmin=0, vmax=STORED_MAX)
+        right.imshow(train[trained], cmap="gray", vmin=0, vmax=STORED_MAX)
         left.set_title("synthetic", fontsize=7)
         right.set_title(f"training, {distance:.3f}", fontsize=7)
     figure.suptitle("closest training slices of other patients", fontsize=9)

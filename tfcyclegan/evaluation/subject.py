@@ -44,19 +44,21 @@ def load(data_dir: str, shards: list[manifest.Shard], split: str, model: dict) -
         UserError: The split holds no slice of a domain, or a shard is damaged.
     """
 
-    def read(domain: str, of: str) -> Slices:
+    def read(domain: str, of: str, masks: tuple[str, ...]) -> Slices:
         return data.load_slices(
             data_dir,
             shards,
             split=of,
             sequence=model[f"domain_{domain}"],
             image_size=model["image_size"],
-            masks=records.MASKS,
+            masks=masks,
         )
 
-    slices = {domain: read(domain, split) for domain in DOMAINS}
+    slices = {domain: read(domain, split, records.MASKS) for domain in DOMAINS}
     reason = _no_train(shards, split, model)
-    train = {} if reason else {domain: read(domain, model["train_split"]) for domain in DOMAINS}
+    train = {}
+    if not reason:
+        train = {domain: read(domain, model["train_split"], ("lesion",)) for domain in DOMAINS}
     return Subject(slices, pair(slices["a"], slices["b"]), train, reason)
 
 
