@@ -92,7 +92,8 @@ def test_a_run_against_itself_differs_by_nothing(tmp_path):
         ({"n_patients": 5}, "the number of patients"),
         ({"extractor": {"name": "fid", "sha256": "0"}}, "the feature extractor"),
         ({"normaliser": {"name": "maxnorm"}}, r"normaliser reference_brain.*, maxnorm"),
-        ({"params": {"brain_mask": "foreground"}}, "the masks and rules"),
+        ({"params": {"brain_mask": "foreground"}}, r"the brain masks \(.* records, foreground"),
+        ({"n_slices": {"a": 24, "b": 23}}, r"n_slices a: 24, b: 24, a: 24, b: 23"),
         ({"model": {"domain_a": "t2", "domain_b": "flair", "image_size": 128}}, "size of the im"),
     ],
 )
@@ -133,7 +134,7 @@ def test_the_command_takes_words_and_writes_table_and_json(tmp_path):
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert "| psnr_volume | 15 [1, 2] | 21 [1, 2] | 21.58 [1, 2] | 0.5833 [" in result.stdout
+    assert "| psnr_volume | - | 15 [1, 2] | 21 [1, 2] | 21.58 [1, 2] | 0.5833 [" in result.stdout
     assert (tmp_path / "out" / "compare.md").read_text() == result.stdout
     made = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert [run["label"] for run in made["runs"]] == ["one", "two"]

@@ -27,7 +27,9 @@ SAME = {
     "n_patients": "the number of patients",
     "extractor": "the feature extractor",
     "normaliser": "the intensity normaliser",
-    "params": "the masks and rules",
+    "params.brain_mask": "the brain masks",
+    "params.fluid": "the rule for fluid",
+    "params.lesion_thresholder": "the lesion threshold",
     "model.domain_a": "domain a",
     "model.domain_b": "domain b",
     "model.image_size": "the size of the images in pixels",
@@ -142,7 +144,9 @@ def _at(report: dict, key: str):
 
 def _short(value) -> str:
     if isinstance(value, dict):
-        return str(value.get("name", "other values"))
+        return (
+            value["name"] if "name" in value else ", ".join(f"{k}: {v}" for k, v in value.items())
+        )
     return str(value)
 
 
@@ -195,14 +199,13 @@ def _difference(run: Evaluated, first: Evaluated, direction: str, name: str) -> 
 
 
 def table(compared: dict) -> str:
-    """Returns the main figures as Markdown, one table per direction."""
+    """Returns the main figures as Markdown, one table per direction.
+
+    `real` is what the real images themselves have; figures that no run has are left out.
+    """
     labels = [run["label"] for run in compared["runs"]]
-    columns = [
-        "figure",
-        "copy_source",
-        *labels,
-        *(f"{label} - {labels[0]}" for label in labels[1:]),
-    ]
+    differences = [f"{label} - {labels[0]}" for label in labels[1:]]
+    columns = ["figure", "real", "copy_source", *labels, *differences]
     lines = [
         f"{compared['n_pairs']} pairs of {compared['n_patients']} patients, split"
         f" {compared['split']}. Differences are paired by patient; 95 % intervals."
@@ -211,9 +214,10 @@ def table(compared: dict) -> str:
     for direction, figures in compared["directions"].items():
         lines += ["", f"## {direction}", "", _row(columns), _row(["---"] * len(columns))]
         for name in FIRST_OF_TABLE:
-            if name in figures:
-                of = figures[name]
-                cells = [of["copy_source"], *of["runs"], *of["differences"]]
+            of = figures.get(name)
+            if of and any(run["value"] is not None for run in of["runs"]):
+                real = {"value": of["runs"][0].get("real")}
+                cells = [real, of["copy_source"], *of["runs"], *of["differences"]]
                 lines.append(_row([name, *map(figure, cells)]))
     return "\n".join(lines)
 
