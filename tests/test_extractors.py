@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
+from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.extractors import (
     FID_WEIGHTS_SHA256,
@@ -218,6 +219,11 @@ def test_every_registered_extractor_is_built_or_says_what_it_needs(tmp_path):
         assert features.dtype == tf.float32
     with pytest.raises(UserError, match="randconv_v1 makes its own weights"):
         make_extractor("randconv_v1", tmp_path)
+
+
+def test_the_flag_knows_every_extractor():
+    (flag,) = (f for f in dataclasses.fields(TrainConfig) if f.name == "extractor")
+    assert sorted(flag.metadata["choices"]) == list(extractor_names())
 
 
 def test_registry_names_what_it_knows(monkeypatch):

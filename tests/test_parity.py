@@ -38,7 +38,7 @@ def fidelity():
         package = pytest.importorskip("torch_fidelity")
         for name in ("metric_fid", "metric_isc", "metric_kid", "feature_extractor_inceptionv3"):
             importlib.import_module(f"torch_fidelity.{name}")
-    return package
+        yield package
 
 
 @pytest.fixture(scope="module", params=[(300, 250), (40, 30)], ids=["full_rank", "rank_deficient"])

@@ -24,7 +24,6 @@ from tfcyclegan.replica_state import local_values
 from tfcyclegan.stop_request import StopRequest
 from tfcyclegan.strategies import check_agreement, is_chief, on_workers
 
-EXTRACTOR = "randconv_v1"
 SHOWN_PAIRS = 4
 RATE_AFTER_TROUBLE = 0.5
 
@@ -164,7 +163,7 @@ def make_callbacks(
     )
     if not is_chief(strategy):
         return [guard, saving]
-    extractor = make_extractor(EXTRACTOR)
+    extractor = make_extractor(config.extractor, config.extractor_weights)
     translators = scoring.translators_of(model)
     scores = [*callbacks.Validation.keys(extractor), *InversionGuard.KEYS]
     state = ("learning_rate", "pool_fill", "skipped_steps")

@@ -5,6 +5,16 @@ from typing import ClassVar
 
 from tfcyclegan.config.command import Command, flag
 
+EXTRACTORS = [
+    "randconv_v1",
+    "efficientnet_lite0_clean",
+    "keras_inception_v3_clean",
+    "fid_ttur",
+    "fid_clean",
+    "fid_pytorch",
+]
+"""Networks whose features the distances between distributions compare; see docs/metrics.md."""
+
 
 def _rotations_are_numbers(values: dict) -> bool:
     try:
@@ -158,6 +168,12 @@ class TrainConfig(Command):
 
     validate_every: int = flag(1, "Epochs between validations.", lower=1)
     validation_pairs: int = flag(200, "Pairs used for validation; 0 means all.", lower=0)
+    extractor: str = flag(
+        "randconv_v1", "Network whose features validation compares.", choices=EXTRACTORS
+    )
+    extractor_weights: str = flag(
+        "", "Weight file of --extractor; nothing is downloaded. randconv_v1 needs none."
+    )
     histograms: bool = flag(False, "Write histograms of all weights to TensorBoard too.")
     checkpoint_every: int = flag(1, "Epochs between checkpoints.", lower=1)
     checkpoint_minutes: float = flag(
