@@ -32,7 +32,7 @@ FLOORS = (
     ("pairing", "checkpoints", "nifti", "doctor", "provenance"),
     ("scoring", "validation_slices"),
     ("callbacks", "inversion", "safeguards", "selection", "export", "report"),
-    ("validation",),
+    ("validation", "evaluation"),
     ("ingest",),
     ("fitting",),
     ("train", "evaluate", "compare", "translate"),

@@ -227,7 +227,29 @@ class EvaluateConfig(Command):
     model: str = flag("", "Exported SavedModel, the directory that holds saved_model.pb.")
     data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
     split: str = flag("test", "Split to evaluate.", choices=["train", "val", "test"])
-    output: str = flag("", "Directory for metrics.json and CSVs.", required=True)
+    output: str = flag("", "Directory for metrics.json, CSVs and pictures.", required=True)
+    extractor: str = flag(
+        "randconv_v1",
+        "Network whose features the distances compare.",
+        choices=EXTRACTORS,
+    )
+    extractor_weights: str = flag("", "Weight file of --extractor; nothing is downloaded.")
+    protocol: str = flag(
+        "default",
+        "paper adds SSIM and PSNR as the paper's text defines them: 8 bits, 256 px, whole frame.",
+        choices=["default", "paper"],
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareConfig(Command):
+    """Flags of `python -m tfcyclegan.compare`."""
+
+    FIRST: ClassVar[str] = "runs"
+    MANY: ClassVar[bool] = True
+
+    runs: tuple = flag((), "Directories that evaluate wrote; may stand first, without a flag.")
+    output: str = flag("", "Directory for compare.md and compare.json; empty writes nothing.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ from tfcyclegan.metrics.kernel_subsets import SubsetDistance, kernel_distance_su
 from tfcyclegan.metrics.ms_ssim import ms_ssim, ms_ssim_name
 from tfcyclegan.metrics.mutual_information import nmi
 from tfcyclegan.metrics.neighbours import NeighbourScores, density_coverage
+from tfcyclegan.metrics.normaliser import ReferenceNormaliser
 from tfcyclegan.metrics.pixel_errors import mae, mse, nmse, nrmse_l2, nrmse_range
 from tfcyclegan.metrics.psnr import (
     SliceMean,
@@ -47,6 +48,7 @@ __all__ = [
     "Interval",
     "NeighbourScores",
     "PatientKernelSums",
+    "ReferenceNormaliser",
     "SliceMean",
     "SubsetDistance",
     "blur_effect",
