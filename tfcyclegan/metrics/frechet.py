@@ -19,6 +19,7 @@ from tfcyclegan.metrics.covariance import (
     covariance_rank,
     covariance_root,
     factor_rank,
+    triangular_root,
 )
 from tfcyclegan.metrics.feature_statistics import checked_features
 
@@ -90,9 +91,7 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> FrechetDistance:
             root_trace = _nuclear_norm(factor_fake @ root_real)
             rank_fake = factor_rank(factor_fake)
         else:
-            covariance_fake = factor_fake.T @ factor_fake
-            root_trace = _root_trace(root_real, covariance_fake)
-            rank_fake = covariance_rank(covariance_fake)
+            root_trace, rank_fake = _root_trace(root_real, factor_fake.T @ factor_fake)
     return _assembled(
         mean_term=float(np.sum((real.mean(axis=0) - fake.mean(axis=0)) ** 2)),
         traces=float(traces),
@@ -137,13 +136,14 @@ def frechet_distance_from_statistics(
     mean2, covariance2 = checked_statistics(mean2, covariance2)
     _check_dimensions(mean1.size, mean2.size)
     root = covariance_root(covariance1) if root1 is None else checked_root(root1, covariance1)
+    root_trace, rank2 = _root_trace(root, covariance2)
     return _assembled(
         mean_term=float(np.sum((mean1 - mean2) ** 2)),
         traces=float(np.trace(covariance1) + np.trace(covariance2)),
-        root_trace=_root_trace(root, covariance2),
+        root_trace=root_trace,
         dimension=mean1.size,
         counts=(n1, n2),
-        ranks=(root.shape[1], covariance_rank(covariance2)),
+        ranks=(root.shape[1], rank2),
     )
 
 
@@ -158,10 +158,18 @@ def _nuclear_norm(matrix: np.ndarray) -> float:
     return float(np.linalg.svd(matrix, compute_uv=False).sum())
 
 
-def _root_trace(root: np.ndarray, covariance: np.ndarray) -> float:
-    product = root.T @ covariance @ root
-    eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
-    return float(np.sqrt(np.maximum(eigenvalues, 0.0)).sum())
+def _root_trace(root: np.ndarray, covariance: np.ndarray) -> tuple[float, int]:
+    """Returns tr (H^T S H)^1/2 and the rank of S."""
+    triangle = triangular_root(covariance)
+    if triangle is None:
+        product, rank = root.T @ covariance @ root, covariance_rank(covariance)
+        product = (product + product.T) / 2
+    else:
+        # (L^T H)^T (L^T H): the second product is symmetric and takes half of the time.
+        half, rank = triangle.T @ root, len(covariance)
+        product = half.T @ half
+    eigenvalues = np.linalg.eigvalsh(product)
+    return float(np.sqrt(np.maximum(eigenvalues, 0.0)).sum()), rank
 
 
 def _check_dimensions(first: int, second: int) -> None:
