@@ -46,7 +46,7 @@ def main(config: EvaluateConfig) -> None:
     shards = manifest.read(directory)
     data = subject.load(config.data_dir, shards, config.split, model)
     print(f"evaluate: {len(data.pairs)} pairs of split {config.split}")
-    extractor = named_extractor(config.extractor, config.extractor_weights)
+    extractor = make_extractor(config.extractor, config.extractor_weights)
     if config.dry_run:
         return
     gate = leakage.check(
@@ -65,18 +65,6 @@ def main(config: EvaluateConfig) -> None:
     report["warnings"] = cautions.of(report, scored, extractor)
     write(report, scored, output, started)
     print(document.table(report))
-
-
-def named_extractor(name: str, weights: str) -> Extractor:
-    """Returns the extractor of --extractor and --extractor_weights.
-
-    Raises:
-        UserError: There is none of that name, or its weights are missing or others.
-    """
-    try:
-        return make_extractor(name, weights)
-    except ValueError as error:
-        raise UserError(f"--extractor: {error}") from error
 
 
 def made_directory(path: str) -> pathlib.Path:
