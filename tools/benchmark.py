@@ -6,6 +6,7 @@ python tools/benchmark.py --what=step --precision=float32 --json
 
 import json
 
+import benchmark_epoch
 import benchmark_ingest
 import benchmark_pipeline
 import benchmark_step
@@ -13,6 +14,7 @@ import benchmark_step
 from tfcyclegan import config
 
 PARTS = {
+    "epoch": benchmark_epoch.measure,
     "ingest": benchmark_ingest.measure,
     "pipeline": benchmark_pipeline.measure,
     "step": benchmark_step.measure,

@@ -80,7 +80,12 @@ def built(settings: BenchmarkConfig) -> CycleGAN:
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(settings.precision)
-    flags = {
+    return build_model(run_config(settings))
+
+
+def run_config(settings: BenchmarkConfig, *flags: str) -> TrainConfig:
+    """Returns the flags of a training run like that of the benchmark, and further ones."""
+    shared = {
         "data_dir": "none",
         "workdir": "none",
         "image_size": settings.size,
@@ -88,10 +93,11 @@ def built(settings: BenchmarkConfig) -> CycleGAN:
         "discriminator_filters": settings.filters,
         "generator_blocks": settings.blocks,
         "adversarial_loss": "lsgan",
+        "batch_size": settings.batch_size,
         "identity_weight": settings.identity,
         "precision": settings.precision,
     }
-    return build_model(TrainConfig.parse(*(f"--{name}={value}" for name, value in flags.items())))
+    return TrainConfig.parse(*(f"--{name}={value}" for name, value in shared.items()), *flags)
 
 
 def convolution_flop(graph: tf.Graph) -> int:
