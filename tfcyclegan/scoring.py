@@ -22,7 +22,7 @@ Translator = Callable[[tf.Tensor], tf.Tensor]
 def translator_of(generator) -> Translator:
     """Wraps a generator, which works in model range, for images in unit range."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def translate(images: tf.Tensor) -> tf.Tensor:
         translated = generator(intensity.unit_to_model(images), training=False)
         return tf.clip_by_value(intensity.model_to_unit(translated), 0.0, 1.0)
@@ -122,7 +122,7 @@ def features(extractor: Extractor, images: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _compiled(extractor: Extractor) -> Callable[[tf.Tensor], tf.Tensor]:
-    return tf.function(extractor.__call__, reduce_retracing=True)
+    return tf.function(extractor.__call__, autograph=False, reduce_retracing=True)
 
 
 def distance(real_features: np.ndarray, fake_features: np.ndarray) -> float:
