@@ -33,6 +33,9 @@ PARSE_BATCH = 64
 ORDER_A, ORDER_B, LOOK_A, LOOK_B = range(4)
 """What a random draw is for; each has its own stream."""
 
+_as_it_is = tf.autograph.experimental.do_not_convert
+"""For functions of a dataset: none has an `if` on a tensor, and looking for them takes seconds."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Slices:
@@ -119,7 +122,8 @@ def _read_shard(path: pathlib.Path, count: int, masks: tuple[str, ...]) -> dict[
             parsed[f"mask/{name}"], parsed[f"known/{name}"] = records.decode_mask(packed)
         return parsed
 
-    dataset = tf.data.TFRecordDataset(str(path)).batch(PARSE_BATCH).map(decode)
+    dataset = tf.data.TFRecordDataset(str(path)).batch(PARSE_BATCH)
+    dataset = dataset.map(_as_it_is(decode))
     try:
         batches = list(dataset.as_numpy_iterator())
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
@@ -194,6 +198,7 @@ def training_batches(
     context = context or tf.distribute.InputContext()
     match = _PositionMatch(slices_a, slices_b, match_slice_position)
 
+    @_as_it_is
     def example(n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         index_a = _shuffled(n, len(slices_a), seed, ORDER_A)
         if match_slice_position:

@@ -22,7 +22,9 @@ Translator = Callable[[tf.Tensor], tf.Tensor]
 def translator_of(generator) -> Translator:
     """Wraps a generator, which works in model range, for images in unit range."""
 
-    return tf.function(lambda images: translated(generator, images), reduce_retracing=True)
+    return tf.function(
+        lambda images: translated(generator, images), autograph=False, reduce_retracing=True
+    )
 
 
 def translated(generator, images: tf.Tensor) -> tf.Tensor:
@@ -126,7 +128,7 @@ def features(extractor: Extractor, images: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _compiled(extractor: Extractor) -> Callable[[tf.Tensor], tf.Tensor]:
-    return tf.function(extractor.__call__, reduce_retracing=True)
+    return tf.function(extractor.__call__, autograph=False, reduce_retracing=True)
 
 
 def distance(real_features: np.ndarray, fake_features: np.ndarray) -> float:

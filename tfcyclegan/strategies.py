@@ -144,7 +144,7 @@ class FitsOnWorkers:
             super().make_train_function(force)
         elif self.train_function is None or force:
 
-            @tf.function(reduce_retracing=True)
+            @tf.function(autograph=False, reduce_retracing=True)
             def step(iterator):
                 results = strategy.run(self.train_step, args=(next(iterator),))
                 return {name: strategy.reduce("MEAN", v, axis=None) for name, v in results.items()}
