@@ -78,18 +78,26 @@ def checkpoints(workdir: pathlib.Path) -> list[str]:
     return sorted(path.name for path in (workdir / "checkpoints").glob("epoch-*"))
 
 
-def variables(workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    path = tf.train.latest_checkpoint(workdir / "checkpoints")
+def variables(workdir: pathlib.Path, folder: str = "checkpoints") -> dict[str, np.ndarray]:
+    path = tf.train.latest_checkpoint(workdir / folder)
     names = [name for name, _ in tf.train.list_variables(path) if "VARIABLE_VALUE" in name]
     return {name: tf.train.load_variable(path, name) for name in names}
 
 
 def assert_same_end(made: pathlib.Path, expected: pathlib.Path) -> None:
-    """Both runs have the same history to the byte, and the same variables to the bit."""
+    """Both runs have the same history to the byte, and the same variables to the bit.
+
+    So has the best checkpoint, of the same epoch after as many looks.
+    """
     assert (made / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
-    values, wanted = variables(made), variables(expected)
-    assert values.keys() == wanted.keys() and len(values) > 100
-    assert [n for n in values if values[n].tobytes() != wanted[n].tobytes()] == []
+    for folder in ("checkpoints", "best"):
+        values, wanted = variables(made, folder), variables(expected, folder)
+        assert values.keys() == wanted.keys() and len(values) > 100
+        assert [n for n in values if values[n].tobytes() != wanted[n].tobytes()] == []
+    selections = [
+        json.loads((run / "run.json").read_text())["selection"] for run in (made, expected)
+    ]
+    assert selections[0] == selections[1]
 
 
 @pytest.fixture

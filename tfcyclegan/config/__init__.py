@@ -5,7 +5,7 @@ import dataclasses
 from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
-from tfcyclegan.config.training import EvaluateConfig, ExportConfig, TrainConfig
+from tfcyclegan.config.training import CompareConfig, EvaluateConfig, ExportConfig, TrainConfig
 from tfcyclegan.config.translation import TranslateConfig
 from tfcyclegan.config.verification import VerifyConfig
 
@@ -13,6 +13,7 @@ __all__ = [
     "COMMANDS",
     "BenchmarkConfig",
     "Command",
+    "CompareConfig",
     "EvaluateConfig",
     "ExportConfig",
     "IngestConfig",
@@ -32,6 +33,7 @@ COMMANDS = {
     "tools/verify_records.py": VerifyConfig,
     "python -m tfcyclegan.train": TrainConfig,
     "python -m tfcyclegan.evaluate": EvaluateConfig,
+    "python -m tfcyclegan.compare": CompareConfig,
     "python -m tfcyclegan.export": ExportConfig,
     "python -m tfcyclegan.translate": TranslateConfig,
     "tools/benchmark.py": BenchmarkConfig,
