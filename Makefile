@@ -41,6 +41,7 @@ demo: $(INSTALLED)
 	@echo "  $(DEMO)/eval/samples.png  source, synthetic, real, error of unseen patients"
 	@echo "  $(DEMO)/eval/report.html  slices and scores beside copy-source, in a browser"
 	@echo "  $(DEMO)/export/1          SavedModel for a model server"
+	@echo "  $(DEMO)/translated/report a page of a translated study: source, synthetic, risk"
 	@echo "  $(DEMO)/translated/dicom  synthetic FLAIR of a T2 study, and where not to trust it"
 	@echo "  $(BIN)/tensorboard --logdir $(DEMO)/run"
 

@@ -60,8 +60,10 @@ def road(tmp_path_factory):
 def test_a_translated_study_ends_the_road(road):
     (line,) = (road / "translated" / "translation.jsonl").read_text().splitlines()
     report = json.loads(line)
-    assert report["slices"] == len(report["risks"]) == 8 and len(report["files"]) == 2
-    assert all(len(list((road / "translated" / f).iterdir())) == 8 for f in report["files"])
+    assert report["slices"] == len(report["risks"]) == 8 and len(report["files"]) == 3
+    *series, page = (road / "translated" / file for file in report["files"])
+    assert [len(list(folder.iterdir())) for folder in series] == [8, 8]
+    assert "Translated study" in page.read_text()
 
 
 def test_every_phantom_patient_arrives_once_with_both_sequences(road):

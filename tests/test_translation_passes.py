@@ -11,7 +11,7 @@ SIZE = 256
 
 
 def model_of(forward, back, size=SIZE) -> Model:
-    return Model("t2", "flair", size, "0" * 32, forward, back)
+    return Model("a_to_b", "t2", "flair", size, "0" * 32, forward, back)
 
 
 def stored(unit: np.ndarray) -> np.ndarray:

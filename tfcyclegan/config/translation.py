@@ -76,6 +76,9 @@ class TranslateConfig(Command):
         1.0, "Slices with a higher risk are marked (0 to 1, unit range).", lower=0.0, upper=1.0
     )
     abstain: bool = flag(False, "Leave marked slices out.")
+    report: bool = flag(
+        True, "Write a page per volume to look at: source, synthetic and risk, slice by slice."
+    )
     dataset: bool = flag(
         False, "Write records with prov/synthetic=1 to train with, instead of the input's form."
     )

@@ -2,16 +2,11 @@
 
 import dataclasses
 import hashlib
-import json
 import pathlib
 
-import tensorflow as tf
-
-from tfcyclegan.errors import UserError
-from tfcyclegan.export import CARD
+from tfcyclegan.evaluation.translators import load_saved_model
 from tfcyclegan.scoring import Translator
 
-MISSING = 5
 _BACK = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
 
 
@@ -20,18 +15,22 @@ class Model:
     """One direction of a model, and the way back.
 
     Attributes:
+        direction: "a_to_b" or "b_to_a".
         source, target: Sequences, of records.SEQUENCES.
         size: Height and width that it was trained at.
         digest: 32 hex digits that change with its weights.
         forward, back: float32 [N, H, W, 1] to the same shape, unit range.
+        described: What its card says of it.
     """
 
+    direction: str
     source: str
     target: str
     size: int
     digest: str
     forward: Translator
     back: Translator
+    described: dict = dataclasses.field(default_factory=dict)
 
 
 def load(path: str, direction: str) -> Model:
@@ -42,27 +41,21 @@ def load(path: str, direction: str) -> Model:
         direction: "a_to_b" or "b_to_a".
 
     Raises:
-        UserError: There is none.
+        UserError: There is none (5).
     """
     directory = _version(pathlib.Path(path))
-    card = directory / CARD
-    if not (directory / "saved_model.pb").is_file() or not card.is_file():
-        raise UserError(
-            "--model must be a directory that python -m tfcyclegan.export wrote, with"
-            f" saved_model.pb and {CARD}. Received: {path}.",
-            MISSING,
-        )
-    described = json.loads(card.read_text())
-    loaded = tf.saved_model.load(str(directory))
+    translators, described = load_saved_model(directory)
     domains = [described["domain_a"], described["domain_b"]]
     source, target = domains if direction == "a_to_b" else domains[::-1]
     return Model(
+        direction=direction,
         source=source,
         target=target,
-        size=described["trained_image_size"],
+        size=described["image_size"],
         digest=_digest(directory),
-        forward=_translator(loaded, direction),
-        back=_translator(loaded, _BACK[direction]),
+        forward=translators[direction],
+        back=translators[_BACK[direction]],
+        described={k: described[k] for k in ("domain_a", "domain_b", "image_size", "epochs")},
     )
 
 
@@ -71,11 +64,6 @@ def _version(path: pathlib.Path) -> pathlib.Path:
         return path
     versions = [child for child in path.iterdir() if child.name.isdecimal()]
     return max(versions, key=lambda child: int(child.name), default=path)
-
-
-def _translator(loaded, name: str) -> Translator:
-    signature = loaded.signatures[name]
-    return lambda images: signature(image=images)["image"]
 
 
 def _digest(directory: pathlib.Path) -> str:

@@ -13,6 +13,7 @@ class Options:
     audit: bool
     max_risk: float
     abstain: bool
+    report: bool
 
     @classmethod
     def of(cls, config: TranslateConfig) -> "Options":

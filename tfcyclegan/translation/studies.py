@@ -2,8 +2,6 @@
 
 import collections
 import contextlib
-import os
-import pathlib
 from collections.abc import Callable
 
 from tfcyclegan.dicom import derived, resampling
@@ -24,15 +22,16 @@ from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.translation import account, passes, series
 from tfcyclegan.translation.account import Account
+from tfcyclegan.translation.gallery import Gallery
 from tfcyclegan.translation.model import Model
 from tfcyclegan.translation.options import Options
 from tfcyclegan.translation.passes import Made
 from tfcyclegan.translation.report import Report
 from tfcyclegan.translation.series import SeriesWriter
-from tfcyclegan.translation.volume import VolumeWriter
+from tfcyclegan.translation.volume import VolumeWriter, stem_of
 
 DONE, NOTHING, WITH_QUARANTINE = 0, 3, 4
-_DICOM, _NIFTI = "dicom", "nifti"
+_DICOM, _NIFTI, _PAGES = "dicom", "nifti", "report"
 """Directories of the output that hold nothing else, so that they can be sent off as they are."""
 SYNTHETIC, RISK = "synthetic", "risk"
 _FIRST_SERIES = {SYNTHETIC: 1000, RISK: 2000}
@@ -103,23 +102,36 @@ def _one(
 
 
 def _pass(
-    task: Task, done: Converted, model: Model, options: Options, files: list[str], add: Add
+    job: Job,
+    task: Task,
+    done: Converted,
+    model: Model,
+    options: Options,
+    files: list[str],
+    add: Add,
 ) -> Report:
     """Runs a volume through the network and hands slices to a writer as they come."""
-    review, written = passes.Review(options.max_risk), 0
+    key, written = task.series.volume.key, 0
+    review = passes.Review(options.max_risk)
+    gallery = Gallery(len(done.kept), model.size, audit=options.audit)
     images = (record["image/data"] for record in done.records)
     made_all = passes.run(images, model, audit=options.audit)
     for place, (frame, made) in enumerate(zip(done.kept, made_all, strict=True)):
         comment = ""
         if review.add(made):
-            if options.abstain:
-                continue
             comment = f"Risk {made.risk:.3f} is above the limit of {options.max_risk:g}"
+        gallery.add(place, made, comment)
+        if comment and options.abstain:
+            continue
         add(place, frame, made, comment)
         written += 1
-    return Report.of(
-        task.series.volume.key, tuple(files) if written else (), written, review, options
-    )
+    files = files if written else []
+    if options.report:
+        files = [*files, f"{_PAGES}/{key}.html"]
+    told = Report.of(key, tuple(files), written, review, options)
+    if options.report:
+        gallery.write(job.directory / files[-1], model, told)
+    return told
 
 
 def _titles(model: Model) -> dict[str, str]:
@@ -182,7 +194,7 @@ def _write_series(
     with contextlib.ExitStack() as stack:
         for writer in writers.values():
             stack.enter_context(writer)
-        return _pass(task, done, model, options, files, add)
+        return _pass(job, task, done, model, options, files, add)
 
 
 def _read(reader: Callable, item: InputObject):
@@ -209,7 +221,7 @@ def _write_volume(
     job: Job, task: Task, done: Converted, model: Model, options: Options
 ) -> Report | Fault:
     item = job.objects[done.kept[0].object_index]
-    stem = _stem(item, task, options)
+    stem = stem_of(item, task.series.volume.key, options.identity)
     titles, writers, files = _titles(model), {}, []
     for kind in _kinds(options):
         end = model.target if kind == SYNTHETIC else f"{model.target}_risk"
@@ -227,13 +239,4 @@ def _write_volume(
     with contextlib.ExitStack() as stack:
         for writer in writers.values():
             stack.enter_context(writer)
-        return _pass(task, done, model, options, files, add)
-
-
-def _stem(item: VolumeFile, task: Task, options: Options) -> str:
-    """Returns what a NIfTI file is called by: its pseudonym, or its own place and name."""
-    if options.identity == "replaced":
-        return task.series.volume.key
-    # Of a list of paths these are absolute, and must not lead out of the output.
-    parts = [part for part in os.fsdecode(item.relative).split(os.sep) if part not in ("", "..")]
-    return str(pathlib.Path(*parts)).partition(".nii")[0]
+        return _pass(job, task, done, model, options, files, add)

@@ -61,3 +61,12 @@ class VolumeWriter:
             sync(self._path.parent)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def stem_of(source: VolumeFile, key: str, identity: str) -> str:
+    """Returns what a NIfTI file is called by: its pseudonym `key`, or its own place and name."""
+    if identity == "replaced":
+        return key
+    # Of a list of paths these are absolute, and must not lead out of the output.
+    parts = [part for part in os.fsdecode(source.relative).split(os.sep) if part not in ("", "..")]
+    return str(pathlib.Path(*parts)).partition(".nii")[0]
