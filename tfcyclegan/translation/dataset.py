@@ -24,7 +24,7 @@ from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.manifest import shard_name
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.records import SIZE
-from tfcyclegan.translation import passes
+from tfcyclegan.translation import lesions, passes
 from tfcyclegan.translation.model import Model
 from tfcyclegan.translation.options import Options
 from tfcyclegan.translation.report import Report
@@ -107,13 +107,17 @@ def translated(
     """
     review = passes.Review(options.max_risk)
     images = (record["image/data"] for record in found)
-    records, kept = [], []
+    records, kept, made_all = [], [], []
     for record, made in zip(found, passes.run(images, model, audit=options.audit), strict=True):
+        made_all.append(made.synthetic)
         kept.append(not (review.add(made) and options.abstain))
         if kept[-1]:
             records.append(_record(record, made.synthetic, model))
     key = found[0]["id/series"] if found else ""
-    return records, Report.of(key, (), len(records), review, options), kept
+    told = Report.of(key, (), len(records), review, options)
+    if options.audit and made_all:
+        told = dataclasses.replace(told, lesions=lesions.fate(found, np.stack(made_all)) or ())
+    return records, told, kept
 
 
 def _record(record: dict, synthetic: np.ndarray, model: Model) -> dict:

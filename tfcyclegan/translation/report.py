@@ -19,6 +19,7 @@ class Report:
         risks: Of each slice from the lowest up; empty without audit.
         marked: Places of slices above --max_risk.
         left_out: Whether these were left out.
+        lesions: Kept, all, and spots elsewhere, of lesions.fate; empty without masks or audit.
     """
 
     series_key: str
@@ -29,6 +30,7 @@ class Report:
     risks: tuple[float, ...] = ()
     marked: tuple[int, ...] = ()
     left_out: bool = False
+    lesions: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -57,4 +59,7 @@ class Report:
             text += f", risk up to {max(self.risks):.3f}"
         if self.marked:
             text += f", {len(self.marked)} {'left out' if self.left_out else 'marked'}"
+        if self.lesions:
+            kept, total, elsewhere = self.lesions
+            text += f", {kept} of {total} lesions kept, {elsewhere} spots elsewhere"
         return text
