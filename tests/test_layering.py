@@ -36,7 +36,7 @@ FLOORS = (
     ("callbacks", "inversion", "safeguards", "selection", "export", "report"),
     ("validation", "evaluation"),
     ("ingest",),
-    ("fitting",),
+    ("fitting", "translation"),
     ("train", "evaluate", "compare", "translate"),
 )
 """Lowest floor first. A module imports from lower floors, or from its own package."""
