@@ -40,6 +40,17 @@ setup(
     extras_require={
         "beam": ["apache-beam>=2.70"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
-        "dev": ["hypothesis", "pre-commit", "pytest", "pytest-xdist", "ruff", "scikit-image"],
+        "serving": ["tensorflow-serving-api"],
+        "dev": [
+            "hypothesis",
+            "openvino",
+            "ovmsclient",
+            "pre-commit",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "scikit-image",
+            "tensorflow-serving-api",
+        ],
     },
 )

@@ -9,6 +9,7 @@ import json
 import benchmark_ingest
 import benchmark_pipeline
 import benchmark_step
+import benchmark_translate
 
 from tfcyclegan import config
 
@@ -16,6 +17,7 @@ PARTS = {
     "ingest": benchmark_ingest.measure,
     "pipeline": benchmark_pipeline.measure,
     "step": benchmark_step.measure,
+    "translate": benchmark_translate.measure,
 }
 """Values of --what to functions from the flags to the figures, a dictionary of names to numbers."""
 

@@ -200,3 +200,7 @@ class ExportConfig(Command):
 
     workdir: str = flag("", "Workdir of a training run.", required=True)
     output: str = flag("", "Directory that gets the next version number.", required=True)
+    audit: bool = flag(
+        False,
+        "Every signature also returns cycle_residual and risk, at the price of the way back.",
+    )
