@@ -218,7 +218,8 @@ def test_grpc_errors_have_a_code(stub):
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+# Numbers as text are slow: every size, and every batch of one of them.
+@pytest.mark.parametrize("shape", [s for s in SHAPES if s[0] == 1 or s[1:] == ODD[1:]], ids=str)
 def test_ovmsclient_over_rest_gives_what_keras_gives(server, shape):
     client = ovms().make_http_client(urllib.parse.urlparse(server.url).netloc)
     image = serving_model.images(shape)

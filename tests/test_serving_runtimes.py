@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import serving_model
 import tensorflow as tf
 from record_sets import head
+from replica_run import set_precision
 from serving_model import SHAPES
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -62,13 +62,13 @@ def in_air() -> np.ndarray:
 
 def test_air_costs_no_digits(model, through_openvino):
     """Against the same network in float64: sums over constant air must not lose precision."""
-    keras.config.set_floatx("float64")
+    set_precision("float64")
     try:
         exact = serving_model.generators()[0]
         exact.set_weights(model[1][0].get_weights())
         expected = (exact(in_air().astype(np.float64) * 2 - 1).numpy() + 1) / 2
     finally:
-        keras.config.set_floatx("float32")
+        set_precision("float32")
     assert expected.dtype == np.float64
     signature = tf.saved_model.load(str(model[0])).signatures["serving_default"]
     made = signature(image=tf.constant(in_air()))["image"]
