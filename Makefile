@@ -3,11 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BEAM := .venv-beam
+PARITY := .venv-parity
 BIN := $(VENV)/bin
 DEMO := build/demo
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-beam lint check format docs clean
+.PHONY: install demo test test-beam parity lint check format docs clean
 
 install: $(INSTALLED)
 
@@ -36,7 +37,7 @@ demo: $(INSTALLED)
 	@echo "  $(DEMO)/dicom             simulated studies; any DICOM viewer opens them"
 	@echo "  $(DEMO)/records/qa        contact sheets of what was converted"
 	@echo "  $(DEMO)/eval/samples.png  source, synthetic, real, error of unseen patients"
-	@echo "  $(DEMO)/eval/metrics.json scores beside copy-source"
+	@echo "  $(DEMO)/eval/report.html  slices and scores beside copy-source, in a browser"
 	@echo "  $(DEMO)/export/1          SavedModel for a model server"
 	@echo "  $(BIN)/tensorboard --logdir $(DEMO)/run"
 
@@ -51,6 +52,18 @@ test-beam: $(BEAM)/.installed
 $(BEAM)/.installed: setup.py constraints-beam.txt
 	$(PYTHON) -m venv $(BEAM)
 	$(BEAM)/bin/pip install --quiet --constraint constraints-beam.txt --editable '.[beam]' pytest
+	@touch $@
+
+# Other people's metrics, live. torch-fidelity goes without torchvision, whose build has to match
+# PyTorch's and which the networks compared here do not use.
+parity: $(PARITY)/.installed
+	$(PARITY)/bin/python -m pytest tests/test_parity.py
+
+$(PARITY)/.installed: setup.py constraints-parity.txt
+	$(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/pip install --quiet --constraint constraints-parity.txt --editable '.[features]' \
+		efficientnet_lite_pytorch monai prdc pytest torchmetrics
+	$(PARITY)/bin/pip install --quiet --constraint constraints-parity.txt --no-deps torch-fidelity
 	@touch $@
 
 lint: $(INSTALLED)
@@ -68,4 +81,4 @@ docs: $(INSTALLED)
 	$(BIN)/python -c 'from tfcyclegan import config; print(config.flags_page(), end="")' > docs/flags.md
 
 clean:
-	rm -rf build $(VENV) $(BEAM)
+	rm -rf build $(VENV) $(BEAM) $(PARITY)

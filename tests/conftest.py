@@ -22,6 +22,7 @@ TINY_RUN = (
     "--pool_size=3",
     "--ema_decay=0.9",
     "--validation_pairs=4",
+    "--validate_every=1",
 )
 
 

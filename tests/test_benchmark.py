@@ -64,10 +64,29 @@ def test_step_reports_its_share_of_a_reference_and_of_the_arithmetic(tmp_path):
     assert abs(found["share_of_convolution_rate"] - arithmetic / found["seconds_min"]) < 1e-2
 
 
+def test_epoch_reports_the_share_that_is_not_spent_in_steps():
+    found = measured("epoch", "--size=32", "--filters=4", "--blocks=1", "--epoch_steps=10")
+    steps = 10 * found["seconds_per_step"]
+    beside = 10 * found["seconds_between_steps"] + found["seconds_after_epoch"]
+    assert abs(found["share_beside_steps"] - beside / (steps + beside)) < 0.01
+    # 400 images are translated and scored after 10 steps of 2 images each.
+    assert found["share_beside_steps"] > 0.1
+
+
 def test_a_reference_that_prints_no_figures_is_an_error():
     command = [sys.executable, ROOT / "tools" / "benchmark.py", "--what=step", "--reference=true"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode and "error: --reference must be a command" in run.stderr
+
+
+def test_metrics_report_ratios_of_equal_values():
+    found = measured("metrics", "--dimension=96", "--size=32", "--steps=1")
+    for n in ("660", "5000"):
+        ratio = found[f"sqrtm_seconds_{n}"] / found[f"frechet_seconds_{n}"]
+        assert found[f"times_faster_{n}"] == pytest.approx(ratio, rel=0.3, abs=1)
+        assert found[f"relative_difference_{n}"] < 1e-6
+        assert found[f"relative_difference_cached_{n}"] < 1e-6
+    assert found["ssim_difference"] < 1e-5
 
 
 def test_pipeline_reports_two_images_per_example():

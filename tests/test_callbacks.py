@@ -1,8 +1,12 @@
 """What stands between epochs."""
 
 import numpy as np
+import pytest
+import tensorflow as tf
+from validation_run import SIZE, noise
 
-from tfcyclegan import callbacks
+from tfcyclegan import callbacks, scoring
+from tfcyclegan.validation_slices import ValidationSlices
 
 
 def test_history_has_one_row_per_epoch_and_drops_rows_after_the_checkpoint(tmp_path):
@@ -23,3 +27,17 @@ def test_grid_has_a_row_per_slice_and_a_column_per_kind():
     assert picture.shape == (2 * 5, 2 * 5, 1)
     assert picture[0, 0] == 0 and picture[5, 0] == 0.25
     assert picture[0, 5] == picture[5, 5] == 0.5 and picture[3, 0] == 1
+
+
+@pytest.mark.parametrize(("pairs", "columns"), [(2, 4), (0, 3)])
+def test_pictures_show_the_real_target_only_of_pairs(tmp_path, pairs, columns):
+    shown = ValidationSlices(noise(2, 1), noise(2, 2), pairs)
+    translators = dict.fromkeys(scoring.DIRECTIONS, lambda images: 1.0 - images)
+    summaries = callbacks.Summaries(tmp_path, shown, translators, "", lambda epoch: epoch == 1)
+    summaries.on_train_begin()
+    for epoch in range(2):
+        summaries.on_epoch_end(epoch, {"loss": 1.0})
+    made = sorted((tmp_path / "samples").iterdir())
+    assert [path.name for path in made] == ["epoch_0002_a_to_b.png", "epoch_0002_b_to_a.png"]
+    picture = tf.io.decode_png(made[0].read_bytes())
+    assert picture.shape == (2 * (SIZE + 2), columns * (SIZE + 2), 1)

@@ -22,6 +22,8 @@ def test_a_run_without_a_checkpoint_says_so(tmp_path):
     claim_workdir(config(tmp_path / "run"))
     with pytest.raises(UserError, match="holds no checkpoint yet"):
         load_run(str(tmp_path / "run"))
+    with pytest.raises(UserError, match="holds no best checkpoint yet"):
+        load_run(str(tmp_path / "run"), "best")
 
 
 def test_changed_mathematics_is_refused_and_can_be_allowed(tmp_path):

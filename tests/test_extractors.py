@@ -8,13 +8,16 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from tfcyclegan import extractors
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.errors import UserError
 from tfcyclegan.extractors import (
     FID_WEIGHTS_SHA256,
     extractor_names,
     frechet_name,
     make_extractor,
+    randconv,
     register,
+    registry,
 )
 from tfcyclegan.metrics import frechet_distance, kernel_distance
 from tfcyclegan.strategies import make_strategy
@@ -46,7 +49,7 @@ class Named:
 
 
 @pytest.fixture(scope="module")
-def randconv():
+def extractor():
     return make_extractor("randconv_v1")
 
 
@@ -70,9 +73,9 @@ def heads(n, seed):
     return np.clip(images, 0, 1)[..., None]
 
 
-def test_weights_are_pinned(randconv):
-    layers = extractors._randconv_weights()
-    assert randconv.sha256 == GOLDEN_SHA256
+def test_weights_are_pinned(extractor):
+    layers = randconv.fixed_weights()
+    assert extractor.sha256 == GOLDEN_SHA256
     data = b"".join(array.tobytes() for layer in layers for array in layer)
     assert hashlib.sha256(data).hexdigest() == GOLDEN_SHA256
     assert all(array.dtype == np.float32 for layer in layers for array in layer)
@@ -85,23 +88,23 @@ def test_weights_are_pinned(randconv):
 
 
 def test_other_weights_are_refused(monkeypatch):
-    monkeypatch.setattr(extractors, "_RANDCONV_SHA256", "0" * 64)
+    monkeypatch.setattr(randconv, "_SHA256", "0" * 64)
     with pytest.raises(RuntimeError, match="expected sha256 000.*Received: 3464"):
         make_extractor("randconv_v1")
 
 
-def test_golden_of_the_chirp(randconv):
-    features = randconv(chirp())
-    assert features.shape == (1, 240) == (1, randconv.dimension)
+def test_golden_of_the_chirp(extractor):
+    features = extractor(chirp())
+    assert features.shape == (1, 240) == (1, extractor.dimension)
     assert features.dtype == tf.float32
     assert float(tf.reduce_sum(features)) == pytest.approx(GOLDEN_SUM, abs=1e-3)
     np.testing.assert_allclose(features[0, ::24], GOLDEN_FEATURES, atol=FEATURE_TOLERANCE)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (45, 32), (33, 70)])
-def test_equals_numpy(randconv, shape):
+def test_equals_numpy(extractor, shape):
     activations, expected = chirp(*shape)[0].astype(np.float64), []
-    for kernel, bias in extractors._randconv_weights():
+    for kernel, bias in randconv.fixed_weights():
         side = kernel.shape[0]
         pads = []
         for length in activations.shape[:2]:
@@ -112,45 +115,45 @@ def test_equals_numpy(randconv, shape):
         activations = np.einsum("hwcij,ijco->hwo", windows[::2, ::2], kernel.astype(np.float64))
         activations = np.maximum(activations + bias, 0)
         expected += [activations.mean(axis=(0, 1)), activations.std(axis=(0, 1))]
-    features = randconv(chirp(*shape))[0]
+    features = extractor(chirp(*shape))[0]
     np.testing.assert_allclose(features, np.concatenate(expected), atol=FEATURE_TOLERANCE)
 
 
-def test_graph_batch_and_precision_change_nothing(randconv):
+def test_graph_batch_and_precision_change_nothing(extractor):
     images = heads(5, seed=0).astype(np.float32)
-    expected = randconv(images)
+    expected = extractor(images)
     compiled = tf.function(
-        randconv.__call__, input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32)]
+        extractor.__call__, input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32)]
     )
     np.testing.assert_allclose(compiled(images), expected, atol=FEATURE_TOLERANCE)
-    one_by_one = tf.concat([randconv(image[None]) for image in images], axis=0)
+    one_by_one = tf.concat([extractor(image[None]) for image in images], axis=0)
     np.testing.assert_allclose(one_by_one, expected, atol=FEATURE_TOLERANCE)
-    assert randconv(images.astype(np.float16)).dtype == tf.float32
+    assert extractor(images.astype(np.float16)).dtype == tf.float32
     assert make_extractor("randconv_v1")(images).numpy() == pytest.approx(expected.numpy())
 
 
-def test_idle_replicas_get_empty_features(randconv):
+def test_idle_replicas_get_empty_features(extractor):
     images = heads(3, seed=0).astype(np.float32)
-    for function in (randconv, tf.function(randconv.__call__)):
+    for function in (extractor, tf.function(extractor.__call__)):
         assert function(tf.constant(images[:0])).shape == (0, 240)
     strategy = make_strategy("mirrored")
     batches = tf.data.Dataset.from_tensor_slices(images).batch(2)
 
     @tf.function
     def step(batch):
-        return strategy.run(randconv, args=(batch,))
+        return strategy.run(extractor, args=(batch,))
 
     # Three images in batches of two: the last batch leaves the second replica idle.
     distributed = strategy.experimental_distribute_dataset(batches)
     gathered = [strategy.gather(step(batch), axis=0) for batch in distributed]
     np.testing.assert_allclose(
-        tf.concat(gathered, axis=0), randconv(images), atol=FEATURE_TOLERANCE
+        tf.concat(gathered, axis=0), extractor(images), atol=FEATURE_TOLERANCE
     )
 
 
-def test_distance_reacts_to_contrast_texture_and_noise(randconv):
+def test_distance_reacts_to_contrast_texture_and_noise(extractor):
     def features(images):
-        return randconv(np.clip(images, 0, 1)).numpy()
+        return extractor(np.clip(images, 0, 1)).numpy()
 
     real, same = features(heads(150, seed=1)), heads(150, seed=2)
     floor = frechet_distance(real, features(same)).value
@@ -169,46 +172,67 @@ def test_distance_reacts_to_contrast_texture_and_noise(randconv):
         assert kernel_distance(real, strong) > 10 * floor_kernel, name
 
 
-def test_bad_images_are_refused_or_marked(randconv):
+def test_bad_images_are_refused_or_marked(extractor):
     with pytest.raises(ValueError, match=r"grey images \[N, H, W, 1\]. Received: \(64, 64\)"):
-        randconv(np.zeros((64, 64)))
+        extractor(np.zeros((64, 64)))
     with pytest.raises(ValueError, match=r"grey images .*\(1, 64, 64, 3\)"):
-        randconv(np.zeros((1, 64, 64, 3)))
+        extractor(np.zeros((1, 64, 64, 3)))
     with pytest.raises(ValueError, match="sides of at least 32 pixels.*enlarge"):
-        randconv(np.zeros((1, 64, 31, 1)))
+        extractor(np.zeros((1, 64, 31, 1)))
     images = np.concatenate([chirp(), 2 * chirp() - 1, 255 * chirp(), np.nan * chirp()])
-    features = randconv(images).numpy()
+    features = extractor(images).numpy()
     assert np.isnan(features).all(axis=1).tolist() == [False, True, True, True]
     with pytest.raises(ValueError, match="in 3 of 4 rows; extractors answer NaN"):
         frechet_distance(features, features)
 
 
-def test_only_the_fid_network_is_called_fid(randconv):
+def test_only_the_fid_network_is_called_fid(extractor):
     fid = next(iter(FID_WEIGHTS_SHA256))
-    assert frechet_name(randconv) == "fd_randconv_v1"
+    assert frechet_name(extractor) == "fd_randconv_v1"
     assert frechet_name(Named("inception_2015", "clean", fid)) == "fid_clean"
     assert frechet_name(Named("inception_2015", "ttur", fid)) == "fid_ttur"
+    assert frechet_name(Named("inception_2015", "half_pixel", fid)) == "fid_pytorch"
     keras_weights = Named("keras_inception_v3", "clean", "0" * 64)
     assert frechet_name(keras_weights) == "fd_keras_inception_v3_clean"
     assert frechet_name(Named("fid", "clean", "0" * 64)) != "fid_clean"
 
 
-def test_every_registered_extractor_keeps_its_promises():
+def test_every_registered_extractor_is_built_or_says_what_it_needs(tmp_path):
+    assert extractor_names() == (
+        "efficientnet_lite0_clean",
+        "fid_clean",
+        "fid_pytorch",
+        "fid_ttur",
+        "keras_inception_v3_clean",
+        "randconv_v1",
+    )
     for name in extractor_names():
-        extractor = make_extractor(name)
-        assert extractor.name == name
-        assert len(bytes.fromhex(extractor.sha256)) == 32
-        features = extractor(heads(2, seed=0))
-        assert features.shape == (2, extractor.dimension)
+        try:
+            built = make_extractor(name)
+        except UserError as error:
+            assert "--extractor_weights" in str(error)
+            continue
+        assert frechet_name(built) == f"fd_{name}"
+        assert len(bytes.fromhex(built.sha256)) == 32
+        features = built(heads(2, seed=0))
+        assert features.shape == (2, built.dimension)
         assert features.dtype == tf.float32
+    with pytest.raises(UserError, match="randconv_v1 makes its own weights"):
+        make_extractor("randconv_v1", tmp_path)
+
+
+def test_the_flag_knows_every_extractor():
+    (flag,) = (f for f in dataclasses.fields(TrainConfig) if f.name == "extractor")
+    assert sorted(flag.metadata["choices"]) == list(extractor_names())
 
 
 def test_registry_names_what_it_knows(monkeypatch):
-    monkeypatch.setattr(extractors, "_FACTORIES", dict(extractors._FACTORIES))
-    with pytest.raises(ValueError, match="expected one of randconv_v1. Received: 'inception'"):
+    monkeypatch.setattr(registry, "_FACTORIES", dict(registry._FACTORIES))
+    with pytest.raises(ValueError, match="randconv_v1. Received: 'inception'"):
         make_extractor("inception")
-    register("other")(lambda: Named("other", None, "0" * 64))
-    assert extractor_names() == ("other", "randconv_v1")
-    assert make_extractor("other").name == "other"
+    register("other")(lambda weights: Named("other", None, str(weights)))
+    assert "other" in extractor_names()
+    assert make_extractor("other", "file.npz").sha256 == "file.npz"
+    assert make_extractor("other", "").sha256 == "None"
     with pytest.raises(ValueError, match="name of its own. Received: 'other' again"):
-        register("other")(lambda: None)
+        register("other")(lambda weights: None)

@@ -7,10 +7,12 @@ import tensorflow as tf
 from test_cyclegan import TINY
 from test_distribution import float64  # noqa: F401, a fixture
 
+from tfcyclegan.adam import Adam
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
-from tfcyclegan.gradients import clip_by_global_norm, over_parts
+from tfcyclegan.gradients import over_parts, summed
 from tfcyclegan.models import build_model
+from tfcyclegan.replica_state import local_values
 from tfcyclegan.strategies import check_batch_size, make_strategy
 
 TOLERANCE = 1e-6
@@ -41,9 +43,19 @@ def test_parts_are_put_together_to_the_values_and_the_gradient_of_the_batch():
 @pytest.mark.parametrize(("limit", "expected"), [(1.0, 0.2), (5.0, 1.0), (100.0, 1.0)])
 def test_the_norm_of_all_gradients_together_is_limited(limit, expected):
     gradients = [tf.constant([3.0, 0.0]), tf.constant([[4.0]])]  # of norm 5
-    made = clip_by_global_norm(gradients, limit)
+    made, norm = summed(gradients, keras.optimizers.SGD(), limit)
+    assert float(norm) == pytest.approx(5.0)
     np.testing.assert_allclose(made[0], [3.0 * expected, 0.0], rtol=TOLERANCE)
     np.testing.assert_allclose(made[1], [[4.0 * expected]], rtol=TOLERANCE)
+
+
+def test_the_norm_is_without_the_loss_scale_and_so_is_the_limit():
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(), initial_scale=2.0)
+    scaled.build([keras.Variable(0.0)])
+    gradients = [tf.constant([3.0, 0.0]), tf.constant([[4.0], [12.0]])]  # of norm 13
+    (made, _), norm = summed(gradients, scaled, limit=3.25)
+    assert float(norm) == pytest.approx(6.5)
+    np.testing.assert_allclose(made, [1.5, 0.0], rtol=TOLERANCE)
 
 
 def on_two_replicas(optimizer_of, change=lambda gradients: gradients) -> np.ndarray:
@@ -62,15 +74,24 @@ def on_two_replicas(optimizer_of, change=lambda gradients: gradients) -> np.ndar
     return weight.numpy()
 
 
-def test_two_replicas_clip_the_sum():
-    made = on_two_replicas(
-        lambda: keras.optimizers.SGD(1.0), lambda gradients: clip_by_global_norm(gradients, 1.0)
-    )
-    np.testing.assert_allclose(made, [-0.6, -0.8], rtol=TOLERANCE)
+@pytest.mark.parametrize(("limit", "norm"), [(0.0, 5.0), (1.0, 1.0)])
+def test_two_replicas_sum_once_and_clip_the_sum(limit, norm):
+    """Adam's own step is blind to the size of a gradient; its first moment is half of it."""
+    held = []
+
+    def optimizer():
+        held.append(Adam(1.0, beta_1=0.5))
+        return held[0]
+
+    on_two_replicas(optimizer, lambda gradients: summed(gradients, held[0], limit)[0])
+    moment = held[0].variables[2]
+    assert "momentum" in moment.path
+    for made in local_values(moment):
+        np.testing.assert_allclose(made, [0.3 * norm, 0.4 * norm], rtol=TOLERANCE)
 
 
 def test_keras_still_clips_each_replica_before_the_sum():
-    """When this fails, `clip_by_global_norm` may go."""
+    """When this fails, Keras may clip instead of `summed`."""
     made = on_two_replicas(lambda: keras.optimizers.SGD(1.0, global_clipnorm=1.0))
     np.testing.assert_allclose(made, [-1.0, -1.0], rtol=TOLERANCE)
 

@@ -55,9 +55,9 @@ def test_one_channel_and_one_image_leave_the_others_alone():
 
 
 def test_gradients_of_both_ways_agree():
-    layer, gradients = InstanceNormalization(), []
+    layer, gradients, n = InstanceNormalization(), [], FUSED_BATCH_LIMIT
     weight = tf.constant(np.random.default_rng(0).normal(size=GOLDEN["in_x"].shape), tf.float32)
-    for way in (layer, layer._by_moments):
+    for way in (layer, lambda images: layer(tf.repeat(images, n, axis=0))[::n]):
         images = tf.Variable(GOLDEN["in_x"])
         with tf.GradientTape() as tape:
             value = tf.reduce_sum(tf.square(way(images)) * weight)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tfcyclegan.metrics import (
     FeatureStatistics,
+    covariance_root,
     frechet_distance,
     frechet_distance_from_statistics,
 )
@@ -159,6 +160,25 @@ def test_bad_statistics_are_refused():
         frechet_distance_from_statistics(mean, covariance[:5, :5], *good)
     with pytest.raises(ValueError, match="one feature dimension"):
         frechet_distance_from_statistics(mean[:5], covariance[:5, :5], *good)
+
+
+def test_a_cached_root_changes_nothing_and_is_checked():
+    rng = np.random.default_rng(0)
+    for real, fake in ((X, Y), (rng.normal(size=(90, 40)), 1 + rng.normal(size=(70, 40)))):
+        (mean, covariance), other = statistics(real), statistics(fake)
+        root = covariance_root(covariance)
+        cached = frechet_distance_from_statistics(mean, covariance, *other, root1=root)
+        assert cached == frechet_distance_from_statistics(mean, covariance, *other)
+        for wrong in (1.001 * root, root[:, 1:], root[1:], np.full_like(root, np.nan)):
+            with pytest.raises(ValueError, match="cached root expected.*delete the cached"):
+                frechet_distance_from_statistics(mean, covariance, *other, root1=wrong)
+
+
+def test_rank_of_a_barely_regular_covariance():
+    for smallest, rank in ((1e-12, 3), (1e-17, 2), (0.0, 2)):
+        covariance = np.diag([1.0, 0.5, smallest])
+        result = frechet_distance_from_statistics(np.zeros(3), np.eye(3), np.zeros(3), covariance)
+        assert result.rank_fake == rank
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 3, 7])

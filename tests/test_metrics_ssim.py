@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfcyclegan.metrics import SSIM, interior, ms_ssim, ssim, ssim_graph, ssim_map
+from tfcyclegan.metrics import SSIM, interior, ms_ssim, ms_ssim_name, ssim, ssim_graph, ssim_map
 from tfcyclegan.metrics.image_pairs import RANGE_SLACK
 from tfcyclegan.strategies import make_strategy
 
@@ -86,6 +86,20 @@ def test_ms_ssim_golden_and_tensorflow(camera):
     np.testing.assert_array_equal(ms_ssim(a, a, data_range=255), 1.0)
     with pytest.raises(ValueError, match="sides of at least 161 pixels. Received: 160 x 161"):
         ms_ssim(a[:, :160], b[:, :160], data_range=255)
+
+
+def test_fewer_scales_have_another_name_and_smallest_side(camera):
+    a, b = (image[:, :81, :96] for image in camera)
+    tensors = [tf.constant(image[..., None], tf.float32) for image in (a, b)]
+    powers = np.array([0.0448, 0.2856, 0.3001, 0.2363])
+    expected = tf.image.ssim_multiscale(*tensors, 255.0, power_factors=powers / powers.sum())
+    value = ms_ssim(a, b, data_range=255, scales=4)
+    np.testing.assert_allclose(value, expected, atol=TENSORFLOW_TOLERANCE)
+    assert (ms_ssim_name(5), ms_ssim_name(4)) == ("ms_ssim", "ms_ssim_4scale")
+    with pytest.raises(ValueError, match="sides of at least 81 pixels. Received: 80 x 96"):
+        ms_ssim(a[:, :80], b[:, :80], data_range=255, scales=4)
+    with pytest.raises(ValueError, match="scales expected 2 to 5. Received: 6"):
+        ms_ssim(a, b, data_range=255, scales=6)
 
 
 def test_constant_images_have_a_closed_form():

@@ -78,18 +78,26 @@ def checkpoints(workdir: pathlib.Path) -> list[str]:
     return sorted(path.name for path in (workdir / "checkpoints").glob("epoch-*"))
 
 
-def variables(workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    path = tf.train.latest_checkpoint(workdir / "checkpoints")
+def variables(workdir: pathlib.Path, folder: str = "checkpoints") -> dict[str, np.ndarray]:
+    path = tf.train.latest_checkpoint(workdir / folder)
     names = [name for name, _ in tf.train.list_variables(path) if "VARIABLE_VALUE" in name]
     return {name: tf.train.load_variable(path, name) for name in names}
 
 
 def assert_same_end(made: pathlib.Path, expected: pathlib.Path) -> None:
-    """Both runs have the same history to the byte, and the same variables to the bit."""
+    """Both runs have the same history to the byte, and the same variables to the bit.
+
+    So has the best checkpoint, of the same epoch after as many looks.
+    """
     assert (made / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
-    values, wanted = variables(made), variables(expected)
-    assert values.keys() == wanted.keys() and len(values) > 100
-    assert [n for n in values if values[n].tobytes() != wanted[n].tobytes()] == []
+    for folder in ("checkpoints", "best"):
+        values, wanted = variables(made, folder), variables(expected, folder)
+        assert values.keys() == wanted.keys() and len(values) > 100
+        assert [n for n in values if values[n].tobytes() != wanted[n].tobytes()] == []
+    selections = [
+        json.loads((run / "run.json").read_text())["selection"] for run in (made, expected)
+    ]
+    assert selections[0] == selections[1]
 
 
 @pytest.fixture
@@ -127,19 +135,20 @@ def test_kill_at_any_instant_then_run_again(tiny_run, dataset, tmp_path):
     print(f"{landed} kills, {inside} of them inside an epoch, {runs} runs compared")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_inside_the_epoch_and_the_next_start_continues(
-    interrupted, tiny_run, dataset, number, code
+    interrupted, tiny_run, dataset
 ):
-    process = started(dataset, interrupted, "--checkpoint_minutes=0")
-    assert wait_for(process, lambda: "continue after epoch 3" in process.stdout.readline())
-    time.sleep(0.5)  # into the first step, which takes seconds to trace
-    process.send_signal(number)
-    returned, text = finished(process)
-    assert returned == code, text
-    assert f"error: stopped by {number.name}; epoch 3 and" in text.splitlines()[-1]
-    assert checkpoints(interrupted)[-1].startswith("epoch-0003-step-00000")
-    assert checkpoints(interrupted)[-1] != "epoch-0003-step-000000"
+    saved = ["epoch-0003-step-000000"]
+    for number, expected in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        process = started(dataset, interrupted, "--checkpoint_minutes=0")
+        assert wait_for(process, lambda p=process: "continue after epoch 3" in p.stdout.readline())
+        time.sleep(0.5)  # into the first step, which takes seconds to trace
+        process.send_signal(number)
+        code, text = finished(process)
+        assert code == expected, text
+        assert f"error: stopped by {number.name}; epoch 3 and" in text.splitlines()[-1]
+        saved.append(checkpoints(interrupted)[-1])
+        assert saved[-1].startswith("epoch-0003-step-00000") and saved[-1] > saved[-2]
     code, text = finished(started(dataset, interrupted))
     assert code == 0 and "continue after epoch 3 and" in text
     assert_same_end(interrupted, tiny_run)

@@ -86,11 +86,37 @@ def test_validation_in_the_history_is_that_of_the_average_that_is_exported(tiny_
     assert max(different) > 1e-6
 
 
+def test_the_best_epoch_by_validation_is_kept_and_said(tiny_run):
+    described = json.loads((tiny_run / "run.json").read_text())
+    psnr = [
+        (float(row["val_psnr_volume_a_to_b"]) + float(row["val_psnr_volume_b_to_a"])) / 2
+        for row in rows(tiny_run)
+    ]
+    assert described["selection"] == {
+        "by": "psnr_volume",
+        "better": "higher",
+        "looks": 4,
+        "epoch": int(np.argmax(psnr)) + 1,
+        "value": pytest.approx(max(psnr), rel=1e-8),
+    }
+    assert load_run(str(tiny_run), "best")[2] == described["selection"]["epoch"]
+    assert described["validation"]["slices"] == {"a": 4, "b": 4, "pairs": 4}
+    assert described["validation"]["every"] == 1
+
+
+def test_the_cost_of_validation_is_logged_where_the_clock_may_be(tiny_run):
+    logged = [json.loads(line) for line in (tiny_run / "metrics.jsonl").read_text().splitlines()]
+    assert all(0 < row["validation_share"] < 1 for row in logged)
+    assert "validation_share" not in rows(tiny_run)[0]
+
+
 def test_the_same_command_on_a_finished_run_changes_nothing(tiny_run, dataset):
     before = (tiny_run / "history.csv").read_bytes()
+    selection = json.loads((tiny_run / "run.json").read_text())["selection"]
     result = subprocess.run(train(dataset, tiny_run), capture_output=True, text=True, check=False)
     assert result.returncode == 0 and "continue after epoch 4 of 4" in result.stdout
     assert (tiny_run / "history.csv").read_bytes() == before
+    assert json.loads((tiny_run / "run.json").read_text())["selection"] == selection
 
 
 @pytest.mark.parametrize("flag", ["--cycle_weight=5", "--seed=1"])

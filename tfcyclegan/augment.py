@@ -87,7 +87,7 @@ def _factor(draw: tf.Tensor, strength: float) -> tf.Tensor:
 
 def _rotate_by_one_of(image: tf.Tensor, draw: tf.Tensor, degrees: tuple[float, ...]) -> tf.Tensor:
     angles = tf.constant([0.0, *(math.radians(d) for d in degrees)])
-    index = tf.cast(draw * len(angles), tf.int32)
+    index = tf.cast(draw * (1 + len(degrees)), tf.int32)
     return tf.cond(
         index > 0,
         lambda: rotate(image[tf.newaxis], tf.gather(angles, index))[0],

@@ -1,96 +1,54 @@
-"""What happens between epochs: validation, TensorBoard, history.
+"""What is written between epochs: TensorBoard and history.
 
-Order matters: `Validation` adds its keys to the one `logs` dict that Keras hands from callback to
-callback, so it stands before those that read it.
+Order matters: what adds keys to the one `logs` dict that Keras hands from callback to callback
+stands before these, which read it.
 """
 
 import csv
 import io
 import pathlib
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfcyclegan import scoring
-from tfcyclegan.extractors import Extractor, frechet_name
 from tfcyclegan.files import write_atomically
-from tfcyclegan.pairing import Pairs
+from tfcyclegan.validation_slices import ValidationSlices
 
 BORDER = 2
 """White pixels between the pictures of a grid."""
-
-
-class Validation(keras.callbacks.Callback):
-    """Scores both directions on fixed validation pairs and adds the scores to `logs`.
-
-    Keys: `val_psnr_volume_*`, `val_ssim_*` and `val_<distance>_*` with * = a_to_b, b_to_a. In
-    epochs without validation the keys are absent, never stale.
-
-    Args:
-        pairs: Validation pairs.
-        translators: Translator of each direction.
-        extractor: Feature extractor of the Frechet distance.
-        every: Epochs between validations.
-    """
-
-    def __init__(self, pairs: Pairs, translators: dict, extractor: Extractor, every: int):
-        super().__init__()
-        self._translators = translators
-        self._directions = scoring.directions_of(pairs)
-        self._extractor = extractor
-        self._every = every
-        self._real = {d.name: scoring.features(extractor, d.target) for d in self._directions}
-
-    @staticmethod
-    def keys(extractor: Extractor) -> list[str]:
-        """Returns the keys that this callback adds."""
-        names = ("psnr_volume", "ssim", frechet_name(extractor))
-        return [f"val_{name}_{d}" for d in scoring.DIRECTIONS for name in names]
-
-    def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self._every:
-            return
-        for direction in self._directions:
-            fake = scoring.translate(self._translators[direction.name], direction.source)
-            psnr = scoring.volume_psnr_of_patients(direction, fake)
-            fake_features = scoring.features(self._extractor, fake)
-            distance = scoring.distance(self._real[direction.name], fake_features)
-            logs[f"val_psnr_volume_{direction.name}"] = float(np.mean(list(psnr.values())))
-            logs[f"val_ssim_{direction.name}"] = float(
-                np.mean(scoring.paired_scores(direction, fake)["ssim"])
-            )
-            logs[f"val_{frechet_name(self._extractor)}_{direction.name}"] = distance
 
 
 class Summaries(keras.callbacks.Callback):
     """Writes TensorBoard events: losses under train/, scores and pictures under val/.
 
     The pictures are like the paper's figure 8, and lie as PNG under samples/ too: one row per
-    slice, source, fake, cycled and real target.
+    slice, source, fake, cycled, and the real target where the slices are pairs.
 
     Args:
         workdir: Directory of the run.
-        pairs: The pairs that are shown.
+        shown: The slices that are shown.
         translators: Translator of each direction.
         text: Shown under "flags", the run's flagfile.
-        every: Epochs between pictures.
+        due: Tells whether epoch 0, 1, ... gets pictures.
         histograms: Also write a histogram of every trained variable, under train/.
     """
 
     def __init__(
         self,
         workdir: str,
-        pairs: Pairs,
+        shown: ValidationSlices,
         translators: dict,
         text: str,
-        every: int,
+        due: Callable[[int], bool],
         histograms: bool = False,
     ):
         super().__init__()
         self._translators = translators
         self._workdir = pathlib.Path(workdir)
-        self._pairs, self._text, self._every = pairs, text, every
+        self._shown, self._text, self._due = shown, text, due
         self._histograms = histograms
 
     def on_train_begin(self, logs=None):
@@ -106,7 +64,7 @@ class Summaries(keras.callbacks.Callback):
                 for name, value in (logs or {}).items():
                     if name.startswith("val_") == wanted:
                         tf.summary.scalar(name.removeprefix("val_"), value)
-        if (epoch + 1) % self._every == 0:
+        if self._due(epoch):
             self._show(epoch + 1)
         if self._histograms:
             with self._train.as_default(step=epoch + 1):
@@ -116,17 +74,18 @@ class Summaries(keras.callbacks.Callback):
         self._val.flush()
 
     def _show(self, epoch: int) -> None:
-        a, b = self._pairs.a.unit(), self._pairs.b.unit()
+        a, b = self._shown.a.unit(), self._shown.b.unit()
         to_b, to_a = (self._translators[name] for name in scoring.DIRECTIONS)
         fake_b, fake_a = scoring.translate(to_b, a), scoring.translate(to_a, b)
+        columns = ["source", "fake", "cycled", "real"][: 4 if self._shown.pairs else 3]
         grids = {
-            "a_to_b": (a, fake_b, scoring.translate(to_a, fake_b), b),
-            "b_to_a": (b, fake_a, scoring.translate(to_b, fake_a), a),
+            "a_to_b": (a, fake_b, scoring.translate(to_a, fake_b), b)[: len(columns)],
+            "b_to_a": (b, fake_a, scoring.translate(to_b, fake_a), a)[: len(columns)],
         }
         with self._val.as_default(step=epoch):
-            for name, columns in grids.items():
-                picture = grid(columns)
-                tf.summary.image(f"{name} source fake cycled real", picture[np.newaxis])
+            for name, images in grids.items():
+                picture = grid(images)
+                tf.summary.image(" ".join([name, *columns]), picture[np.newaxis])
                 png = tf.io.encode_png(tf.cast(np.rint(picture * 255), tf.uint8))
                 path = self._workdir / "samples" / f"epoch_{epoch:04d}_{name}.png"
                 path.write_bytes(png.numpy())

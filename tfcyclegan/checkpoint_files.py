@@ -55,6 +55,13 @@ class CheckpointFolder:
         names = [NAME.fullmatch(path.name) for path in self._folder.iterdir()]
         return sorted(Position(int(name[1]), int(name[2])) for name in names if name)
 
+    def forget_after(self, last: Position) -> list[Position]:
+        """Removes checkpoints later than `last` and returns the others, the newest last."""
+        for position in self.found():
+            if position > last:
+                shutil.rmtree(self._path(position))
+        return self.found()
+
     def prefix(self, position: Position) -> str:
         """Returns the path that TensorFlow reads a checkpoint by."""
         return str(self._path(position) / PREFIX)

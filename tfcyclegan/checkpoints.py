@@ -18,6 +18,10 @@ from tfcyclegan.replica_state import ReplicaState
 FLAGS_FILE = "flags.txt"
 RUN_FILE = "run.json"
 FOLDER = "checkpoints"
+BEST_FOLDER = "best"
+CHANGES = "config_changes"
+KEPT_RECORDS = (CHANGES, "validation", "selection")
+"""What of run.json outlives the start that wrote it."""
 FREE_FLAGS = frozenset(
     {
         "dry_run",
@@ -27,6 +31,7 @@ FREE_FLAGS = frozenset(
         "cluster_timeout_s",
         "validate_every",
         "validation_pairs",
+        "best_by",
         "histograms",
         "checkpoint_every",
         "checkpoint_minutes",
@@ -46,11 +51,19 @@ class RunCheckpoints:
         keep: Checkpoints of ends of epochs to keep.
         keeps: Whether this process writes the workdir. A worker that is not the chief has to save
             with it, because reading what replicas sum takes all of them, but what it saves goes.
+        folder: Where in the workdir.
     """
 
-    def __init__(self, workdir: str, model: CycleGAN, keep: int = 1, keeps: bool = True):
+    def __init__(
+        self,
+        workdir: str,
+        model: CycleGAN,
+        keep: int = 1,
+        keeps: bool = True,
+        folder: str = FOLDER,
+    ):
         self._keeps = keeps
-        self._folder = CheckpointFolder(pathlib.Path(workdir) / FOLDER, keep)
+        self._folder = CheckpointFolder(pathlib.Path(workdir) / folder, keep)
         self._checkpoint = tf.train.Checkpoint(
             model=model,
             generator_optimizer=model.optimizer,
@@ -78,6 +91,10 @@ class RunCheckpoints:
         """
         ends = [p for p in self._folder.found() if not p.step and p.epoch % every == 0]
         return self._restore_newest([end for end in ends if end < trouble] or ends[:1])
+
+    def forget_after(self, last: Position) -> list[Position]:
+        """Removes checkpoints later than `last` and returns the others, the newest last."""
+        return self._folder.forget_after(last)
 
     def save(self, position: Position) -> None:
         """Writes a checkpoint."""
@@ -117,14 +134,18 @@ class RunCheckpoints:
             ) from error
 
 
-def load_run(workdir: str) -> tuple[CycleGAN, TrainConfig, int]:
-    """Rebuilds the model of a run from its flags and newest checkpoint, in float32.
+def load_run(workdir: str, checkpoint: str = "latest") -> tuple[CycleGAN, TrainConfig, int]:
+    """Rebuilds the model of a run from its flags and a checkpoint, in float32.
+
+    Args:
+        workdir: Directory of the run.
+        checkpoint: "latest", or "best" by validation.
 
     Returns:
         The model, the run's flags, and the number of finished epochs.
 
     Raises:
-        UserError: The workdir holds no run, or no checkpoint yet.
+        UserError: The workdir holds no run, or no such checkpoint yet.
     """
     flags = pathlib.Path(workdir) / FLAGS_FILE
     if not flags.is_file():
@@ -135,10 +156,12 @@ def load_run(workdir: str) -> tuple[CycleGAN, TrainConfig, int]:
         )
     config = TrainConfig.parse(f"--flagfile={flags}")
     model = build_model(config)
-    position = RunCheckpoints(workdir, model).restore()
+    folder = BEST_FOLDER if checkpoint == "best" else FOLDER
+    position = RunCheckpoints(workdir, model, folder=folder).restore()
     if position in (None, Position()):
+        which = "best checkpoint" if folder == BEST_FOLDER else "checkpoint"
         raise UserError(
-            f"--workdir {workdir} holds no checkpoint yet. Let training finish an epoch.", 5
+            f"--workdir {workdir} holds no {which} yet. Let training finish an epoch.", 5
         )
     return model, config, position.epoch
 
@@ -173,19 +196,22 @@ def claim_workdir(config: TrainConfig) -> None:
         ) from error
 
 
-def recorded_changes(workdir: pathlib.Path) -> list[dict]:
-    """Returns the changes of flags in the middle of this run, from run.json, the oldest first."""
+def recorded(workdir: pathlib.Path) -> dict:
+    """Returns what run.json says; nothing where there is none."""
     path = workdir / RUN_FILE
-    return json.loads(path.read_text()).get("config_changes", []) if path.is_file() else []
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def record(workdir: pathlib.Path, name: str, value) -> None:
+    """Makes run.json say that `name` is `value`."""
+    described = {**recorded(workdir), name: value}
+    write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
 
 
 def _record_change(workdir: pathlib.Path, changed: list[str]) -> None:
-    path = workdir / RUN_FILE
-    description = json.loads(path.read_text()) if path.is_file() else {}
     newest = max(CheckpointFolder(workdir / FOLDER, 1).found(), default=Position())
     change = {"epoch": newest.epoch, "step": newest.step, "changed": changed}
-    description["config_changes"] = [*recorded_changes(workdir), change]
-    write_atomically(path, json.dumps(description, indent=2) + "\n")
+    record(workdir, CHANGES, [*recorded(workdir).get(CHANGES, []), change])
 
 
 def _changed_flags(before: TrainConfig, now: TrainConfig) -> list[str]:

@@ -27,29 +27,45 @@ class PaddedConv2D(keras.layers.Conv2D):
         super().__init__(filters, kernel_size, **{**kwargs, "use_bias": False})
 
     def call(self, inputs):
-        if not inputs.shape.is_fully_defined() or inputs.dtype != tf.float32:
-            return super().call(inputs)
-        small = inputs.shape[1] * inputs.shape[2] < WORTH_IT
-        if small or tf.config.list_logical_devices("GPU"):
-            return super().call(inputs)
-        return _convolved(inputs, tf.convert_to_tensor(self.kernel))
+        return convolved(inputs, tf.convert_to_tensor(self.kernel))
 
 
-@tf.custom_gradient
-def _convolved(images: tf.Tensor, kernel: tf.Tensor):
-    def gradient(upstream: tf.Tensor):
-        return (
-            tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=tf.shape(images),
-                filter=kernel,
-                out_backprop=upstream,
-                strides=[1, 1, 1, 1],
-                padding="VALID",
-            ),
-            _kernel_gradient(images, upstream, kernel.shape),
-        )
+def convolved(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Returns what `PaddedConv2D` returns for images [N, H, W, C] and a kernel [k, l, C, F]."""
+    if not _other_form(images):
+        return tf.nn.conv2d(images, kernel, 1, "VALID")
 
-    return _in_halves(images, kernel), gradient
+    @tf.custom_gradient
+    def in_other_form(images, kernel):
+        return _in_halves(images, kernel), lambda upstream: gradients(images, kernel, upstream)
+
+    return in_other_form(images, kernel)
+
+
+def gradients(images: tf.Tensor, kernel: tf.Tensor, upstream: tf.Tensor) -> tuple:
+    """Returns the gradients of `convolved` by its images and by its kernel.
+
+    Args:
+        images: [N, H, W, C].
+        kernel: [k, l, C, F].
+        upstream: Gradient by the output, [N, H - k + 1, W - l + 1, F].
+    """
+    settings = {"out_backprop": upstream, "strides": [1, 1, 1, 1], "padding": "VALID"}
+    of_images = tf.raw_ops.Conv2DBackpropInput(
+        input_sizes=tf.shape(images), filter=kernel, **settings
+    )
+    if _other_form(images):
+        return of_images, _kernel_gradient(images, upstream, kernel.shape)
+    return of_images, tf.raw_ops.Conv2DBackpropFilter(
+        input=images, filter_sizes=tf.shape(kernel), **settings
+    )
+
+
+def _other_form(images: tf.Tensor) -> bool:
+    if not images.shape.is_fully_defined() or images.dtype != tf.float32:
+        return False
+    large = images.shape[1] * images.shape[2] >= WORTH_IT
+    return large and not tf.config.list_logical_devices("GPU")
 
 
 def _in_halves(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -65,7 +81,6 @@ def _in_halves(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     )
 
 
-@tf.function(autograph=False, experimental_attributes={"_noinline": True})
 def _kernel_gradient(images: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
     """Returns, for each weight, the product of what it saw and what came of it."""
     parts = zip(tf.split(images, images.shape[0]), tf.split(upstream, images.shape[0]), strict=True)

@@ -33,6 +33,9 @@ PARSE_BATCH = 64
 ORDER_A, ORDER_B, LOOK_A, LOOK_B = range(4)
 """What a random draw is for; each has its own stream."""
 
+_as_it_is = tf.autograph.experimental.do_not_convert
+"""For functions of a dataset: none has an `if` on a tensor, and looking for them takes seconds."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Slices:
@@ -40,18 +43,25 @@ class Slices:
 
     Args:
         images: uint16 [N, S, S], stored range.
-        metadata: Feature name to array [N], the names in `METADATA`.
+        metadata: Feature name to array [N], the names in `METADATA`; with masks also "mask/NAME",
+            bool: whether the slice has that mask, be it empty.
+        masks: Mask name to bool [N, S, S], False where there is none.
     """
 
     images: np.ndarray
     metadata: dict[str, np.ndarray]
+    masks: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, indices: np.ndarray) -> "Slices":
         """Returns the slices at `indices`, in that order."""
-        return Slices(self.images[indices], {k: v[indices] for k, v in self.metadata.items()})
+        metadata, masks = (
+            {name: array[indices] for name, array in arrays.items()}
+            for arrays in (self.metadata, self.masks)
+        )
+        return Slices(self.images[indices], metadata, masks)
 
     def unit(self) -> np.ndarray:
         """Returns the images as float32 [N, S, S, 1] in unit range."""
@@ -59,7 +69,13 @@ class Slices:
 
 
 def load_slices(
-    data_dir: str, shards: list[manifest.Shard], *, split: str, sequence: str, image_size: int
+    data_dir: str,
+    shards: list[manifest.Shard],
+    *,
+    split: str,
+    sequence: str,
+    image_size: int,
+    masks: tuple[str, ...] = (),
 ) -> Slices:
     """Reads the verified shards of one split and sequence into memory.
 
@@ -69,6 +85,8 @@ def load_slices(
         split: "train", "val" or "test".
         sequence: A member of `records.SEQUENCES`.
         image_size: Slices are resampled to this height and width, antialiased.
+        masks: Of `records.MASKS`, for evaluation; nothing that trains may ask for them. A pixel
+            of a smaller slice is in a mask where half of its area is.
 
     Raises:
         UserError: There is no such slice, a shard is missing or damaged, or a record does not
@@ -83,20 +101,29 @@ def load_slices(
             " --splits, or choose another split or domain."
         )
     manifest.verify(pathlib.Path(data_dir), wanted)
-    parts = [_read_shard(pathlib.Path(data_dir) / shard.shard, shard.records) for shard in wanted]
-    images = np.concatenate([part["image/data"] for part in parts])
-    metadata = {name: np.concatenate([part[name] for part in parts]) for name in METADATA}
-    images = resample(images, image_size)
+    parts = [_read_shard(pathlib.Path(data_dir) / s.shard, s.records, masks) for s in wanted]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    images = resample(joined.pop("image/data"), image_size)
+    inside = {name: resample_mask(joined.pop(f"mask/{name}"), image_size) for name in masks}
+    metadata = {name.replace("known/", "mask/"): array for name, array in joined.items()}
     keep = images.std(axis=(1, 2)) > MIN_UNIT_STD * intensity.STORED_MAX
     keys = ("geom/slice_index", "id/series", "id/study", "id/patient")
     order = np.lexsort([metadata[key] for key in keys])
-    return Slices(images, metadata).take(order[keep[order]])
+    return Slices(images, metadata, inside).take(order[keep[order]])
 
 
-def _read_shard(path: pathlib.Path, count: int) -> dict[str, np.ndarray]:
-    names = ("image/data", *METADATA)
+def _read_shard(path: pathlib.Path, count: int, masks: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Returns images, metadata, and for each mask "mask/NAME" [N, SIZE, SIZE], "known/NAME" [N]."""
+
+    def decode(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = records.parse(batch, ("image/data", *METADATA, *(f"mask/{m}" for m in masks)))
+        for name in masks:
+            packed = parsed[f"mask/{name}"]
+            parsed[f"mask/{name}"], parsed[f"known/{name}"] = records.decode_mask(packed)
+        return parsed
+
     dataset = tf.data.TFRecordDataset(str(path)).batch(PARSE_BATCH)
-    dataset = dataset.map(lambda batch: records.parse(batch, names))
+    dataset = dataset.map(_as_it_is(decode))
     try:
         batches = list(dataset.as_numpy_iterator())
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
@@ -104,7 +131,7 @@ def _read_shard(path: pathlib.Path, count: int) -> dict[str, np.ndarray]:
             f"Shard {path} holds a record that does not follow the schema. Convert again.",
             manifest.DAMAGED,
         ) from error
-    part = {name: np.concatenate([batch[name] for batch in batches]) for name in names}
+    part = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     if len(part["image/data"]) != count:
         raise UserError(
             f"Shard {path}: expected {count} records. Received: {len(part['image/data'])}."
@@ -120,6 +147,14 @@ def resample(images: np.ndarray, size: int) -> np.ndarray:
         return images
     batches = np.array_split(images, max(1, len(images) // PARSE_BATCH))
     return np.concatenate([_resample_batch(batch, size) for batch in batches])
+
+
+def resample_mask(masks: np.ndarray, size: int) -> np.ndarray:
+    """Resamples bool [N, H, W] to [N, size, size]: a pixel is inside where half of its area is."""
+    if masks.shape[1:] == (size, size):
+        return masks
+    full = masks.astype(np.uint16) * np.uint16(intensity.STORED_MAX)
+    return resample(full, size) > intensity.STORED_MAX // 2
 
 
 def _resample_batch(images: np.ndarray, size: int) -> np.ndarray:
@@ -173,6 +208,7 @@ def training_batches(
     context = context or tf.distribute.InputContext()
     match = _PositionMatch(slices_a, slices_b, match_slice_position)
 
+    @_as_it_is
     def example(n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         index_a = _shuffled(n, len(slices_a), seed, ORDER_A)
         if match_slice_position:

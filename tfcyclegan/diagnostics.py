@@ -1,4 +1,4 @@
-"""How training stands beyond its losses: who wins, and how hard the weights are pulled."""
+"""How training stands beyond its losses: who wins."""
 
 import tensorflow as tf
 
@@ -22,20 +22,3 @@ def share_judged_right(scores: tf.Tensor, *, real: bool, kind: str) -> tf.Tensor
     """
     right = tf.equal(scores > DECISION[kind], real)
     return tf.reduce_mean(tf.cast(right, scores.dtype), axis=[1, 2, 3])
-
-
-def gradient_norm(gradients: list[tf.Tensor], optimizer) -> tf.Tensor:
-    """Returns the Euclidean norm of the gradient of the global batch, a scalar.
-
-    Call it in the replica's context, with the gradients before the optimizer sums them over the
-    replicas: the norm of a sum is not the sum of norms, so they are summed here too.
-
-    Args:
-        gradients: This replica's part of the gradient, of the scaled loss.
-        optimizer: The optimizer whose `scale_loss` scaled the loss.
-    """
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync > 1:
-        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-    norm = tf.linalg.global_norm(gradients)
-    return norm / tf.cast(optimizer.scale_loss(tf.ones([])), norm.dtype)

@@ -1,255 +1,185 @@
 """Scores a model on patients it was not trained on: `python -m tfcyclegan.evaluate`.
 
-Everything stands beside copy-source, the scores of doing nothing: a model that does not beat it
-has learnt nothing that these metrics can see.
+Everything stands beside trivial baselines and, for distances, beside the floor of real against
+real: a model that does not beat the first has learnt nothing that these metrics can see.
 """
 
-import csv
 import json
-import math
 import pathlib
-from collections.abc import Callable
+import time
 
 import numpy as np
 import tensorflow as tf
 
-import tfcyclegan
-from tfcyclegan import data, manifest, metrics, scoring
+from tfcyclegan import intensity, manifest, scoring
 from tfcyclegan.callbacks import grid
-from tfcyclegan.checkpoints import load_run
 from tfcyclegan.config import EvaluateConfig, run
 from tfcyclegan.errors import UserError
-from tfcyclegan.export import CARD
-from tfcyclegan.extractors import frechet_name, make_extractor
+from tfcyclegan.evaluation import (
+    cautions,
+    document,
+    leakage,
+    memorisation,
+    methods,
+    plots,
+    self_consistency,
+    subject,
+)
+from tfcyclegan.evaluation.cases import cases_of
+from tfcyclegan.evaluation.entries import null, strict_json, write_csv
+from tfcyclegan.evaluation.methods import MODEL, Scored
+from tfcyclegan.evaluation.subject import Subject
+from tfcyclegan.evaluation.translators import load_translators
+from tfcyclegan.extractors import Extractor, make_extractor
 from tfcyclegan.files import write_atomically
-from tfcyclegan.pairing import Pairs, pair
+from tfcyclegan.report import Volume, volumes_of
+from tfcyclegan.report import write as write_page
 
-SCHEMA_VERSION = 1
-EXTRACTOR = "randconv_v1"
-BOOTSTRAP_SEED = 0
 SHOWN_PAIRS = 6
-NOT_FOR_DIAGNOSIS = "Research only, not for diagnosis."
 
 
 def main(config: EvaluateConfig) -> None:
-    """Writes metrics.json, CSVs per patient and per slice, and a picture sheet."""
-    translators, model = load_translators(config)
-    shards = manifest.read(pathlib.Path(config.data_dir))
-    slices = [
-        data.load_slices(
-            config.data_dir,
-            shards,
-            split=config.split,
-            sequence=model[domain],
-            image_size=model["image_size"],
-        )
-        for domain in ("domain_a", "domain_b")
-    ]
-    pairs = pair(*slices)
-    if not len(pairs):
-        raise UserError(
-            f"Split {config.split} holds no {model['domain_a']} and {model['domain_b']} slice at"
-            " the same place of the same study, so there is nothing to score. Choose another"
-            " --split."
-        )
-    print(f"evaluate: {len(pairs)} pairs of split {config.split}")
+    """Writes metrics.json, CSVs per patient and per slice, pictures, and report.html."""
+    started = time.monotonic()
+    translators, model = load_translators(config.workdir, config.model, config.checkpoint)
+    directory = pathlib.Path(config.data_dir)
+    shards = manifest.read(directory)
+    data = subject.load(config.data_dir, shards, config.split, model)
+    print(f"evaluate: {len(data.pairs)} pairs of split {config.split}")
+    extractor = make_extractor(config.extractor, config.extractor_weights)
     if config.dry_run:
         return
-    output = pathlib.Path(config.output)
-    output.mkdir(parents=True, exist_ok=True)
-    report = evaluate(translators, pairs, output)
+    gate = leakage.check(
+        directory, [s for s in shards if s.sequence in (model["domain_a"], model["domain_b"])]
+    )
+    output = made_directory(config.output)
+    report, scored = evaluate(translators, data, extractor, protocol=config.protocol)
     report |= {
         "model": model,
         "split": config.split,
         "dataset_hash": manifest.dataset_hash(shards),
+        "split_hash": manifest.split_hash(shards),
+        "leakage": gate,
+        "memorisation": remember(scored, data, output),
     }
-    write_atomically(output / "metrics.json", strict_json(report))
-    print(table(report))
+    report["warnings"] = cautions.of(report, scored, extractor)
+    write(report, scored, output, started)
+    print(document.table(report))
 
 
-def load_translators(config: EvaluateConfig) -> tuple[dict[str, scoring.Translator], dict]:
-    """Returns the translator of each direction and a description of the model."""
-    if config.workdir:
-        model, training, epochs = load_run(config.workdir)
-        description = {
-            "domain_a": training.domain_a,
-            "domain_b": training.domain_b,
-            "image_size": training.image_size,
-            "epochs": epochs,
-        }
-        return scoring.translators_of(model), description
-    return load_saved_model(pathlib.Path(config.model))
+def made_directory(path: str) -> pathlib.Path:
+    """Returns the output directory, made where it is missing.
 
-
-def load_saved_model(directory: pathlib.Path) -> tuple[dict[str, scoring.Translator], dict]:
-    """Returns the translators of an exported model and what its card says of it."""
-    card = directory / CARD
-    if not (directory / "saved_model.pb").is_file() or not card.is_file():
+    Raises:
+        UserError: It cannot be made.
+    """
+    output = pathlib.Path(path)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
         raise UserError(
-            "--model must be a version directory that python -m tfcyclegan.export wrote, with"
-            f" saved_model.pb and {CARD}. Received: {directory}.",
-            5,
-        )
-    described = json.loads(card.read_text())
-    loaded = tf.saved_model.load(str(directory))
-
-    def translator(name: str) -> scoring.Translator:
-        return lambda images: loaded.signatures[name](image=images)["image"]
-
-    description = {
-        "domain_a": described["domain_a"],
-        "domain_b": described["domain_b"],
-        "image_size": described["trained_image_size"],
-        "epochs": described["epochs"],
-    }
-    return {name: translator(name) for name in scoring.DIRECTIONS}, description
+            f"--output {output} cannot be written: {error.strerror}. Choose another.", 6
+        ) from error
+    return output
 
 
-def evaluate(translators: dict[str, Callable], pairs: Pairs, output: pathlib.Path) -> dict:
-    """Scores both directions of the model and of copy-source, and writes CSVs and pictures.
+def evaluate(
+    translators: dict[str, scoring.Translator],
+    data: Subject,
+    extractor: Extractor,
+    *,
+    protocol: str = "default",
+) -> tuple[dict, list[Scored]]:
+    """Scores both directions of a model and every baseline.
 
     Args:
         translators: Translator of each direction.
-        pairs: What is scored.
-        output: Directory that gets the files.
+        data: What is scored.
+        extractor: Features of the distances.
+        protocol: "paper" adds the paper's figures.
 
     Returns:
-        What metrics.json holds.
+        The report, and per direction the images behind it.
     """
-    extractor = make_extractor(EXTRACTOR)
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        "tfcyclegan_version": tfcyclegan.__version__,
-        "notice": NOT_FOR_DIAGNOSIS,
-        "n_pairs": len(pairs),
-        "n_unpaired": {"a": pairs.unpaired_a, "b": pairs.unpaired_b},
-        "n_patients": len(set(pairs.a.metadata["id/patient"])),
-        "extractor": {"name": extractor.name, "sha256": extractor.sha256},
-        "directions": {},
-    }
-    rows, sheets = [], []
-    for direction in scoring.directions_of(pairs):
-        fake = scoring.translate(translators[direction.name], direction.source)
-        made = {"model": fake, "copy_source": direction.source}
-        report["directions"][direction.name] = {
-            name: summary(direction, images, extractor) for name, images in made.items()
-        }
-        for name, images in made.items():
-            rows += slice_rows(direction, name, images)
-        sheets.append(sheet(direction, fake))
-    write_csv(output / "metrics_per_slice.csv", rows)
-    write_csv(output / "metrics_per_patient.csv", patient_rows(rows))
-    png = tf.io.encode_png(tf.cast(np.rint(np.concatenate(sheets, axis=1) * 255), tf.uint8))
+    scored = []
+    for case in cases_of(data.slices["a"], data.slices["b"], data.pairs):
+        distance = methods.distance_of(extractor, case.target, data.train.get(case.name[-1]))
+        fake = methods.translate(translators[case.name], case.name, case.source.unit())
+        scored.append(methods.score(case, fake, distance, with_paper=protocol == "paper"))
+    fakes = {one.case.name[0]: one.fake for one in scored}
+    report = document.frame(scored, extractor, protocol) | subject.describe(data)
+    report["self_consistency"] = self_consistency.section(data.slices, fakes, translators)
+    return report, scored
+
+
+def remember(scored: list[Scored], data: Subject, output: pathlib.Path) -> dict:
+    """Returns the report's section on memorisation and draws the closest pairs."""
+    if data.no_train:
+        return null(data.no_train)
+    section = {}
+    for one in scored:
+        train, real = data.train[one.case.name[-1]], one.case.target
+        fake = intensity.unit_to_stored(one.fake[..., 0])
+        section[one.case.name], pairs = memorisation.section(
+            (fake, one.case.source.metadata["id/patient"]),
+            (real.images, real.metadata["id/patient"]),
+            (train.images, train.metadata["id/patient"]),
+        )
+        name = f"closest_training_slices_{one.case.name}.png"
+        plots.save(plots.closest_pairs(pairs, fake, train.images), output / name)
+        section[one.case.name]["figure"] = name
+    return section
+
+
+def write(report: dict, scored: list[Scored], output: pathlib.Path, started: float) -> None:
+    """Writes CSVs, pictures and the page, and metrics.json last."""
+    write_csv(output / "metrics_per_slice.csv", *document.slice_rows(scored))
+    write_csv(output / "metrics_per_patient.csv", *document.patient_rows(scored))
+    report["plots"] = plots.draw(scored, output)
+    sheets = np.concatenate([sheet(one) for one in scored], axis=1)
+    png = tf.io.encode_png(tf.cast(np.rint(sheets * 255), tf.uint8))
     (output / "samples.png").write_bytes(png.numpy())
-    return report
+    report["wall_seconds"] = round(time.monotonic() - started, 1)
+    text = strict_json(report)
+    drawn = {name: (output / name).read_bytes() for name in report["plots"]}
+    write_page(output / "report.html", json.loads(text), viewed(scored), plots=drawn)
+    write_atomically(output / "metrics.json", text)
 
 
-def summary(direction: scoring.Direction, images: np.ndarray, extractor) -> dict:
-    """Returns value, interval and counts of each metric of one method in one direction."""
-    scores = scoring.paired_scores(direction, images)
-    per_patient = {
-        "psnr_volume": scoring.volume_psnr_of_patients(direction, images),
-        "ssim": metrics.patient_means(scores["ssim"], list(direction.patients)),
-        "mae": metrics.patient_means(scores["mae"], list(direction.patients)),
-    }
-    result = {name: _interval(values) for name, values in per_patient.items()}
-    slice_mean = metrics.psnr_slice_mean(scores["psnr"])
-    result["psnr_slice_mean"] = {
-        "value": slice_mean.mean,
-        "n_slices": slice_mean.n_averaged,
-        "n_identical": slice_mean.n_identical,
-    }
-    real = scoring.features(extractor, direction.target)
-    result[frechet_name(extractor)] = {
-        "value": scoring.distance(real, scoring.features(extractor, images)),
-        "n_slices": len(images),
-    }
-    return result
+def viewed(scored: list[Scored]) -> list[Volume]:
+    """Returns the volumes of the report's viewer: source, synthetic and, of pairs, real."""
+    volumes = []
+    for one in scored:
+        paired, source = one.case.paired, one.case.source
+        if paired is None:
+            keys = ("id/patient", "id/series", "geom/slice_index")
+            ids = [source.metadata[key] for key in keys]
+            layers = {"source": source.unit(), "synthetic": one.fake}
+        else:
+            of = paired.direction
+            ids = [of.patients, of.volumes, of.indices]
+            layers = {"source": of.source, "synthetic": one.images[MODEL], "real": of.target}
+            if paired.lesion.any():
+                layers["lesion"] = paired.lesion[..., np.newaxis].astype(np.float32)
+        volumes += volumes_of(one.case.name, *ids, layers)
+    return volumes
 
 
-def _interval(per_patient: dict) -> dict:
-    values = list(per_patient.values())
-    if len(values) < 2:
-        value = values[0] if values else math.nan
-        return {"value": value, "ci": None, "reason": "one patient", "n_patients": len(values)}
-    interval = metrics.patient_bootstrap(values, seed=BOOTSTRAP_SEED)
-    return {
-        "value": interval.estimate,
-        "ci": [interval.low, interval.high],
-        "n_patients": interval.n_patients,
-    }
+def sheet(one: Scored) -> np.ndarray:
+    """Returns rows of source, synthetic, real and absolute error, evenly spaced over the slices.
 
-
-def slice_rows(direction: scoring.Direction, method: str, images: np.ndarray) -> list[dict]:
-    """Returns one CSV row per slice."""
-    scores = scoring.paired_scores(direction, images)
-    return [
-        {
-            "direction": direction.name,
-            "method": method,
-            "patient": direction.patients[i].decode(),
-            "series": direction.volumes[i].decode(),
-            "slice": int(direction.indices[i]),
-            **{name: f"{values[i]:.6g}" for name, values in scores.items()},
-        }
-        for i in range(len(images))
-    ]
-
-
-def patient_rows(rows: list[dict]) -> list[dict]:
-    """Returns the mean of the slice rows of each direction, method and patient."""
-    groups: dict[tuple, list[dict]] = {}
-    for row in rows:
-        groups.setdefault((row["direction"], row["method"], row["patient"]), []).append(row)
-    return [
-        {
-            **dict(zip(("direction", "method", "patient"), key, strict=True)),
-            "n_slices": len(group),
-            **{
-                name: f"{np.mean([float(row[name]) for row in group]):.6g}"
-                for name in ("psnr", "ssim", "mae")
-            },
-        }
-        for key, group in groups.items()
-    ]
-
-
-def write_csv(path: pathlib.Path, rows: list[dict]) -> None:
-    """Writes rows with equal keys."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def sheet(direction: scoring.Direction, fake: np.ndarray) -> np.ndarray:
-    """Returns rows of source, synthetic, real and absolute error, evenly spaced over the slices."""
-    shown = np.linspace(0, len(fake) - 1, min(SHOWN_PAIRS, len(fake))).round().astype(int)
-    source, made, real = direction.source[shown], fake[shown], direction.target[shown]
+    Without pairs there are the first two only.
+    """
+    if one.case.paired is None:
+        return grid(tuple(_spread(images) for images in (one.case.source.unit(), one.fake)))
+    direction, made = one.case.paired.direction, one.images[MODEL]
+    source, made, real = (_spread(images) for images in (direction.source, made, direction.target))
     return grid((source, made, real, np.abs(made - real)))
 
 
-def strict_json(report: dict) -> str:
-    """Returns strict JSON; NaN and infinities become null."""
-
-    def clean(value):
-        if isinstance(value, dict):
-            return {key: clean(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [clean(item) for item in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps(clean(report), indent=2, allow_nan=False) + "\n"
-
-
-def table(report: dict) -> str:
-    """Returns the report as a few lines for a terminal."""
-    lines = [f"{report['n_pairs']} pairs of {report['n_patients']} patients. {NOT_FOR_DIAGNOSIS}"]
-    for direction, methods in report["directions"].items():
-        for method, scores in methods.items():
-            values = "  ".join(f"{name} {score['value']:.4g}" for name, score in scores.items())
-            lines.append(f"{direction}  {method:<11}  {values}")
-    return "\n".join(lines)
+def _spread(images: np.ndarray) -> np.ndarray:
+    count = min(SHOWN_PAIRS, len(images))
+    return images[np.linspace(0, len(images) - 1, count).round().astype(int)]
 
 
 if __name__ == "__main__":

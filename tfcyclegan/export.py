@@ -23,8 +23,8 @@ CARD = pathlib.Path("assets.extra") / "model_card.json"
 
 
 def main(config: ExportConfig) -> None:
-    """Exports the newest checkpoint as the next version, after a check in a fresh process."""
-    model, training, epochs = load_run(config.workdir)
+    """Exports a checkpoint as the next version, after a check in a fresh process."""
+    model, training, epochs = load_run(config.workdir, config.checkpoint)
     if config.dry_run:
         return
     served = ServedTranslator(

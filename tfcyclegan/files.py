@@ -4,10 +4,13 @@ import os
 import pathlib
 
 
-def write_atomically(path: pathlib.Path, text: str) -> None:
-    """Writes a text file beside and renames it, so that a reader never sees half of it."""
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+    """Writes a file beside and renames it, so that a reader never sees half of it."""
     beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(text, newline="")
+    if isinstance(content, bytes):
+        beside.write_bytes(content)
+    else:
+        beside.write_text(content, encoding="utf-8", newline="")
     os.replace(beside, path)
 
 

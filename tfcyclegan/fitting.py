@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfcyclegan import callbacks, data, safeguards, scoring
 from tfcyclegan.augment import Augmentation
 from tfcyclegan.checkpoint_files import Position
-from tfcyclegan.checkpoints import RunCheckpoints
+from tfcyclegan.checkpoints import BEST_FOLDER, RunCheckpoints, record
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.extractors import make_extractor
@@ -18,18 +18,22 @@ from tfcyclegan.guard import Diverged
 from tfcyclegan.inversion import InversionGuard
 from tfcyclegan.metrics_log import MetricsLog
 from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
-from tfcyclegan.pairing import Pairs
 from tfcyclegan.progress import Pace, Progress
 from tfcyclegan.replica_state import local_values
+from tfcyclegan.selection import BestCheckpoint, score_to_select_by
 from tfcyclegan.stop_request import StopRequest
 from tfcyclegan.strategies import check_agreement, is_chief, on_workers
+from tfcyclegan.validation import Validation, epochs_between
+from tfcyclegan.validation_slices import ValidationSlices
 
-EXTRACTOR = "randconv_v1"
 SHOWN_PAIRS = 4
+KEPT_BESTS = 2
 RATE_AFTER_TROUBLE = 0.5
 
 
-def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) -> None:
+def fit(
+    config: TrainConfig, model, train_a, train_b, validated: ValidationSlices, steps: int
+) -> None:
     """Runs what is left of the run, and turns back once if it diverges."""
     strategy = model.distribute_strategy
     checkpoints = RunCheckpoints(
@@ -42,6 +46,7 @@ def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) 
         checkpoints.save(start)
     else:
         print(f"continue after {start} of {config.epochs}", flush=True)
+    validation = make_validation(config, validated, steps, strategy)
     stop = StopRequest()
     # Workers would have to agree on the step: a signal ends them, and an epoch is repeated.
     with contextlib.nullcontext() if on_workers(strategy) else stop:
@@ -49,7 +54,9 @@ def fit(config: TrainConfig, model, train_a, train_b, pairs: Pairs, steps: int) 
             batches = batches_from(
                 config, strategy, train_a, train_b, start.epoch * steps + start.step
             )
-            watching = make_callbacks(config, model, checkpoints, pairs, start, stop)
+            watching = make_callbacks(
+                config, model, checkpoints, validation, validated, start, stop
+            )
             try:
                 start = fit_from(start, config, model, batches, steps, watching)
             except Diverged as trouble:
@@ -139,20 +146,39 @@ def turn_back(
     return start
 
 
+def make_validation(
+    config: TrainConfig, validated: ValidationSlices, steps: int, strategy: tf.distribute.Strategy
+) -> Validation:
+    """Returns the callback that scores both directions, and says in run.json how it does."""
+    extractor = make_extractor(config.extractor, config.extractor_weights)
+    every = config.validate_every or epochs_between(validated, steps, config.batch_size)
+    if is_chief(strategy):
+        described = {"name": extractor.name, "resize": extractor.resize, "sha256": extractor.sha256}
+        counts = {"a": len(validated.a), "b": len(validated.b), "pairs": validated.pairs}
+        record(
+            pathlib.Path(config.workdir),
+            "validation",
+            {"every": every, "slices": counts, "extractor": described},
+        )
+    return Validation(validated, extractor, config.workdir, every=every, epochs=config.epochs)
+
+
 def make_callbacks(
     config: TrainConfig,
     model,
     checkpoints: RunCheckpoints,
-    pairs: Pairs,
+    validation: Validation,
+    validated: ValidationSlices,
     start: Position,
     stop: StopRequest,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in the order in which they see `logs`.
 
-    What is written or measured is the chief's; a checkpoint takes all workers.
+    What is written is the chief's; a validation and a checkpoint take all workers.
     """
     strategy = model.distribute_strategy
     guard = safeguards.NonFinite(start, config.max_skipped_steps)
+    keeping = best_checkpoint(config, model, validation, start)
     saving = safeguards.Checkpoints(
         checkpoints,
         stop,
@@ -163,10 +189,7 @@ def make_callbacks(
         minutes=0.0 if on_workers(strategy) else config.checkpoint_minutes,
     )
     if not is_chief(strategy):
-        return [guard, saving]
-    extractor = make_extractor(EXTRACTOR)
-    translators = scoring.translators_of(model)
-    scores = [*callbacks.Validation.keys(extractor), *InversionGuard.KEYS]
+        return [guard, validation, *keeping, saving]
     state = ("learning_rate", "pool_fill", "skipped_steps")
     workdir = pathlib.Path(config.workdir)
     return [
@@ -174,20 +197,41 @@ def make_callbacks(
         Pace(config.batch_size),
         callbacks.LearningRate(),
         callbacks.PoolFill(),
-        callbacks.Validation(pairs, translators, extractor, config.validate_every),
-        InversionGuard(pairs, translators, config.validate_every),
+        validation,
+        InversionGuard(validated),
         callbacks.Summaries(
             config.workdir,
-            pairs.thin(SHOWN_PAIRS),
-            translators,
+            validated.shown(SHOWN_PAIRS),
+            scoring.translators_of(model),
             config.to_flagfile(),
-            config.validate_every,
+            validation.due,
             config.histograms,
         ),
         callbacks.History(
-            workdir / "history.csv", [*TRACKED, *DIAGNOSED, *state, *scores], start.epoch
+            workdir / "history.csv",
+            [*TRACKED, *DIAGNOSED, *state, *validation.keys()],
+            start.epoch,
         ),
         MetricsLog(workdir / "metrics.jsonl", start.epoch),
+        *keeping,
         saving,
         Progress(config.batch_size),
     ]
+
+
+def best_checkpoint(
+    config: TrainConfig, model, validation: Validation, start: Position
+) -> list[keras.callbacks.Callback]:
+    """Returns the callback that keeps the best checkpoint, none where nothing can be selected by.
+
+    Raises:
+        UserError: The validation has no score --best_by.
+    """
+    score = score_to_select_by(config.best_by, validation.keys())
+    if score is None:
+        return []
+    strategy = model.distribute_strategy
+    kept = RunCheckpoints(
+        config.workdir, model, KEPT_BESTS, keeps=is_chief(strategy), folder=BEST_FOLDER
+    )
+    return [BestCheckpoint(kept, score, config.workdir, start.epoch, strategy)]

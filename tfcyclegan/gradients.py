@@ -1,4 +1,4 @@
-"""Gradients of a batch in parts, and their clipping over all replicas.
+"""Gradients of a batch in parts, and their sum and norm over all replicas.
 
 Keras' optimizers offer both, but not for this use (Keras 3.15, tests/test_gradients.py): their
 `global_clipnorm` clips each replica's share before the sum, so two replicas clip otherwise than
@@ -8,6 +8,7 @@ should count updates, and has a state that a checkpoint within an update would h
 
 from collections.abc import Callable
 
+import keras
 import tensorflow as tf
 
 
@@ -49,22 +50,29 @@ def over_parts(
     return values, [gradient / parts for gradient in sums]
 
 
-def clip_by_global_norm(gradients: list[tf.Tensor], limit: float | tf.Tensor) -> list[tf.Tensor]:
-    """Scales gradients so that the norm of all together, summed over replicas, is at most `limit`.
+def summed(
+    gradients: list[tf.Tensor], optimizer: keras.Optimizer, limit: float = 0.0
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Sums gradients over the replicas, once, and limits the norm of all of them together.
 
-    Pascanu et al. (2013), https://arxiv.org/abs/1211.5063, algorithm 1.
+    Pascanu et al. (2013), https://arxiv.org/abs/1211.5063, algorithm 1. Call it in the replica's
+    context: the norm of a sum is not the sum of norms.
 
     Args:
-        gradients: This replica's share of the gradient of each variable.
-        limit: Largest Euclidean norm.
+        gradients: This replica's share of the gradient of each variable, of the scaled loss.
+        optimizer: The optimizer whose `scale_loss` scaled the loss.
+        limit: Largest Euclidean norm; 0 limits nothing.
 
     Returns:
-        Shares whose sum over the replicas is the clipped gradient; all NaN where the norm is not
-        finite, on every replica alike.
+        The gradient of the global batch, still scaled, and its Euclidean norm, a scalar, before
+        the limit and without the scale; the same on every replica. Where the norm is not finite,
+        a limited gradient is all NaN.
     """
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if replicas > 1:
-        context = tf.distribute.get_replica_context()
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync > 1:
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-    clipped, _ = tf.clip_by_global_norm(gradients, tf.cast(limit, gradients[0].dtype))
-    return [gradient / replicas for gradient in clipped]
+    norm = tf.linalg.global_norm(gradients)
+    scale = tf.cast(optimizer.scale_loss(tf.ones([])), norm.dtype)
+    if limit:
+        gradients, _ = tf.clip_by_global_norm(gradients, limit * scale, use_norm=norm)
+    return gradients, norm / scale

@@ -51,7 +51,7 @@ class NonFiniteGuard(keras.layers.Layer):
 
         Args:
             losses: Every loss of this replica's share of the batch.
-            *updates: (optimizer, list of its gradients on this replica).
+            *updates: (optimizer, norm of the gradient that it is to apply).
         """
         good = [all_finite(losses), *(_may_apply(*update) for update in updates)]
         good = _on_all_replicas(tf.reduce_all(good))
@@ -66,8 +66,9 @@ def all_finite(tensors: list[tf.Tensor]) -> tf.Tensor:
     return tf.reduce_all([tf.reduce_all(tf.math.is_finite(tensor)) for tensor in tensors])
 
 
-def _may_apply(optimizer: keras.Optimizer, gradients: list[tf.Tensor]) -> tf.Tensor:
-    finite = all_finite(gradients)
+def _may_apply(optimizer: keras.Optimizer, norm: tf.Tensor) -> tf.Tensor:
+    # A gradient whose squares overflow would stay in Adam's second moment, finite or not.
+    finite = tf.math.is_finite(norm)
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # It skips by itself and halves its scale, which is how it finds the largest scale that
         # float16 can hold. Below 1 it would only hide gradients that no scale makes finite.

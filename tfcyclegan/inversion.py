@@ -9,13 +9,11 @@ import sys
 
 import keras
 import numpy as np
+import tensorflow as tf
 from scipy import ndimage
 
 from tfcyclegan import scoring
-from tfcyclegan.pairing import Pairs
-
-WATCHED_PAIRS = 16
-"""Enough for a sign, and a fraction of a validation's time."""
+from tfcyclegan.validation_slices import ValidationSlices
 
 FIRST_EPOCHS = 10
 """Epochs in which a warning still helps: a run can be started again at little loss."""
@@ -23,51 +21,48 @@ FIRST_EPOCHS = 10
 MARGIN = 0.1
 """A correlation must be this far below both 0 and that of real pairs to be called inverted."""
 
+FLAT = 1e-5
+"""A standard deviation below this, less than a step of 16 bit, is rounding; unit range."""
+
 
 class InversionGuard(keras.callbacks.Callback):
-    """Adds `val_source_correlation_*` to `logs`, and warns once where its sign says inversion.
+    """Warns once where the sign of `val_source_correlation_*` in `logs` says inversion.
 
-    The correlation is that of source and translation inside the head, the mean over slices.
+    Stands after the `Validation` that adds them: the correlation of source and translation inside
+    the head, the mean over slices.
 
     Args:
-        pairs: Validation pairs; the correlation of their two sides is what a translation should
-            have.
-        translators: Translator of each direction.
-        every: Epochs between validations.
+        slices: Validation slices; the correlation of their pairs is what a translation should have.
+            Where there are none, 0 alone is the limit.
     """
 
-    KEYS = tuple(f"val_source_correlation_{name}" for name in scoring.DIRECTIONS)
-
-    def __init__(self, pairs: Pairs, translators: dict, every: int):
+    def __init__(self, slices: ValidationSlices):
         super().__init__()
-        self._directions = scoring.directions_of(pairs.thin(WATCHED_PAIRS))
-        self._translators, self._every = translators, every
-        self._heads = {d.name: head(d.source) for d in self._directions}
+        rows = np.arange(slices.pairs)
+        a, b = slices.a.take(rows).unit(), slices.b.take(rows).unit()
         self._real = {
-            d.name: correlation(d.source, d.target, self._heads[d.name]) for d in self._directions
+            name: mean_correlation(source, target)
+            for name, source, target in zip(scoring.DIRECTIONS, (a, b), (b, a), strict=True)
         }
         self._warned = False
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self._every:
-            return
-        for direction, key in zip(self._directions, self.KEYS, strict=True):
-            name = direction.name
-            fake = scoring.translate(self._translators[name], direction.source)
-            logs[key] = correlation(direction.source, fake, self._heads[name])
-            inverted = logs[key] < min(0.0, self._real[name]) - MARGIN
+        for name, real in self._real.items():
+            made = (logs or {}).get(f"val_source_correlation_{name}", 0.0)
+            inverted = made < min(0.0, real) - MARGIN
             if inverted and epoch < FIRST_EPOCHS and not self._warned:
                 self._warned = True
-                print(self._warning(name, epoch + 1, logs[key]), file=sys.stderr)
+                print(_warning(name, epoch + 1, made, real), file=sys.stderr)
 
-    def _warning(self, name: str, epoch: int, made: float) -> str:
-        return (
-            f"warning: after epoch {epoch} the translation {name} inverts contrast: its correlation"
-            f" with the source inside the head is {made:.2f}, that of real pairs"
-            f" {self._real[name]:.2f}. Runs seldom recover from this. Start again in another"
-            " --workdir with --initializer=normal_0.02, a larger --identity_weight or another"
-            " --seed."
-        )
+
+def _warning(name: str, epoch: int, made: float, real: float) -> str:
+    beside = "" if np.isnan(real) else f", that of real pairs {real:.2f}"
+    return (
+        f"warning: after epoch {epoch} the translation {name} inverts contrast: its correlation"
+        f" with the source inside the head is {made:.2f}{beside}. Runs seldom recover from this."
+        " Start again in another --workdir with --initializer=normal_0.02, a larger"
+        " --identity_weight or another --seed."
+    )
 
 
 def head(images: np.ndarray) -> np.ndarray:
@@ -80,24 +75,41 @@ def head(images: np.ndarray) -> np.ndarray:
         bool [N, H, W].
     """
     bright = images[..., 0] > images.mean(axis=(1, 2, 3))[:, np.newaxis, np.newaxis]
-    return np.stack([ndimage.binary_fill_holes(one) for one in bright])
+    filled = [ndimage.binary_fill_holes(one) for one in bright]
+    return np.stack(filled) if filled else bright
 
 
-def correlation(x: np.ndarray, y: np.ndarray, masks: np.ndarray) -> float:
-    """Returns Pearson's correlation of two images inside a mask, the mean over the slices.
+def mean_correlation(source: np.ndarray, other: np.ndarray) -> float:
+    """Returns the mean `correlation` of images [N, H, W, 1] inside the heads of `source`, or NaN.
+
+    Slices where one of them is constant do not count.
+    """
+    values = correlation(source, other, head(source)).numpy()
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def correlation(x: tf.Tensor, y: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+    """Returns Pearson's correlation of two images inside a mask.
 
     Args:
-        x: float32 [N, H, W, 1].
-        y: float32 [N, H, W, 1].
+        x: [N, H, W, 1], unit range.
+        y: [N, H, W, 1], unit range.
         masks: bool [N, H, W].
 
     Returns:
-        -1 to 1; slices where an image is constant inside the mask do not count, and NaN is returned
-        where that leaves none.
+        float32 [N], -1 to 1; NaN where an image is constant inside the mask.
     """
-    values = []
-    for one, other, mask in zip(x[..., 0], y[..., 0], masks, strict=True):
-        inside = np.stack([one[mask], other[mask]]).astype(np.float64)
-        if mask.any() and inside.std(axis=1).min() > 0:
-            values.append(np.corrcoef(inside)[0, 1])
-    return float(np.mean(values)) if values else float("nan")
+    weights = tf.cast(masks, tf.float64)
+    counts = tf.reduce_sum(weights, axis=(1, 2))
+
+    def mean(values: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(values * weights, axis=(1, 2)) / counts
+
+    # Centred before it is multiplied: raw moments would lose the spread of a bright image.
+    x, y = (tf.cast(image[..., 0], tf.float64) for image in (x, y))
+    x, y = (image - mean(image)[:, tf.newaxis, tf.newaxis] for image in (x, y))
+    spread_x, spread_y = tf.sqrt(mean(x * x)), tf.sqrt(mean(y * y))
+    flat = tf.minimum(spread_x, spread_y) < FLAT
+    made = tf.where(flat, tf.constant(float("nan"), tf.float64), mean(x * y) / spread_x / spread_y)
+    return tf.cast(made, tf.float32)

@@ -34,38 +34,56 @@ class InstanceNormalization(keras.layers.Layer):
         self.epsilon = epsilon
 
     def call(self, inputs):
-        batch = inputs.shape[0]
-        if batch is None or batch > FUSED_BATCH_LIMIT or inputs.dtype == tf.float64:
-            return self._by_moments(inputs)
-        images = [inputs] if batch == 1 else tf.split(inputs, batch)
-        normalized = [self._fused(image) for image in images]
-        return normalized[0] if batch == 1 else tf.concat(normalized, axis=0)
-
-    def _fused(self, image: tf.Tensor) -> tf.Tensor:
-        """Instance norm of one image is batch norm of a batch of one, which has a fused kernel."""
-        dtype = image.dtype
-        if dtype == tf.float16:
-            image = tf.cast(image, tf.float32)  # no float16 kernel on the CPU
-        channels = image.shape[-1]
-        normalized = tf.raw_ops.FusedBatchNormV3(
-            x=image,
-            scale=tf.ones([channels]),
-            offset=tf.zeros([channels]),
-            mean=tf.zeros([0]),
-            variance=tf.zeros([0]),
-            epsilon=self.epsilon,
-            is_training=True,
-        ).y
-        return tf.cast(normalized, dtype)
-
-    def _by_moments(self, images: tf.Tensor) -> tf.Tensor:
-        values = tf.cast(images, self.variable_dtype)
-        centred = values - _mean(values)
-        variance = _mean(tf.square(centred))
-        return tf.cast(centred * tf.math.rsqrt(variance + self.epsilon), images.dtype)
+        return instance_normalized(inputs, self.epsilon)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def instance_normalized(images: tf.Tensor, epsilon: float = INSTANCE_NORM_EPSILON) -> tf.Tensor:
+    """Returns what `InstanceNormalization` returns, for images [N, H, W, C] of any float dtype."""
+    batch = images.shape[0]
+    if batch is None or batch > FUSED_BATCH_LIMIT or images.dtype == tf.float64:
+        return _by_moments(images, epsilon)
+    parts = [images] if batch == 1 else tf.split(images, batch)
+    normalized = [_fused(part, epsilon) for part in parts]
+    return normalized[0] if batch == 1 else tf.concat(normalized, axis=0)
+
+
+def _fused(image: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Instance norm of one image is batch norm of a batch of one, which has a fused kernel."""
+    dtype = image.dtype
+    if dtype == tf.float16:
+        image = tf.cast(image, tf.float32)  # no float16 kernel on the CPU
+    channels = image.shape[-1]
+    normalized = tf.raw_ops.FusedBatchNormV3(
+        x=image,
+        scale=tf.ones([channels]),
+        offset=tf.zeros([channels]),
+        mean=tf.zeros([0]),
+        variance=tf.zeros([0]),
+        epsilon=epsilon,
+        is_training=True,
+    ).y
+    return tf.cast(normalized, dtype)
+
+
+def _by_moments(images: tf.Tensor, epsilon: float) -> tf.Tensor:
+    values = images if images.dtype == tf.float64 else tf.cast(images, tf.float32)
+    centred = values - _mean(values)
+    variance = _mean(tf.square(centred))
+    return tf.cast(centred * tf.math.rsqrt(variance + epsilon), images.dtype)
+
+
+def _mean(images: tf.Tensor) -> tf.Tensor:
+    """Returns the mean of each channel of each image, [N, 1, 1, C].
+
+    Of rows first: one sum of all pixels would lose four digits where air is constant, because then
+    every addition rounds the same way. A sum of means, because OpenVINO makes one of two means.
+    """
+    rows = tf.reduce_mean(images, axis=2, keepdims=True)
+    count = tf.cast(tf.shape(images)[1], images.dtype)
+    return tf.reduce_sum(rows, axis=1, keepdims=True) / count
 
 
 @keras.saving.register_keras_serializable("tfcyclegan")
@@ -81,14 +99,19 @@ class ReflectionPadding(keras.layers.Layer):
         self.padding = padding
 
     def call(self, inputs):
-        border = [self.padding, self.padding]
-        return tf.pad(inputs, [[0, 0], border, border, [0, 0]], mode="REFLECT")
+        return reflection_padded(inputs, self.padding)
 
     def compute_output_shape(self, input_shape):
         return _resized(input_shape, lambda size: size + 2 * self.padding)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "padding": self.padding}
+
+
+def reflection_padded(images: tf.Tensor, padding: int) -> tf.Tensor:
+    """Returns what `ReflectionPadding` returns."""
+    border = [padding, padding]
+    return tf.pad(images, [[0, 0], border, border, [0, 0]], mode="REFLECT")
 
 
 @keras.saving.register_keras_serializable("tfcyclegan")
@@ -147,17 +170,6 @@ class BilinearDoubling(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return _resized(input_shape, lambda size: 2 * size)
-
-
-def _mean(images: tf.Tensor) -> tf.Tensor:
-    """Returns the mean of each channel of each image, [N, 1, 1, C].
-
-    Of rows first: one sum of all pixels would lose four digits where air is constant, because then
-    every addition rounds the same way. A sum of means, because OpenVINO makes one of two means.
-    """
-    rows = tf.reduce_mean(images, axis=2, keepdims=True)
-    count = tf.cast(tf.shape(images)[1], images.dtype)
-    return tf.reduce_sum(rows, axis=1, keepdims=True) / count
 
 
 def _height_and_width(images: tf.Tensor) -> tuple:

@@ -17,6 +17,7 @@ from tfcyclegan.layers import (
     PadToMultiple,
     ReflectionPadding,
 )
+from tfcyclegan.residual import ResidualBlock
 
 LEAK = 0.2
 
@@ -103,7 +104,7 @@ def _resnet(x, filters: int, blocks: int, upsampling: str, weights: _Weights):
         )(x)
         x = _normalized(x)
     for _ in range(blocks):
-        x = _residual(x, filters * 4, weights)
+        x = ResidualBlock(filters * 4, (weights(), weights()))(x)
     for k in (2, 1):
         x = _normalized(_upsampled(x, filters * k, upsampling, weights))
     return x
@@ -166,15 +167,6 @@ def _full_precision() -> str:
 
 def _normalized(x):
     return keras.layers.ReLU()(InstanceNormalization()(x))
-
-
-def _residual(x, filters: int, weights: _Weights):
-    y = x
-    for last in (False, True):
-        y = ReflectionPadding(1)(y)
-        y = PaddedConv2D(filters, 3, kernel_initializer=weights())(y)
-        y = InstanceNormalization()(y) if last else _normalized(y)
-    return keras.layers.Add()([x, y])
 
 
 def _upsampled(x, filters: int, upsampling: str, weights: _Weights):

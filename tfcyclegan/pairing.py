@@ -23,12 +23,14 @@ class Pairs:
         b: As many slices of domain b.
         unpaired_a: Slices of a without a partner.
         unpaired_b: Slices of b without a partner.
+        rows: int64 [N, 2], each pair's rows in the two sets that were paired; None if not known.
     """
 
     a: Slices
     b: Slices
     unpaired_a: int
     unpaired_b: int
+    rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.a)
@@ -37,8 +39,30 @@ class Pairs:
         """Returns `count` evenly spaced pairs, or all where there are fewer or `count` is 0."""
         if not count or count >= len(self):
             return self
-        kept = np.round((np.arange(count) + 0.5) * len(self) / count - 0.5).astype(int)
-        return dataclasses.replace(self, a=self.a.take(kept), b=self.b.take(kept))
+        kept = evenly_spaced(len(self), count)
+        rows = None if self.rows is None else self.rows[kept]
+        return dataclasses.replace(self, a=self.a.take(kept), b=self.b.take(kept), rows=rows)
+
+    def registration(self) -> dict:
+        """Returns why these slices count as pairs: the registration record of an evaluation.
+
+        A shared frame of reference and grid says that scanner or converter put both images into
+        one space. It does not say that the patient lay still.
+        """
+        record = {
+            "method": "same study, frame of reference and in-plane grid; nearest position",
+            "tolerance": "half the slice spacing",
+            "n_pairs": len(self),
+        }
+        if not len(self):
+            return {**record, "offset_mm_mean": None, "offset_mm_max": None}
+        place_a, place_b = (s.metadata["geom/frame_pos_mm"] for s in (self.a, self.b))
+        offset = np.abs(place_a.astype(np.float64) - place_b)
+        return {
+            **record,
+            "offset_mm_mean": float(offset.mean()),
+            "offset_mm_max": float(offset.max()),
+        }
 
 
 def pair(slices_a: Slices, slices_b: Slices) -> Pairs:
@@ -58,6 +82,7 @@ def pair(slices_a: Slices, slices_b: Slices) -> Pairs:
         slices_b.take(indices[:, 1]),
         len(slices_a) - len(indices),
         len(slices_b) - len(indices),
+        indices,
     )
 
 
@@ -88,3 +113,9 @@ def _nearest_pairs(slices_a: Slices, slices_b: Slices, rows_a: list, rows_b: lis
             used_a.add(i)
             used_b.add(j)
     return found
+
+
+def evenly_spaced(total: int, count: int) -> np.ndarray:
+    """Returns `count` evenly spaced indices below `total`, all of them where there are fewer."""
+    count = min(count, total)
+    return np.round((np.arange(count) + 0.5) * total / max(1, count) - 0.5).astype(int)

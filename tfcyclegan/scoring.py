@@ -22,12 +22,18 @@ Translator = Callable[[tf.Tensor], tf.Tensor]
 def translator_of(generator) -> Translator:
     """Wraps a generator, which works in model range, for images in unit range."""
 
-    @tf.function(reduce_retracing=True)
-    def translate(images: tf.Tensor) -> tf.Tensor:
-        translated = generator(intensity.unit_to_model(images), training=False)
-        return tf.clip_by_value(intensity.model_to_unit(translated), 0.0, 1.0)
+    return tf.function(
+        lambda images: translated(generator, images), autograph=False, reduce_retracing=True
+    )
 
-    return translate
+
+def translated(generator, images: tf.Tensor) -> tf.Tensor:
+    """Returns what a generator in model range makes of images [N, H, W, 1] in unit range.
+
+    float32 in unit range, whatever the precision of the generator; a NaN stays one.
+    """
+    made = tf.cast(generator(intensity.unit_to_model(images), training=False), tf.float32)
+    return tf.clip_by_value(intensity.model_to_unit(made), 0.0, 1.0)
 
 
 def translators_of(model) -> dict[str, Translator]:
@@ -122,7 +128,7 @@ def features(extractor: Extractor, images: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _compiled(extractor: Extractor) -> Callable[[tf.Tensor], tf.Tensor]:
-    return tf.function(extractor.__call__, reduce_retracing=True)
+    return tf.function(extractor.__call__, autograph=False, reduce_retracing=True)
 
 
 def distance(real_features: np.ndarray, fake_features: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 from collections.abc import Callable
@@ -101,6 +102,25 @@ def check_agreement(strategy: tf.distribute.Strategy, facts: dict[str, str]) -> 
         )
 
 
+def from_chief(strategy: tf.distribute.Strategy, value):
+    """Returns the chief's `value` on every worker; all of them call it.
+
+    Args:
+        strategy: Strategy of the run; without workers there is nothing to send.
+        value: What JSON can hold, NaN included; that of the other workers does not count.
+    """
+    if not on_workers(strategy):
+        return value
+    text = json.dumps(value).encode() if is_chief(strategy) else b""
+
+    def share(context: tf.distribute.ReplicaContext) -> tf.Tensor:
+        first = context.replica_id_in_sync_group == 0
+        return tf.constant(list(text) if first else [], tf.int64)
+
+    shares = strategy.experimental_distribute_values_from_function(share)
+    return json.loads(bytes(strategy.gather(shares, axis=0).numpy().tolist()))
+
+
 class FitsOnWorkers:
     """Lets `fit` of a Keras model work under MultiWorkerMirroredStrategy.
 
@@ -124,7 +144,7 @@ class FitsOnWorkers:
             super().make_train_function(force)
         elif self.train_function is None or force:
 
-            @tf.function(reduce_retracing=True)
+            @tf.function(autograph=False, reduce_retracing=True)
             def step(iterator):
                 results = strategy.run(self.train_step, args=(next(iterator),))
                 return {name: strategy.reduce("MEAN", v, axis=None) for name, v in results.items()}

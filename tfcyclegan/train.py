@@ -9,16 +9,10 @@ import keras
 import tensorflow as tf
 
 from tfcyclegan import data, doctor, fitting, manifest, provenance
-from tfcyclegan.checkpoints import (
-    RUN_FILE,
-    claim_workdir,
-    recorded_changes,
-)
+from tfcyclegan.checkpoints import KEPT_RECORDS, RUN_FILE, claim_workdir, recorded
 from tfcyclegan.config import TrainConfig, run
-from tfcyclegan.errors import UserError
 from tfcyclegan.files import write_atomically
 from tfcyclegan.models import build_model
-from tfcyclegan.pairing import Pairs, pair
 from tfcyclegan.strategies import (
     check_agreement,
     check_batch_size,
@@ -27,6 +21,7 @@ from tfcyclegan.strategies import (
     is_chief,
     make_strategy,
 )
+from tfcyclegan.validation_slices import ValidationSlices
 
 
 @explained_loss()
@@ -40,12 +35,14 @@ def main(config: TrainConfig) -> int | None:
     check_agreement(strategy, facts(config, shards))
     set_up_numerics(config)
     train_a, train_b = load_domains(config, shards, config.train_split)
-    pairs = validation_pairs(config, shards)
+    validated = ValidationSlices.choose(
+        *load_domains(config, shards, config.val_split), config.validation_pairs
+    )
     steps = config.steps_per_epoch or -(-max(len(train_a), len(train_b)) // config.batch_size)
     print(
         f"train: {len(train_a)} {config.domain_a} and {len(train_b)} {config.domain_b} slices,"
         f" {steps} steps per epoch, {strategy.num_replicas_in_sync} replica(s); validation:"
-        f" {len(pairs)} pairs"
+        f" {validated}"
     )
     if config.dry_run:
         return None
@@ -53,12 +50,12 @@ def main(config: TrainConfig) -> int | None:
         claim_workdir(config)
         described = provenance.describe(config, shards, sys.argv[1:])
         workdir = pathlib.Path(config.workdir)
-        if changes := recorded_changes(workdir):
-            described["config_changes"] = changes
+        before = recorded(workdir)
+        described |= {name: before[name] for name in KEPT_RECORDS if name in before}
         write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
     with strategy.scope():
         model = build_model(config, steps)
-    fitting.fit(config, model, train_a, train_b, pairs, steps)
+    fitting.fit(config, model, train_a, train_b, validated, steps)
     return None
 
 
@@ -102,18 +99,6 @@ def load_domains(config: TrainConfig, shards: list, split: str) -> tuple[data.Sl
         )
         for domain in (config.domain_a, config.domain_b)
     )
-
-
-def validation_pairs(config: TrainConfig, shards: list) -> Pairs:
-    """Returns the fixed pairs that the run is validated on, evenly spaced over all there are."""
-    pairs = pair(*load_domains(config, shards, config.val_split))
-    if not len(pairs):
-        raise UserError(
-            f"Split {config.val_split} holds no slice of {config.domain_a} and {config.domain_b} at"
-            " the same place of the same study, so nothing can be validated. Choose another"
-            " --val_split, or convert studies that hold both sequences."
-        )
-    return pairs.thin(config.validation_pairs)
 
 
 if __name__ == "__main__":

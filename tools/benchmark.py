@@ -6,7 +6,9 @@ python tools/benchmark.py --what=step --precision=float32 --json
 
 import json
 
+import benchmark_epoch
 import benchmark_ingest
+import benchmark_metrics
 import benchmark_pipeline
 import benchmark_step
 import benchmark_translate
@@ -14,7 +16,9 @@ import benchmark_translate
 from tfcyclegan import config
 
 PARTS = {
+    "epoch": benchmark_epoch.measure,
     "ingest": benchmark_ingest.measure,
+    "metrics": benchmark_metrics.measure,
     "pipeline": benchmark_pipeline.measure,
     "step": benchmark_step.measure,
     "translate": benchmark_translate.measure,

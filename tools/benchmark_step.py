@@ -21,7 +21,12 @@ from tfcyclegan.models.cyclegan import CycleGAN
 
 RATE_SECONDS = 2.0
 """Shortest time over which the rate of the convolution is measured."""
-GRADIENT_OF_INPUT, GRADIENT_OF_FILTER = "Conv2DBackpropInput", "Conv2DBackpropFilter"
+KERNEL_AND_PIXELS = {
+    "Conv2D": (1, 2),
+    "Conv2DBackpropInput": (1, 2),
+    "Conv2DBackpropFilter": (3, 2),
+}
+"""Where a convolution's kernel and its output, or the gradient by it, are among its tensors."""
 SHARED = ("size", "filters", "blocks", "identity", "precision", "batch_size")
 
 
@@ -75,7 +80,12 @@ def built(settings: BenchmarkConfig) -> CycleGAN:
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(settings.precision)
-    flags = {
+    return build_model(run_config(settings))
+
+
+def run_config(settings: BenchmarkConfig, *flags: str) -> TrainConfig:
+    """Returns the flags of a training run like that of the benchmark, and further ones."""
+    shared = {
         "data_dir": "none",
         "workdir": "none",
         "image_size": settings.size,
@@ -83,32 +93,36 @@ def built(settings: BenchmarkConfig) -> CycleGAN:
         "discriminator_filters": settings.filters,
         "generator_blocks": settings.blocks,
         "adversarial_loss": "lsgan",
+        "batch_size": settings.batch_size,
         "identity_weight": settings.identity,
         "precision": settings.precision,
     }
-    return build_model(TrainConfig.parse(*(f"--{name}={value}" for name, value in flags.items())))
+    return TrainConfig.parse(*(f"--{name}={value}" for name, value in shared.items()), *flags)
 
 
 def convolution_flop(graph: tf.Graph) -> int:
     """Returns the floating point operations of a graph's convolutions and their gradients.
 
     Each of the three needs two operations (multiply, add) for every weight at every output pixel.
+    Functions count as often as they are called, and matrix products as what they are, because
+    `convolution` writes gradients as such.
     """
     total = 0
     for op in graph.get_operations():
-        if op.type == "Conv2D":
-            output, kernel = op.outputs[0], op.inputs[1]
-        elif op.type == GRADIENT_OF_INPUT:
-            output, kernel = op.inputs[2], op.inputs[1]
-        elif op.type == GRADIENT_OF_FILTER:
-            output, kernel = op.inputs[2], op.outputs[0]
-        elif "PartitionedCall" in op.type:  # convolution.PaddedConv2D's gradient of its kernel
-            output, kernel = op.inputs[1], op.outputs[0]
-        else:
-            continue
-        pixels = output.shape[:3].num_elements()
-        total += 2 * pixels * kernel.shape.num_elements()
+        if op.type == "PartitionedCall":
+            total += convolution_flop(graph._get_function(op.get_attr("f").name).graph)
+        elif op.type == "MatMul":
+            rows, columns = op.outputs[0].shape
+            summed = op.inputs[0].shape.num_elements() // rows
+            total += 2 * rows * columns * summed
+        elif op.type in KERNEL_AND_PIXELS:
+            kernel, pixels = (_tensors(op)[i] for i in KERNEL_AND_PIXELS[op.type])
+            total += 2 * pixels.shape[:3].num_elements() * kernel.shape.num_elements()
     return total
+
+
+def _tensors(op: tf.Operation) -> list[tf.Tensor]:
+    return [*op.inputs, *op.outputs]
 
 
 def convolution_rate(settings: BenchmarkConfig) -> float:

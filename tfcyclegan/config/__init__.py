@@ -5,13 +5,14 @@ import dataclasses
 from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
-from tfcyclegan.config.training import EvaluateConfig, ExportConfig, TrainConfig
+from tfcyclegan.config.training import CompareConfig, EvaluateConfig, ExportConfig, TrainConfig
 from tfcyclegan.config.verification import VerifyConfig
 
 __all__ = [
     "COMMANDS",
     "BenchmarkConfig",
     "Command",
+    "CompareConfig",
     "EvaluateConfig",
     "ExportConfig",
     "IngestConfig",
@@ -30,6 +31,7 @@ COMMANDS = {
     "tools/verify_records.py": VerifyConfig,
     "python -m tfcyclegan.train": TrainConfig,
     "python -m tfcyclegan.evaluate": EvaluateConfig,
+    "python -m tfcyclegan.compare": CompareConfig,
     "python -m tfcyclegan.export": ExportConfig,
     "tools/benchmark.py": BenchmarkConfig,
 }

@@ -4,8 +4,11 @@ A command is one dataclass: field name, type, default and help are the absl flag
 this file only; `run` parses the command line and hands the dataclass to the command.
 """
 
+import csv
 import dataclasses
 import functools
+import io
+import itertools
 import re
 import sys
 from collections.abc import Callable
@@ -38,6 +41,8 @@ class Command:
     """(flag names, predicate over the dict of their values, message) of each rule between flags."""
     FIRST: ClassVar[str] = ""
     """The flag that a first word without -- stands for, as in `verify_records.py DIR`."""
+    MANY: ClassVar[bool] = False
+    """Whether all words before the first flag stand for it, as in `compare RUN RUN`."""
 
     dry_run: bool = flag(False, "Print what would be done with these flags, and stop.")
 
@@ -59,9 +64,16 @@ class Command:
     @classmethod
     def named(cls, argv: list[str]) -> list[str]:
         """Returns a command line whose first word, if it is no flag, is the flag `FIRST`."""
-        if cls.FIRST and argv[1:] and not argv[1].startswith("-"):
-            return [argv[0], f"--{cls.FIRST}={argv[1]}", *argv[2:]]
-        return argv
+        words = list(itertools.takewhile(lambda word: not word.startswith("-"), argv[1:]))
+        words = words if cls.MANY else words[:1]
+        if not cls.FIRST or not words:
+            return argv
+        text = words[0]
+        if cls.MANY:  # quoted where a path holds a comma, as absl reads lists
+            line = io.StringIO()
+            csv.writer(line, lineterminator="").writerow(words)
+            text = line.getvalue()
+        return [argv[0], f"--{cls.FIRST}={text}", *argv[1 + len(words) :]]
 
     @classmethod
     def from_flags(cls, values: flags.FlagValues):

@@ -5,6 +5,16 @@ from typing import ClassVar
 
 from tfcyclegan.config.command import Command, flag
 
+EXTRACTORS = [
+    "randconv_v1",
+    "efficientnet_lite0_clean",
+    "keras_inception_v3_clean",
+    "fid_ttur",
+    "fid_clean",
+    "fid_pytorch",
+]
+"""Networks whose features the distances between distributions compare; see docs/metrics.md."""
+
 
 def _rotations_are_numbers(values: dict) -> bool:
     try:
@@ -156,8 +166,29 @@ class TrainConfig(Command):
         600.0, "Seconds to wait for the other processes of TF_CONFIG to start.", lower=0.0
     )
 
-    validate_every: int = flag(1, "Epochs between validations.", lower=1)
-    validation_pairs: int = flag(200, "Pairs used for validation; 0 means all.", lower=0)
+    validate_every: int = flag(
+        0,
+        "Epochs between validations; 0 takes as many as keep them near a tenth of the training's"
+        " time. The last epoch is validated in any case.",
+        lower=0,
+    )
+    validation_pairs: int = flag(
+        200,
+        "Slices of each domain used for validation, pairs first; 0 means all.",
+        lower=0,
+    )
+    best_by: str = flag(
+        "auto",
+        "Validation score, mean of both directions, that the best checkpoint is kept by; auto is"
+        " psnr_volume where there are pairs, or else kid_patient or kid.",
+        choices=["auto", "psnr_volume", "ssim", "ssim_head", "kid", "kid_patient"],
+    )
+    extractor: str = flag(
+        "randconv_v1", "Network whose features validation compares.", choices=EXTRACTORS
+    )
+    extractor_weights: str = flag(
+        "", "Weight file of --extractor; nothing is downloaded. randconv_v1 needs none."
+    )
     histograms: bool = flag(False, "Write histograms of all weights to TensorBoard too.")
     checkpoint_every: int = flag(1, "Epochs between checkpoints.", lower=1)
     checkpoint_minutes: float = flag(
@@ -188,10 +219,37 @@ class EvaluateConfig(Command):
     )
 
     workdir: str = flag("", "Workdir of a training run.")
+    checkpoint: str = flag(
+        "latest",
+        "Checkpoint of --workdir: the latest, or the best by validation (--best_by of the run).",
+        choices=["latest", "best"],
+    )
     model: str = flag("", "Exported SavedModel, the directory that holds saved_model.pb.")
     data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
     split: str = flag("test", "Split to evaluate.", choices=["train", "val", "test"])
-    output: str = flag("", "Directory for metrics.json and CSVs.", required=True)
+    output: str = flag("", "Directory for metrics.json, CSVs and pictures.", required=True)
+    extractor: str = flag(
+        "randconv_v1",
+        "Network whose features the distances compare.",
+        choices=EXTRACTORS,
+    )
+    extractor_weights: str = flag("", "Weight file of --extractor; nothing is downloaded.")
+    protocol: str = flag(
+        "default",
+        "paper adds SSIM and PSNR as the paper's text defines them: 8 bits, 256 px, whole frame.",
+        choices=["default", "paper"],
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareConfig(Command):
+    """Flags of `python -m tfcyclegan.compare`."""
+
+    FIRST: ClassVar[str] = "runs"
+    MANY: ClassVar[bool] = True
+
+    runs: tuple = flag((), "Directories that evaluate wrote; may stand first, without a flag.")
+    output: str = flag("", "Directory for compare.md and compare.json; empty writes nothing.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,6 +257,11 @@ class ExportConfig(Command):
     """Flags of `python -m tfcyclegan.export`."""
 
     workdir: str = flag("", "Workdir of a training run.", required=True)
+    checkpoint: str = flag(
+        "latest",
+        "Checkpoint of --workdir: the latest, or the best by validation (--best_by of the run).",
+        choices=["latest", "best"],
+    )
     output: str = flag("", "Directory that gets the next version number.", required=True)
     audit: bool = flag(
         False,

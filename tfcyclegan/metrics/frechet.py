@@ -13,15 +13,18 @@ import dataclasses
 import numpy as np
 from absl import logging
 
+from tfcyclegan.metrics.covariance import (
+    checked_root,
+    checked_statistics,
+    covariance_rank,
+    covariance_root,
+    factor_rank,
+    triangular_root,
+)
 from tfcyclegan.metrics.feature_statistics import checked_features
 
-SYMMETRY_TOLERANCE = 1e-10
-"""Largest |S - S^T| of a covariance, relative to its largest entry."""
-NEGATIVE_EIGENVALUE_TOLERANCE = 1e-8
-"""Size of a negative eigenvalue that rounding explains, relative to the largest."""
 NEGATIVE_DISTANCE_TOLERANCE = 1e-6
 """Size of a negative distance that rounding explains, relative to tr S1 + tr S2."""
-_EPSILON = np.finfo(np.float64).eps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,17 +83,15 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> FrechetDistance:
     if max(len(real), len(fake)) <= dimension:
         # tr (S1^1/2 S2 S1^1/2)^1/2 = |A B^T|_*, the nuclear norm: exact at any rank, no d x d.
         root_trace = _nuclear_norm(factor_real @ factor_fake.T)
-        rank_real, rank_fake = _row_rank(factor_real), _row_rank(factor_fake)
+        rank_real, rank_fake = factor_rank(factor_real), factor_rank(factor_fake)
     else:
         root_real = covariance_root(factor_real.T @ factor_real)
         rank_real = root_real.shape[1]
         if len(fake) <= rank_real:
             root_trace = _nuclear_norm(factor_fake @ root_real)
-            rank_fake = _row_rank(factor_fake)
+            rank_fake = factor_rank(factor_fake)
         else:
-            covariance_fake = factor_fake.T @ factor_fake
-            root_trace = _root_trace(root_real, covariance_fake)
-            rank_fake = _rank(_eigenvalues(covariance_fake))
+            root_trace, rank_fake = _root_trace(root_real, factor_fake.T @ factor_fake)
     return _assembled(
         mean_term=float(np.sum((real.mean(axis=0) - fake.mean(axis=0)) ** 2)),
         traces=float(traces),
@@ -109,6 +110,7 @@ def frechet_distance_from_statistics(
     *,
     n1: int | None = None,
     n2: int | None = None,
+    root1: np.ndarray | None = None,
 ) -> FrechetDistance:
     """Returns the Fréchet distance from means [d] and covariances [d, d].
 
@@ -122,38 +124,27 @@ def frechet_distance_from_statistics(
         covariance2: [d, d] their sample covariance.
         n1: Number of real features, for the report only.
         n2: Number of fake features, likewise.
+        root1: What `covariance_root(covariance1)` returned, kept with the real statistics: the
+            decomposition of a covariance that does not change is half of the work.
 
     Raises:
-        ValueError: Shapes disagree, a value is not finite, or a matrix is no covariance (not
-            symmetric, or with an eigenvalue below zero): a damaged cache.
+        ValueError: Shapes disagree, a value is not finite, a matrix is no covariance (not
+            symmetric, or with an eigenvalue below zero) or `root1` not its root: a damaged cache.
         ArithmeticError: The distance came out negative by more than rounding explains.
     """
-    mean1, covariance1 = _checked_statistics(mean1, covariance1)
-    mean2, covariance2 = _checked_statistics(mean2, covariance2)
+    mean1, covariance1 = checked_statistics(mean1, covariance1)
+    mean2, covariance2 = checked_statistics(mean2, covariance2)
     _check_dimensions(mean1.size, mean2.size)
-    root = covariance_root(covariance1)
+    root = covariance_root(covariance1) if root1 is None else checked_root(root1, covariance1)
+    root_trace, rank2 = _root_trace(root, covariance2)
     return _assembled(
         mean_term=float(np.sum((mean1 - mean2) ** 2)),
         traces=float(np.trace(covariance1) + np.trace(covariance2)),
-        root_trace=_root_trace(root, covariance2),
+        root_trace=root_trace,
         dimension=mean1.size,
         counts=(n1, n2),
-        ranks=(root.shape[1], _rank(_eigenvalues(covariance2))),
+        ranks=(root.shape[1], rank2),
     )
-
-
-def covariance_root(covariance: np.ndarray) -> np.ndarray:
-    """Returns H float64 [d, rank] with H H^T = `covariance`, null directions left out.
-
-    Raises:
-        ValueError: The matrix has a negative eigenvalue.
-    """
-    eigenvalues, vectors = np.linalg.eigh(covariance)
-    _check_eigenvalues(eigenvalues)
-    rank = _rank(eigenvalues)
-    # eigh sorts upwards; null directions would add a square root of rounding each.
-    kept = slice(len(eigenvalues) - rank, None)
-    return vectors[:, kept] * np.sqrt(eigenvalues[kept])
 
 
 def _factor(features: np.ndarray) -> np.ndarray:
@@ -167,53 +158,18 @@ def _nuclear_norm(matrix: np.ndarray) -> float:
     return float(np.linalg.svd(matrix, compute_uv=False).sum())
 
 
-def _root_trace(root: np.ndarray, covariance: np.ndarray) -> float:
-    product = root.T @ covariance @ root
-    eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
-    return float(np.sqrt(np.maximum(eigenvalues, 0.0)).sum())
-
-
-def _row_rank(factor: np.ndarray) -> int:
-    """Returns the rank of a wide factor [N, d] from its Gram matrix [N, N]."""
-    return _rank(np.linalg.eigvalsh(factor @ factor.T), dimension=max(factor.shape))
-
-
-def _rank(eigenvalues: np.ndarray, dimension: int | None = None) -> int:
-    threshold = eigenvalues.max() * (dimension or len(eigenvalues)) * _EPSILON
-    return int(np.sum(eigenvalues > max(threshold, 0.0)))
-
-
-def _eigenvalues(covariance: np.ndarray) -> np.ndarray:
-    eigenvalues = np.linalg.eigvalsh(covariance)
-    _check_eigenvalues(eigenvalues)
-    return eigenvalues
-
-
-def _check_eigenvalues(eigenvalues: np.ndarray) -> None:
-    if eigenvalues.min() < -NEGATIVE_EIGENVALUE_TOLERANCE * max(eigenvalues.max(), 0.0):
-        raise ValueError(
-            "A covariance expected no negative eigenvalue. Received: eigenvalues from"
-            f" {eigenvalues.min():.3g} to {eigenvalues.max():.3g}; delete the cached statistics."
-        )
-
-
-def _checked_statistics(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean = np.asarray(mean, np.float64)
-    covariance = np.asarray(covariance, np.float64)
-    if mean.ndim != 1 or mean.size == 0 or covariance.shape != (mean.size, mean.size):
-        raise ValueError(
-            f"Statistics expected shapes [d] and [d, d]. Received: {mean.shape},"
-            f" {covariance.shape}."
-        )
-    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
-        raise ValueError("Statistics expected finite values. Received: NaN or infinity.")
-    asymmetry = np.abs(covariance - covariance.T).max()
-    if asymmetry > SYMMETRY_TOLERANCE * np.abs(covariance).max():
-        raise ValueError(
-            f"A covariance expected a symmetric matrix. Received: asymmetry {asymmetry:.3g}; delete"
-            " the cached statistics."
-        )
-    return mean, covariance
+def _root_trace(root: np.ndarray, covariance: np.ndarray) -> tuple[float, int]:
+    """Returns tr (H^T S H)^1/2 and the rank of S."""
+    triangle = triangular_root(covariance)
+    if triangle is None:
+        product, rank = root.T @ covariance @ root, covariance_rank(covariance)
+        product = (product + product.T) / 2
+    else:
+        # (L^T H)^T (L^T H): the second product is symmetric and takes half of the time.
+        half, rank = triangle.T @ root, len(covariance)
+        product = half.T @ half
+    eigenvalues = np.linalg.eigvalsh(product)
+    return float(np.sqrt(np.maximum(eigenvalues, 0.0)).sum()), rank
 
 
 def _check_dimensions(first: int, second: int) -> None:

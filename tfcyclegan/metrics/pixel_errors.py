@@ -1,4 +1,4 @@
-"""Mean squared, mean absolute and normalised errors between images, one value per image."""
+"""Squared, absolute and normalised errors between images, one value per image."""
 
 import numpy as np
 
@@ -53,3 +53,38 @@ def nmse(
     error = masked_mean((target - prediction) ** 2, mask)
     power = masked_mean(target**2, mask)
     return np.divide(error, power, out=np.full(len(error), np.nan), where=power > 0)
+
+
+def nrmse_l2(
+    target: np.ndarray,
+    prediction: np.ndarray,
+    *,
+    data_range: float,
+    mask: np.ndarray | None = None,
+) -> np.ndarray:
+    """Returns |target - prediction| / |target|, the root of `nmse`; arguments as there.
+
+    Equals `skimage.metrics.normalized_root_mse` with `normalization="euclidean"`.
+    """
+    return np.sqrt(nmse(target, prediction, data_range=data_range, mask=mask))
+
+
+def nrmse_range(
+    target: np.ndarray,
+    prediction: np.ndarray,
+    *,
+    data_range: float,
+    mask: np.ndarray | None = None,
+) -> np.ndarray:
+    """Returns the root mean squared error over the target's own range; arguments as `nmse`.
+
+    Equals `skimage.metrics.normalized_root_mse` with `normalization="min-max"`. NaN where the
+    target is constant (inside the mask).
+    """
+    target, prediction = checked_pair(target, prediction, data_range=data_range)
+    mask = checked_mask(mask, target.shape)
+    error = np.sqrt(masked_mean((target - prediction) ** 2, mask))
+    inside = True if mask is None else mask
+    low = np.min(target, axis=(1, 2), where=inside, initial=np.inf)
+    high = np.max(target, axis=(1, 2), where=inside, initial=-np.inf)
+    return np.divide(error, high - low, out=np.full(len(error), np.nan), where=high > low)

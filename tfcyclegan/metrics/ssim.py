@@ -1,5 +1,6 @@
 """Structural similarity as Wang et al. 2004 published it: Gaussian window, valid region."""
 
+import functools
 import math
 
 import numpy as np
@@ -119,7 +120,7 @@ def ssim_graph(
     """
     a, b = graph_pair(a, b, smallest_side=SMALLEST_SIDE)
     mean_a, mean_b, products, powers = tf.split(
-        _window_mean_graph(tf.concat([a, b, a * b, a * a + b * b], axis=0)), 4
+        _compiled_window_mean()(tf.concat([a, b, a * b, a * a + b * b], axis=0)), 4
     )
     squares = mean_a**2 + mean_b**2
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
@@ -149,6 +150,14 @@ def _mask_weights(mask: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
             f" {mask.shape}; write `labels > 0` for a label image."
         )
     return tf.cast(valid_region(mask), tf.float32)
+
+
+@functools.cache
+def _compiled_window_mean():
+    # XLA makes one loop of the sums, seven times as fast on a CPU. On a GPU they are fast as they
+    # are, and XLA there needs parts of CUDA that not every installation has.
+    on_cpu = not tf.config.list_physical_devices("GPU")
+    return tf.function(_window_mean_graph, jit_compile=True if on_cpu else None)
 
 
 def _window_mean_graph(images: tf.Tensor) -> tf.Tensor:

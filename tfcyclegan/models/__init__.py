@@ -3,6 +3,7 @@
 import keras
 
 from tfcyclegan import networks
+from tfcyclegan.adam import Adam
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.image_pool import ImagePool
 from tfcyclegan.models.cyclegan import CycleGAN, Objective
@@ -77,7 +78,7 @@ def _optimizer(
     rate = SCHEDULES[config.schedule](
         rate, config.decay_start_epoch * steps_per_epoch, config.epochs * steps_per_epoch, factor
     )
-    adam = keras.optimizers.Adam(rate, beta_1=ADAM_BETA_1)
+    adam = Adam(rate, beta_1=ADAM_BETA_1)
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(adam)
     return adam

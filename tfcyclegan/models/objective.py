@@ -53,6 +53,46 @@ class Objective:
     structure_weight: float = 0.0
 
 
+def generator_losses(
+    real_a: tf.Tensor,
+    real_b: tf.Tensor,
+    translated: dict,
+    scores_a: tf.Tensor,
+    scores_b: tf.Tensor,
+    *,
+    objective: Objective,
+) -> dict:
+    """Returns every generator loss per example, float32 [N]; "loss" is equation 9.
+
+    Args:
+        real_a: Images of domain a, [N, H, W, 1], model range.
+        real_b: Images of domain b.
+        translated: fake, cycled and, if they have a weight, identity images of both domains.
+        scores_a: Logits of the translated images of domain a, [N, h, w, 1].
+        scores_b: The same for domain b.
+        objective: Kinds and weights.
+    """
+    kind, weight = objective.adversarial, objective.cycle_weight
+    values = {
+        "generator_ab_loss": losses.generator_adversarial_loss(scores_b, kind=kind),
+        "generator_ba_loss": losses.generator_adversarial_loss(scores_a, kind=kind),
+        "cycle_a_loss": losses.cycle_loss(real_a, translated["cycled_a"]),
+        "cycle_b_loss": losses.cycle_loss(real_b, translated["cycled_b"]),
+    }
+    total = values["generator_ab_loss"] + values["generator_ba_loss"]
+    total += weight * (values["cycle_a_loss"] + values["cycle_b_loss"])
+    if objective.identity_weight:
+        values["identity_a_loss"] = losses.identity_loss(real_a, translated["identity_a"])
+        values["identity_b_loss"] = losses.identity_loss(real_b, translated["identity_b"])
+        identity = values["identity_a_loss"] + values["identity_b_loss"]
+        total += weight * objective.identity_weight * identity
+    else:
+        values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
+    structure = structure_losses(real_a, real_b, translated, kind=objective.structure)
+    total += objective.structure_weight * tf.add_n(list(structure.values()))
+    return {**values, **structure, "loss": total}
+
+
 def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind: str) -> dict:
     """Returns a discriminator's loss and how often it is right, per example, float32 [N].
 

@@ -1,0 +1,34 @@
+"""Puts finished evaluations side by side: `python -m tfcyclegan.compare EVAL EVAL ...`."""
+
+import pathlib
+
+from tfcyclegan.config import CompareConfig, run
+from tfcyclegan.errors import UserError
+from tfcyclegan.evaluation import comparison
+from tfcyclegan.evaluation.entries import strict_json
+from tfcyclegan.files import write_atomically
+
+
+def main(config: CompareConfig) -> None:
+    """Prints the table of the runs; with --output also writes it, and compare.json."""
+    if len(config.runs) < 2:
+        raise UserError(
+            f"compare takes two or more directories. Received: {len(config.runs)}. Write them after"
+            " python -m tfcyclegan.compare, before any flag."
+        )
+    runs = comparison.load_all(config.runs)
+    comparison.check(runs)
+    if config.dry_run:
+        return
+    compared = comparison.compare(runs)
+    text = comparison.table(compared)
+    if config.output:
+        output = pathlib.Path(config.output)
+        output.mkdir(parents=True, exist_ok=True)
+        write_atomically(output / "compare.md", text + "\n")
+        write_atomically(output / "compare.json", strict_json(compared))
+    print(text)
+
+
+if __name__ == "__main__":
+    run(main, CompareConfig)

@@ -1,0 +1,140 @@
+"""What is evaluated: all slices of a split in one direction, and the pairs among them."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+from scipy import ndimage
+
+from tfcyclegan import inversion, scoring
+from tfcyclegan.data import Slices
+from tfcyclegan.metrics import ReferenceNormaliser
+from tfcyclegan.pairing import Pairs
+
+RECORDS_RULE = "mask/brain of the records, holes filled"
+FOREGROUND_RULE = (
+    "foreground: brighter than the slice's mean, holes filled; the whole head, not the brain"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Paired:
+    """The pairs of one direction, with masks and a common intensity scale.
+
+    Attributes:
+        direction: Sources and targets, float32 [P, H, W, 1], unit range, and their ids.
+        brain: bool [P, H, W].
+        brain_rule: Where the brain masks come from.
+        lesion: bool [P, H, W].
+        lesion_known: bool [P]; False where no lesion mask was given, which is not an empty one.
+        scales: Target volume to the affine map that its real brain gives.
+    """
+
+    direction: scoring.Direction
+    brain: np.ndarray
+    brain_rule: str
+    lesion: np.ndarray
+    lesion_known: np.ndarray
+    scales: dict[bytes, ReferenceNormaliser]
+
+    def __len__(self) -> int:
+        return len(self.brain)
+
+    def normalised(self, images: np.ndarray) -> np.ndarray:
+        """Returns slices [P, H, W, 1] in unit range on the targets' scale, float64 [P, H, W]."""
+        made = np.empty(self.brain.shape)
+        for volume, scale in self.scales.items():
+            rows = self.direction.volumes == volume
+            made[rows] = scale(images[rows][..., 0])
+        return made
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One direction of an evaluation.
+
+    Attributes:
+        name: "a_to_b" or "b_to_a".
+        source: All slices of the split in the source domain.
+        target: All slices in the target domain.
+        paired: Its pairs; None where there are none.
+        rows: int64 [P], the row of each pair's source slice in `source`.
+        reason: Why paired metrics are null; empty where they are not.
+        left_out: Pairs without a brain to take the intensity scale from.
+    """
+
+    name: str
+    source: Slices
+    target: Slices
+    paired: Paired | None
+    rows: np.ndarray
+    reason: str
+    left_out: int = 0
+
+
+NO_PAIRS = (
+    "no two slices of this split share study, frame of reference, grid and position, so that"
+    " nothing registers a source with a target"
+)
+NO_WINDOW = "the brain mask of every paired target volume is empty or constant"
+
+
+def cases_of(slices_a: Slices, slices_b: Slices, pairs: Pairs) -> tuple[Case, Case]:
+    """Returns both directions; paired metrics exist only behind the gate of `pairing.pair`."""
+    forward, backward = scoring.directions_of(pairs)
+    rows_a, rows_b = pairs.rows.T
+    return (
+        _case(forward, slices_a, slices_b, pairs.b, pairs.a, rows_a),
+        _case(backward, slices_b, slices_a, pairs.a, pairs.b, rows_b),
+    )
+
+
+def _case(direction, source: Slices, target: Slices, real: Slices, other: Slices, rows) -> Case:
+    if not len(real):
+        return Case(direction.name, source, target, None, rows, NO_PAIRS)
+    brain, rule = _brain(direction, real, other)
+    lesion, known = _lesion(real, other)
+    scales = _scales(direction, brain)
+    kept = np.array([volume in scales for volume in direction.volumes])
+    if not kept.any():
+        return Case(direction.name, source, target, None, rows[:0], NO_WINDOW)
+    paired = Paired(_rows_of(direction, kept), brain[kept], rule, lesion[kept], known[kept], scales)
+    return Case(direction.name, source, target, paired, rows[kept], "", int((~kept).sum()))
+
+
+def _scales(direction: scoring.Direction, brain: np.ndarray) -> dict[bytes, ReferenceNormaliser]:
+    """Returns the map of each target volume; those with an empty or constant brain have none."""
+    made = {}
+    for volume in dict.fromkeys(direction.volumes):
+        rows = direction.volumes == volume
+        with contextlib.suppress(ValueError):
+            made[volume] = ReferenceNormaliser.of(direction.target[rows][..., 0], brain[rows])
+    return made
+
+
+def _rows_of(direction: scoring.Direction, kept: np.ndarray) -> scoring.Direction:
+    arrays = {
+        field.name: getattr(direction, field.name)[kept]
+        for field in dataclasses.fields(direction)
+        if field.name != "name"
+    }
+    return dataclasses.replace(direction, **arrays)
+
+
+def _brain(direction: scoring.Direction, real: Slices, other: Slices) -> tuple[np.ndarray, str]:
+    """Returns masks of one kind for all pairs: two kinds in one mean would be no metric."""
+    for slices in (real, other):
+        if "brain" in slices.masks and slices.metadata["mask/brain"].all():
+            # Some masks hold tissue only; a brain without its ventricles has no fluid to judge.
+            filled = [ndimage.binary_fill_holes(mask) for mask in slices.masks["brain"]]
+            return np.stack(filled), RECORDS_RULE
+    return inversion.head(direction.target), FOREGROUND_RULE
+
+
+def _lesion(real: Slices, other: Slices) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the target's lesion masks, the source's where only that has one."""
+    if "lesion" not in real.masks:
+        return np.zeros(real.images.shape, bool), np.zeros(len(real), bool)
+    known = real.metadata["mask/lesion"]
+    lesion = np.where(known[:, None, None], real.masks["lesion"], other.masks["lesion"])
+    return lesion, known | other.metadata["mask/lesion"]

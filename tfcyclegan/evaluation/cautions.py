@@ -1,0 +1,59 @@
+"""What must be read beside the figures of a report."""
+
+from tfcyclegan.evaluation import distances
+from tfcyclegan.evaluation.cases import RECORDS_RULE
+from tfcyclegan.evaluation.methods import MODEL, Scored
+from tfcyclegan.extractors import Extractor
+
+FEW_PATIENTS = 10
+
+
+def of(report: dict, scored: list[Scored], extractor: Extractor) -> list[str]:
+    """Returns one sentence per reason to doubt a figure of the report."""
+    return [
+        *_about_data(report),
+        *_about_masks(scored),
+        *(
+            text
+            for one in scored
+            for text in distances.warnings_of(one.case.name, one.entries[MODEL], extractor)
+        ),
+    ]
+
+
+def _about_data(report: dict):
+    model = report["model"]
+    if not report["n_pairs"]:
+        yield (
+            "There are no registered pairs: paired figures are null. Cycle and identity figures are"
+            " self-consistency, not fidelity."
+        )
+    if report["n_patients"] == 1:
+        yield "One patient: there is no interval, and nothing to generalise from."
+    elif report["n_patients"] < FEW_PATIENTS:
+        yield (
+            f"{report['n_patients']} patients: percentile intervals of so few are too narrow; read"
+            " the patients one by one."
+        )
+    if report["split"] == model["train_split"]:
+        yield "The evaluated split is the one that the model was trained on."
+    if model["trained_on"] not in (None, report["dataset_hash"]):
+        yield (
+            "The model was trained on another dataset: whether its patients are in this one cannot"
+            " be checked."
+        )
+
+
+def _about_masks(scored: list[Scored]):
+    for one in scored:
+        paired = one.case.paired
+        if paired is not None and paired.brain_rule != RECORDS_RULE:
+            yield (
+                f"{one.case.name}: not every slice has a brain mask, so that _brain figures are"
+                " over the foreground, scalp and skull included."
+            )
+        if one.case.left_out:
+            yield (
+                f"{one.case.name}: {one.case.left_out} pairs left out, the brain mask of their"
+                " target volume is empty."
+            )

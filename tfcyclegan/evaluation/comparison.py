@@ -1,0 +1,226 @@
+"""Finished evaluations side by side, if they measured the same thing.
+
+Differences are taken patient by patient before they are resampled: what patients have in common
+falls out, and an interval that leaves out 0 is about the models.
+"""
+
+import csv
+import dataclasses
+import json
+import math
+import pathlib
+
+from tfcyclegan import metrics
+from tfcyclegan.errors import UserError
+from tfcyclegan.evaluation.document import SCHEMA_VERSION, figure
+from tfcyclegan.evaluation.entries import ONE_PATIENT, SEED, null
+from tfcyclegan.evaluation.methods import MODEL
+
+MISSING, DAMAGED = 5, 8
+LABELS = ("direction", "method", "patient", "n_slices")
+SAME = {
+    "dataset_hash": "the records",
+    "split": "the split",
+    "pairs_hash": "the pairs",
+    "n_pairs": "the number of pairs",
+    "n_slices": "the slices",
+    "n_patients": "the number of patients",
+    "extractor": "the feature extractor",
+    "normaliser": "the intensity normaliser",
+    "params.brain_mask": "the brain masks",
+    "params.fluid": "the rule for fluid",
+    "params.lesion_thresholder": "the lesion threshold",
+    "model.domain_a": "domain a",
+    "model.domain_b": "domain b",
+    "model.image_size": "the size of the images in pixels",
+}
+"""What has to be equal in two reports, and how a refusal calls it."""
+NO_PATIENTS = "the figure is not per patient"
+FIRST_OF_TABLE = (
+    "psnr_volume",
+    "psnr_volume_brain",
+    "ssim",
+    "ssim_brain",
+    "ssim_lesion",
+    "mae_brain",
+    "fluid_contrast_log_ratio",
+    "lesion_contrast_log_ratio",
+    "lesion_detection",
+    "source_correlation_brain",
+    "source_correlation_scalp",
+    "kid_patient",
+    "fd_ratio",
+)
+"""Figures of the printed table; compare.json has all."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """One finished evaluation.
+
+    Attributes:
+        label: Name in tables.
+        report: metrics.json.
+        patients: (direction, figure) to value by patient, of the model.
+    """
+
+    label: str
+    report: dict
+    patients: dict[tuple[str, str], dict[str, float]]
+
+
+def load_all(paths: tuple[str, ...]) -> list[Evaluated]:
+    """Reads finished evaluations; they are called by their directories' names if those differ."""
+    names = [pathlib.Path(path).resolve().name for path in paths]
+    labels = names if len(set(names)) == len(names) else paths
+    return [load(path, label) for path, label in zip(paths, labels, strict=True)]
+
+
+def load(path: str, label: str) -> Evaluated:
+    """Reads what `python -m tfcyclegan.evaluate` wrote into a directory.
+
+    Raises:
+        UserError: It is no such directory, or of another schema.
+    """
+    directory = pathlib.Path(path)
+    try:
+        report = json.loads((directory / "metrics.json").read_text())
+        with (directory / "metrics_per_patient.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError as error:
+        raise UserError(
+            "compare takes directories that python -m tfcyclegan.evaluate wrote, with metrics.json"
+            f" and metrics_per_patient.csv. Received: {directory}.",
+            MISSING,
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{directory} holds a report that cannot be read. Evaluate again.", DAMAGED
+        ) from error
+    version = report.get("schema_version") if isinstance(report, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{directory}: expected schema_version {SCHEMA_VERSION}. Received: {version}. Evaluate"
+            " again with this version.",
+            DAMAGED,
+        )
+    return Evaluated(label, report, _by_patient(rows))
+
+
+def _by_patient(rows: list[dict]) -> dict[tuple[str, str], dict[str, float]]:
+    made: dict[tuple[str, str], dict[str, float]] = {}
+    for row in rows:
+        if row["method"] != MODEL:
+            continue
+        for name in row.keys() - set(LABELS):
+            value = float(row[name] or "nan")
+            if math.isfinite(value):
+                made.setdefault((row["direction"], name), {})[row["patient"]] = value
+    return made
+
+
+def check(runs: list[Evaluated]) -> None:
+    """Raises UserError unless all runs measured the same thing; names all that differs."""
+    first = runs[0]
+    for run in runs[1:]:
+        told = [
+            f"{what} ({key} {_short(_at(first.report, key))}, {_short(_at(run.report, key))})"
+            for key, what in SAME.items()
+            if _at(first.report, key) != _at(run.report, key)
+        ]
+        if told:
+            raise UserError(
+                f"{run.label} cannot be compared with {first.label}. They differ in"
+                f" {'; '.join(told)}. Evaluate both on the same records and split, with the same"
+                " flags."
+            )
+
+
+def _at(report: dict, key: str):
+    for part in key.split("."):
+        report = report.get(part) if isinstance(report, dict) else None
+    return report
+
+
+def _short(value) -> str:
+    if isinstance(value, dict):
+        return (
+            value["name"] if "name" in value else ", ".join(f"{k}: {v}" for k, v in value.items())
+        )
+    return str(value)
+
+
+def compare(runs: list[Evaluated]) -> dict:
+    """Returns what compare.json holds: every figure of every run, and differences to the first."""
+    directions = {}
+    for direction, methods in runs[0].report["directions"].items():
+        names = dict.fromkeys(
+            name for run in runs for name in run.report["directions"][direction][MODEL]
+        )
+        directions[direction] = {
+            name: {
+                "copy_source": methods.get("copy_source", {}).get(name, null("not computed")),
+                "runs": [_entry(run, direction, name) for run in runs],
+                "differences": [_difference(run, runs[0], direction, name) for run in runs[1:]],
+            }
+            for name in names
+        }
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "notice": runs[0].report["notice"],
+        "runs": [
+            {"label": run.label, "model": run.report["model"], "warnings": run.report["warnings"]}
+            for run in runs
+        ],
+        **{key: _at(runs[0].report, key) for key in SAME if "." not in key},
+        "directions": directions,
+    }
+
+
+def _entry(run: Evaluated, direction: str, name: str) -> dict:
+    return run.report["directions"][direction][MODEL].get(name, null("not computed"))
+
+
+def _difference(run: Evaluated, first: Evaluated, direction: str, name: str) -> dict:
+    """Returns the mean difference run - first over the patients that both have, with interval."""
+    mine, other = (one.patients.get((direction, name), {}) for one in (run, first))
+    both = sorted(mine.keys() & other.keys())
+    if not both:
+        return null(NO_PATIENTS)
+    values = [mine[patient] - other[patient] for patient in both]
+    if len(values) == 1:
+        return {"value": values[0], "ci": None, "reason": ONE_PATIENT, "n_patients": 1}
+    interval = metrics.patient_bootstrap(values, seed=SEED)
+    return {
+        "value": interval.estimate,
+        "ci": [interval.low, interval.high],
+        "n_patients": len(values),
+    }
+
+
+def table(compared: dict) -> str:
+    """Returns the main figures as Markdown, one table per direction.
+
+    `real` is what the real images themselves have; figures that no run has are left out.
+    """
+    labels = [run["label"] for run in compared["runs"]]
+    differences = [f"{label} - {labels[0]}" for label in labels[1:]]
+    columns = ["figure", "real", "copy_source", *labels, *differences]
+    lines = [
+        f"{compared['n_pairs']} pairs of {compared['n_patients']} patients, split"
+        f" {compared['split']}. Differences are paired by patient; 95 % intervals."
+        f" {compared['notice']}"
+    ]
+    for direction, figures in compared["directions"].items():
+        lines += ["", f"## {direction}", "", _row(columns), _row(["---"] * len(columns))]
+        for name in FIRST_OF_TABLE:
+            of = figures.get(name)
+            if of and any(run["value"] is not None for run in of["runs"]):
+                real = {"value": of["runs"][0].get("real")}
+                cells = [real, of["copy_source"], *of["runs"], *of["differences"]]
+                lines.append(_row([name, *map(figure, cells)]))
+    return "\n".join(lines)
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,191 @@
+"""One direction scored: the model and every baseline, by every figure."""
+
+import dataclasses
+from collections.abc import Callable, Hashable
+
+import numpy as np
+
+from tfcyclegan import metrics, scoring
+from tfcyclegan.data import Slices
+from tfcyclegan.errors import UserError
+from tfcyclegan.evaluation import contrast, distances, lesions, paired, paper
+from tfcyclegan.evaluation.baselines import BASELINES
+from tfcyclegan.evaluation.cases import Case
+from tfcyclegan.evaluation.entries import entry, null, plain
+from tfcyclegan.extractors import Extractor
+
+MODEL = "model"
+SLICES = "slices are not independent; psnr_volume has an interval"
+ONE_SLICE = "a volume of one slice has no neighbour"
+WORK_FAILED = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """What is known of one direction.
+
+    Attributes:
+        case: What was scored.
+        fake: The model's translations of all source slices, float32 [N, H, W, 1], unit range.
+        images: Method to images [P, H, W, 1] of the pairs; empty where there are none.
+        entries: Method to name to entry, as in metrics.json.
+        slices: Method to name to float64 [P].
+        patients: Method to name to value by patient.
+    """
+
+    case: Case
+    fake: np.ndarray
+    images: dict[str, np.ndarray]
+    entries: dict[str, dict[str, dict]]
+    slices: dict[str, dict[str, np.ndarray]]
+    patients: dict[str, dict[str, dict[Hashable, float]]]
+
+
+def score(
+    case: Case,
+    fake: np.ndarray,
+    distance: Callable[[np.ndarray, np.ndarray], dict[str, dict]],
+    *,
+    with_paper: bool,
+) -> Scored:
+    """Scores the model and every baseline in one direction.
+
+    Args:
+        case: What is scored.
+        fake: Translations of all source slices.
+        distance: From images and their patients to the entries of the distribution.
+        with_paper: Add the figures of `paper`.
+    """
+    everyone = _patients(case.source)
+    whole = {MODEL: fake, "copy_source": case.source.unit()}
+    made = Scored(case, fake, {}, {}, {}, {})
+    for method, images in whole.items():
+        made.entries[method] = distance(images, everyone)
+    if case.paired is None:
+        _unpaired(made, whole)
+        return made
+    real = _figures(case.paired, case.paired.direction.target)
+    for method in (MODEL, *BASELINES):
+        images = fake[case.rows] if method == MODEL else BASELINES[method](case.paired)
+        if images is None:
+            made.entries[method] = dict.fromkeys(paired.NAMES, null(ONE_SLICE))
+            continue
+        made.images[method] = images
+        if method not in whole:
+            made.entries[method] = distance(images, case.paired.direction.patients)
+        _paired(made, method, real)
+        if with_paper:
+            made.entries[method] |= paper.entries(case.paired.direction, images)
+    return made
+
+
+def _unpaired(made: Scored, whole: dict[str, np.ndarray]) -> None:
+    """Adds what remains without pairs, and an explicit null for the rest."""
+    source, patients = made.case.source.unit(), _patients(made.case.source)
+    for method, images in whole.items():
+        missing = (*paired.NAMES, *contrast.FLUID, *lesions.NAMES)
+        values = contrast.unpaired_values(source, images, patients)
+        made.entries[method] = (
+            {name: null(made.case.reason) for name in missing}
+            | {name: entry(of, len(source)) | {"real": None} for name, of in values.items()}
+            | made.entries[method]
+        )
+        made.patients[method] = values
+
+
+def _figures(case, images: np.ndarray) -> dict[str, dict[Hashable, float]]:
+    return (
+        paired.blur(case, images)
+        | contrast.patient_values(case, images)
+        | lesions.patient_values(case, images)
+    )
+
+
+def _paired(made: Scored, method: str, real: dict[str, dict[Hashable, float]]) -> None:
+    case, images = made.case.paired, made.images[method]
+    slices = paired.slice_scores(case, images)
+    per_patient = paired.patient_scores(case, images, slices)
+    entries = {}
+    for name, values in per_patient.items():
+        counted = np.isfinite(slices[name]).sum() if name in slices else len(case)
+        entries[name] = entry(values, int(counted))
+    mean = metrics.psnr_slice_mean(slices["psnr"])
+    entries["psnr_slice_mean"] = plain(
+        mean.mean, SLICES, n_slices=mean.n_averaged, n_identical=mean.n_identical
+    )
+    figures = _figures(case, images)
+    for name, values in figures.items():
+        reason, counted = _about(case, name)
+        entries[name] = entry(values, counted, reason)
+        entries[name]["real"] = entry(real[name], counted)["value"]
+    del entries["psnr"]  # psnr_slice_mean says the same with its counts
+    made.entries[method] = entries | made.entries[method]
+    made.slices[method], made.patients[method] = slices, per_patient | figures
+
+
+def _about(case, name: str) -> tuple[str, int]:
+    """Returns why a figure may be missing, and how many slices are behind it."""
+    if name not in lesions.NAMES:
+        return contrast.NO_FLUID, len(case)
+    known = int(case.lesion_known.sum())
+    return (lesions.NO_LESIONS if known else lesions.NO_MASKS), known
+
+
+def translate(translator: scoring.Translator, case_name: str, images: np.ndarray) -> np.ndarray:
+    """Returns the translations of float32 [N, H, W, 1], checked.
+
+    Raises:
+        UserError: The model answers another size, or something that is not finite.
+    """
+    try:
+        made = scoring.translate(translator, images)
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"The model does not take images of {images.shape[1]} x {images.shape[2]} pixels,"
+            f" {case_name}. Export it again with this version.",
+            8,
+        ) from error
+    if made.shape != images.shape:
+        raise UserError(
+            f"A translation has the size of its source, {images.shape[1]} x {images.shape[2]}."
+            f" Received: {' x '.join(map(str, made.shape[1:3]))} from the model, {case_name}.",
+            8,
+        )
+    bad = int((~np.isfinite(made)).any(axis=(1, 2, 3)).sum())
+    if bad:
+        raise UserError(
+            f"The model answered NaN or infinity to {bad} of {len(made)} slices, {case_name}: it"
+            " has diverged, or its weights are damaged. Evaluate another checkpoint.",
+            WORK_FAILED,
+        )
+    return made
+
+
+def distance_of(
+    extractor: Extractor, target: Slices, train: Slices | None
+) -> Callable[[np.ndarray, np.ndarray], dict[str, dict]]:
+    """Returns a function from images and their patients to the entries of the distribution.
+
+    Args:
+        extractor: Makes features.
+        target: All real target slices of the split.
+        train: Training slices of the same domain, for the floor; None where not at hand.
+    """
+    features, patients = scoring.features(extractor, target.unit()), _patients(target)
+    pool, owners = features, patients
+    if train is not None:
+        # Two groups as large as the split are enough, however much there is to train on.
+        some = train.take(distances.spread(np.arange(len(train)), 2 * len(target)))
+        pool = np.concatenate([features, scoring.features(extractor, some.unit())])
+        owners = np.concatenate([patients, _patients(some)])
+    floor = distances.floor_of(pool, owners, len(target))
+
+    def distance(images: np.ndarray, sources: np.ndarray) -> dict[str, dict]:
+        made = scoring.features(extractor, images)
+        return distances.entries(extractor, (features, patients), (made, sources), floor)
+
+    return distance
+
+
+def _patients(slices: Slices) -> np.ndarray:
+    return slices.metadata["id/patient"]

@@ -1,0 +1,85 @@
+"""What of the flags decides the content of the records; equal settings may share a directory."""
+
+import dataclasses
+
+from tfcyclegan import intensity
+from tfcyclegan.config import IngestConfig
+from tfcyclegan.errors import UserError
+from tfcyclegan.ingest.mapping import Classes, settled
+from tfcyclegan.records import SEQUENCES
+
+USAGE = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What of the flags decides the content of the records.
+
+    Attributes:
+        name: First part of the shards' names.
+        splits: (name, share) in order.
+        plane: Acquisition plane that is kept.
+        monochrome1: "invert" or "refuse".
+        allow_derived: Whether ImageType DERIVED is accepted.
+        min_foreground: Smallest share of foreground of a slice.
+        shard_bytes: Approximate size of a shard.
+        keep_sequences: Of records.SEQUENCES; the others are skipped.
+        mapping: (series key, class or "skip") of the operator, sorted.
+        exclude_post_contrast: Whether series after a contrast agent are skipped.
+        require_complete: Whether volumes with gaps are quarantined.
+        slices: Lowest and highest slice_frac that is kept.
+        percentiles: Of a volume, that become 0 and 1 in unit range.
+        fixed_spacing: mm per pixel of every grid; 0 fits the largest field of view.
+        reformat_3d: Whether 3D volumes of other planes are cut into slices of `plane`.
+        text_guard: Whether volumes that seem to have text drawn into them are refused.
+        missing_patient: "quarantine", or "study": each study without a patient is one of its own.
+    """
+
+    name: str
+    splits: tuple[tuple[str, float], ...]
+    plane: str
+    monochrome1: str
+    allow_derived: bool
+    min_foreground: float
+    shard_bytes: int
+    keep_sequences: tuple[str, ...] = ("t2", "flair")
+    mapping: tuple[tuple[str, str], ...] = ()
+    exclude_post_contrast: bool = False
+    require_complete: bool = False
+    slices: tuple[float, float] = (0.0, 1.0)
+    percentiles: tuple[float, float] = intensity.WINDOW_PERCENTILES
+    fixed_spacing: float = 0.0
+    reformat_3d: bool = False
+    text_guard: bool = True
+    missing_patient: str = "quarantine"
+
+
+def settings_of(config: IngestConfig, classes: Classes) -> Settings:
+    """Returns what of the flags decides the content of the records.
+
+    Raises:
+        UserError: --keep_sequences names no sequence, or an unknown one.
+    """
+    shares = (part.partition(":") for part in config.splits)
+    if not config.keep_sequences or not set(config.keep_sequences) <= set(SEQUENCES):
+        raise UserError(f"--keep_sequences is a list of {', '.join(SEQUENCES)}.", USAGE)
+    lowest, _, highest = config.slices.partition(":")
+    return Settings(
+        name=config.name,
+        splits=tuple((name, float(share)) for name, _, share in shares),
+        plane=config.plane,
+        monochrome1=config.monochrome1,
+        allow_derived=config.allow_derived,
+        min_foreground=config.min_foreground,
+        shard_bytes=config.shard_bytes,
+        keep_sequences=tuple(sorted(set(config.keep_sequences))),
+        mapping=settled(classes),
+        exclude_post_contrast=config.exclude_post_contrast,
+        require_complete=config.require_complete,
+        slices=(float(lowest), float(highest)),
+        percentiles=intensity.WINDOWS[config.normalization],
+        fixed_spacing=config.fixed_spacing,
+        reformat_3d=config.reformat_3d,
+        text_guard=config.text_guard == "quarantine",
+        missing_patient=config.missing_patient,
+    )
