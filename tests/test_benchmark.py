@@ -92,3 +92,23 @@ def test_metrics_report_ratios_of_equal_values():
 def test_pipeline_reports_two_images_per_example():
     found = measured("pipeline", "--size=32", "--batch_size=4")
     assert abs(found["images_per_s"] - 8 * found["batches_per_s"]) < 1.0
+
+
+def test_translate_reports_every_runtime_and_its_ratio_to_pytorch(tmp_path):
+    # A stand-in for PyTorch, which this environment need not have; the ratios are to its figures.
+    figures = {"seconds_one": 3.0, "seconds_batch": 16.0, "load_seconds": 1.0}
+    figures |= {"cpu_seconds_one": 5.0, "cpu_seconds_batch": 24.0}
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\necho noise\necho '{json.dumps(figures)}'\n")
+    program.chmod(0o755)
+    flags = ("--size=32", "--filters=4", "--blocks=1", "--steps=2", f"--torch_python={program}")
+    found = measured("translate", *flags)
+    assert found["torch_slices_per_s"] == 0.5
+    names = [name.removesuffix("_load_seconds") for name in found if name.endswith("load_seconds")]
+    assert {"tensorflow", "torch"} <= {*names} <= {"tensorflow", "openvino", "torch"}
+    for name in {*names} - {"torch"}:
+        ratio = 16.0 / found[f"{name}_seconds_batch"]
+        assert found[f"{name}_throughput_ratio"] == pytest.approx(ratio, rel=0.02)
+        ratio = found[f"{name}_cpu_seconds_one"] / 5.0
+        assert found[f"{name}_cpu_latency_ratio"] == pytest.approx(ratio, abs=1e-3)
+        assert 0 < found[f"{name}_seconds_one"] <= found[f"{name}_first_seconds"]

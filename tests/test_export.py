@@ -1,12 +1,14 @@
-"""Keras model, graph and reloaded SavedModel give the same pixels for every size."""
+"""What an export holds, and that it is there whole and checked or not at all."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from record_sets import record
 
-from tfcyclegan import export, scoring
+from tfcyclegan import export, records, scoring, self_check, warmup
 from tfcyclegan.checkpoints import load_run
 from tfcyclegan.config import ExportConfig
 from tfcyclegan.errors import UserError
@@ -25,6 +27,13 @@ def exported(tiny_run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def served(exported):
     return tf.saved_model.load(str(exported / "1"))
+
+
+@pytest.fixture(scope="module")
+def audited(tiny_run, tmp_path_factory):
+    output = tmp_path_factory.mktemp("audited") / "model"
+    export.main(ExportConfig.parse(f"--workdir={tiny_run}", f"--output={output}", "--audit"))
+    return output / "1"
 
 
 def images(*shape: int) -> np.ndarray:
@@ -46,7 +55,8 @@ def test_eager_graph_and_saved_model_agree(served, tiny_run, shape):
 def test_the_default_signature_is_a_to_b_and_directions_differ(served):
     image = tf.constant(images(1, 32, 32))
     made = {
-        name: served.signatures[name](image=image)["image"].numpy() for name in served.signatures
+        name: served.signatures[name](image=image)["image"].numpy()
+        for name in ("serving_default", *scoring.DIRECTIONS)
     }
     np.testing.assert_array_equal(made["serving_default"], made["a_to_b"])
     assert np.abs(made["a_to_b"] - made["b_to_a"]).max() > 1e-3
@@ -71,8 +81,74 @@ def test_images_of_a_batch_do_not_see_each_other(served):
 def test_the_card_says_what_the_model_is_and_is_not_for(exported):
     card = json.loads((exported / "1" / "assets.extra" / "model_card.json").read_text())
     assert card["domain_a"] == "t2" and card["epochs"] == 4 and card["trained_image_size"] == 32
-    assert "Not for diagnosis" in card["limits"]
+    assert "Not for diagnosis" in card["limits"] and card["audit"] is False
     assert not any("dir=" in flag for flag in card["flags"]), "paths are not the model's"
+
+
+def test_the_card_holds_the_data_and_the_scores_of_its_epoch(exported, tiny_run):
+    card = json.loads((exported / "1" / "assets.extra" / "model_card.json").read_text())
+    described = json.loads((tiny_run / "run.json").read_text())
+    assert card["dataset_hash"] == described["dataset_hash"]
+    assert card["split_hash"] == described["split_hash"]
+    last = json.loads((tiny_run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["epoch"] == card["epochs"]
+    scores = {name: value for name, value in last.items() if name.startswith("val_")}
+    assert card["metrics"] == scores and len(scores) > 3
+
+
+def test_volumes_and_records_are_translated_as_images_are(served):
+    volume = np.random.default_rng(1).uniform(0, 900, (2, 37, 50)).astype(np.float32)
+    lo, hi = np.percentile(volume, [0.5, 99.5])
+    unit = np.clip((volume - lo) / (hi - lo), 0, 1).astype(np.float32)[..., np.newaxis]
+    example = records.serialize(record("t2", 0, 1, 4))
+    stored = record("t2", 0, 1, 4)["image/data"].reshape(1, 32, 8, 32, 8).mean(axis=(2, 4))
+    record_image = (np.rint(stored) / 65535).astype(np.float32)[..., np.newaxis]
+    for name in scoring.DIRECTIONS:
+        image = served.signatures[name]
+        made = served.signatures[f"{name}_volume"](volume=tf.constant(volume))
+        np.testing.assert_allclose(made["scale"], [lo, hi], rtol=1e-6)
+        expected = image(image=tf.constant(unit))["image"]
+        np.testing.assert_allclose(made["volume"], expected[..., 0], atol=TOLERANCE)
+        made = served.signatures[f"{name}_example"](examples=tf.constant([example]))
+        expected = image(image=tf.constant(record_image))["image"]
+        # Half a stored step may round up here and down there.
+        np.testing.assert_allclose(made["image"], expected, atol=1e-4)
+
+
+def test_an_audited_export_adds_residual_and_risk_to_every_signature(audited):
+    model = tf.saved_model.load(str(audited))
+    assert json.loads((audited / "assets.extra" / "model_card.json").read_text())["audit"]
+    for signature in model.signatures.values():
+        assert {"cycle_residual", "risk"} <= signature.structured_outputs.keys()
+    image = 0.3 + 0.6 * images(2, 37, 50)
+    found = model.signatures["a_to_b"](image=tf.constant(image))
+    back = model.signatures["b_to_a"](image=found["image"])["image"]
+    residual = np.abs(back - image)
+    np.testing.assert_allclose(found["cycle_residual"], residual, atol=TOLERANCE)
+    # No air: all of it is head.
+    expected = np.percentile(residual, 99, axis=(1, 2, 3))
+    np.testing.assert_allclose(found["risk"], expected, atol=TOLERANCE)
+
+
+def test_warm_up_requests_run_through_every_signature(exported, served):
+    logs = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    asked = {}
+    for row in tf.data.TFRecordDataset(str(exported / "1" / warmup.REQUESTS)).as_numpy_iterator():
+        request = logs.PredictionLog.FromString(row).predict_log.request
+        inputs = {k: tf.constant(tf.make_ndarray(v)) for k, v in request.inputs.items()}
+        name = request.model_spec.signature_name
+        asked[name] = served.signatures[name](**inputs)
+    assert asked.keys() == served.signatures.keys()
+    assert asked["serving_default"]["image"].shape == (1, 32, 32, 1)
+
+
+def test_without_the_serving_api_an_export_has_no_warm_up_and_says_so(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    warmup.write_requests(tmp_path, 32)
+    assert "extra `serving`" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_second_export_is_the_next_version(exported, tiny_run):
@@ -81,7 +157,7 @@ def test_a_second_export_is_the_next_version(exported, tiny_run):
 
 
 def test_a_model_that_changes_on_its_way_is_not_published(tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "PARITY", -1.0)
+    monkeypatch.setattr(self_check, "PARITY", -1.0)
     with pytest.raises(UserError, match="differs from the trained one"):
         export.main(ExportConfig.parse(f"--workdir={tiny_run}", f"--output={tmp_path}"))
     assert list(tmp_path.iterdir()) == []

@@ -87,6 +87,17 @@ def test_statistics_are_of_float32_whatever_the_precision(dtype, copies):
     np.testing.assert_allclose(tf.cast(made, tf.float64), exact, atol=atol)
 
 
+def test_constant_air_costs_no_digits():
+    """Three quarters of a slice are one number; the sum of so many must not drift."""
+    images = np.full((FUSED_BATCH_LIMIT + 1, 256, 256, 2), -2.3711, np.float32)
+    disc = np.random.default_rng(0).normal(1, 0.5, (128, 128, 2)).astype(np.float32)
+    images[:, 64:192, 64:192] = disc
+    exact = images.astype(np.float64)
+    deviation = np.sqrt(exact.var(axis=(1, 2), keepdims=True) + 1e-5)
+    expected = (exact - exact.mean(axis=(1, 2), keepdims=True)) / deviation
+    np.testing.assert_allclose(InstanceNormalization()(images), expected, atol=TOLERANCE)
+
+
 def test_reflection_padding_mirrors_without_repeating_the_border():
     image = tf.reshape(tf.range(9.0), [1, 3, 3, 1])
     padded = ReflectionPadding(2)(image)[0, :, :, 0]

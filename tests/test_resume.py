@@ -135,19 +135,20 @@ def test_kill_at_any_instant_then_run_again(tiny_run, dataset, tmp_path):
     print(f"{landed} kills, {inside} of them inside an epoch, {runs} runs compared")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_inside_the_epoch_and_the_next_start_continues(
-    interrupted, tiny_run, dataset, number, code
+    interrupted, tiny_run, dataset
 ):
-    process = started(dataset, interrupted, "--checkpoint_minutes=0")
-    assert wait_for(process, lambda: "continue after epoch 3" in process.stdout.readline())
-    time.sleep(0.5)  # into the first step, which takes seconds to trace
-    process.send_signal(number)
-    returned, text = finished(process)
-    assert returned == code, text
-    assert f"error: stopped by {number.name}; epoch 3 and" in text.splitlines()[-1]
-    assert checkpoints(interrupted)[-1].startswith("epoch-0003-step-00000")
-    assert checkpoints(interrupted)[-1] != "epoch-0003-step-000000"
+    saved = ["epoch-0003-step-000000"]
+    for number, expected in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        process = started(dataset, interrupted, "--checkpoint_minutes=0")
+        assert wait_for(process, lambda p=process: "continue after epoch 3" in p.stdout.readline())
+        time.sleep(0.5)  # into the first step, which takes seconds to trace
+        process.send_signal(number)
+        code, text = finished(process)
+        assert code == expected, text
+        assert f"error: stopped by {number.name}; epoch 3 and" in text.splitlines()[-1]
+        saved.append(checkpoints(interrupted)[-1])
+        assert saved[-1].startswith("epoch-0003-step-00000") and saved[-1] > saved[-2]
     code, text = finished(started(dataset, interrupted))
     assert code == 0 and "continue after epoch 3 and" in text
     assert_same_end(interrupted, tiny_run)

@@ -158,9 +158,19 @@ def resample_mask(masks: np.ndarray, size: int) -> np.ndarray:
 
 
 def _resample_batch(images: np.ndarray, size: int) -> np.ndarray:
-    method = "area" if size < images.shape[1] else "bilinear"
-    resized = tf.image.resize(images.astype(np.float32)[..., np.newaxis], (size, size), method)
-    return np.rint(resized[..., 0]).astype(np.uint16)
+    resized = resize(tf.constant(images.astype(np.float32)[..., np.newaxis]), size)
+    return resized[..., 0].numpy().astype(np.uint16)
+
+
+def resize(stored: tf.Tensor, size: int) -> tf.Tensor:
+    """Resamples float32 [N, H, W, 1] in stored range to whole numbers [N, size, size, 1].
+
+    Area mean down, bilinear up; images of that size go through unchanged.
+    """
+    if stored.shape[1:3] == (size, size):
+        return stored
+    method = "area" if size < stored.shape[1] else "bilinear"
+    return tf.round(tf.image.resize(stored, (size, size), method))
 
 
 def training_batches(

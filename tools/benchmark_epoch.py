@@ -14,8 +14,8 @@ from tfcyclegan import data, fitting
 from tfcyclegan.checkpoint_files import Position
 from tfcyclegan.checkpoints import RunCheckpoints
 from tfcyclegan.config import BenchmarkConfig
-from tfcyclegan.pairing import Pairs
 from tfcyclegan.stop_request import StopRequest
+from tfcyclegan.validation_slices import ValidationSlices
 
 
 class Times(keras.callbacks.Callback):
@@ -67,10 +67,14 @@ def _fitted(settings: BenchmarkConfig, workdir: str, steps: int) -> tuple[Times,
     config = benchmark_step.run_config(settings, *flags, f"--steps_per_epoch={steps}")
     model = benchmark_step.built(settings)
     train = [_slices(settings.size, config.validation_pairs, seed) for seed in range(4)]
-    pairs, start, stop = Pairs(*train[2:], 0, 0), Position(), StopRequest()
+    validated = ValidationSlices(*train[2:], config.validation_pairs)
+    start, stop = Position(), StopRequest()
     checkpoints = RunCheckpoints(workdir, model, config.keep_checkpoints)
     batches = fitting.batches_from(config, model.distribute_strategy, *train[:2], step=0)
-    watching = fitting.make_callbacks(config, model, checkpoints, pairs, start, stop)
+    validation = fitting.make_validation(config, validated, steps, model.distribute_strategy)
+    watching = fitting.make_callbacks(
+        config, model, checkpoints, validation, validated, start, stop
+    )
     first, last = Times(), Times()
     fitting.fit_from(start, config, model, batches, steps, [first, *watching, last])
     return first, last

@@ -12,7 +12,7 @@ class BenchmarkConfig(Command):
     what: str = flag(
         "ingest",
         "What is measured.",
-        choices=["ingest", "step", "epoch", "pipeline", "metrics"],
+        choices=["ingest", "step", "epoch", "pipeline", "metrics", "translate"],
     )
     json: bool = flag(False, "End with one line that is a JSON object.")
     files: int = flag(1000, "ingest: DICOM files to make and to convert.", lower=10)
@@ -20,10 +20,15 @@ class BenchmarkConfig(Command):
         512, "ingest: rows and columns of a file; 64 for --files=100000.", lower=64, upper=512
     )
     size: int = flag(
-        256, "step, epoch, pipeline, metrics: height and width in pixels.", lower=32, upper=1024
+        256,
+        "step, epoch, pipeline, metrics, translate: height and width in pixels.",
+        lower=32,
+        upper=1024,
     )
-    filters: int = flag(64, "step, epoch: filters of the networks' first layers.", lower=1)
-    blocks: int = flag(9, "step, epoch: residual blocks.", lower=1)
+    filters: int = flag(
+        64, "step, epoch, translate: filters of the networks' first layers.", lower=1
+    )
+    blocks: int = flag(9, "step, epoch, translate: residual blocks.", lower=1)
     batch_size: int = flag(1, "step, epoch, pipeline: examples in a batch.", lower=1)
     identity: float = flag(
         0.5, "step, epoch: weight of the identity loss; 0 leaves it out.", lower=0.0
@@ -34,7 +39,9 @@ class BenchmarkConfig(Command):
         choices=["float32", "mixed_bfloat16", "mixed_float16"],
     )
     steps: int = flag(
-        5, "step, epoch, metrics: how often each is timed, after the first of all.", lower=1
+        5,
+        "step, epoch, metrics, translate: how often each is timed, after the first of all.",
+        lower=1,
     )
     epoch_steps: int = flag(
         1000, "epoch: steps of the epoch whose share beside the steps is told.", lower=1
@@ -45,4 +52,8 @@ class BenchmarkConfig(Command):
         "step: command that times the same step elsewhere, measured right before and after: it is"
         " given --filters, --size, --blocks, --identity, --precision and --steps, and its last"
         " line is a JSON object with seconds_min and peak_rss_mb.",
+    )
+    torch_python: str = flag(
+        "",
+        "translate: a Python that has PyTorch, whose eager mode runs the same network in turn.",
     )

@@ -263,3 +263,7 @@ class ExportConfig(Command):
         choices=["latest", "best"],
     )
     output: str = flag("", "Directory that gets the next version number.", required=True)
+    audit: bool = flag(
+        False,
+        "Every signature also returns cycle_residual and risk, at the price of the way back.",
+    )

@@ -1,0 +1,57 @@
+r"""The small model that serving is tested with; the same weights wherever it is made.
+
+A real server runs the tests with it too:
+
+python tests/serving_model.py MODELS
+docker run --rm -p 8500:8500 -p 8501:8501 -v MODELS:/models -e MODEL_NAME=tfcyclegan \
+    tensorflow/serving
+TFCYCLEGAN_SERVING_URL=http://localhost:8501 python -m pytest tests/test_serving_clients.py
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+
+from tfcyclegan import export
+from tfcyclegan.networks import build_generator
+from tfcyclegan.served import ServedTranslator
+
+NAME = "tfcyclegan"
+SHAPES = [
+    (batch, height, width, 1)
+    for height, width in ((256, 256), (320, 320), (306, 384), (181, 217))
+    for batch in (1, 3, 8)
+]
+"""What has to give the same numbers everywhere."""
+
+
+def generators() -> list:
+    """Returns generator_ab and generator_ba, Keras models."""
+    return [
+        build_generator(
+            filters=4,
+            blocks=1,
+            upsampling="transpose",
+            initializer="normal_0.02",
+            seed=seed,
+            name=name,
+        )
+        for seed, name in ((1, "generator_ab"), (1001, "generator_ba"))
+    ]
+
+
+def write(models: pathlib.Path) -> list:
+    """Writes MODELS/tfcyclegan/1 and returns the generators it was made of."""
+    made = generators()
+    export.write_version(models / NAME, ServedTranslator(*made, image_size=256), {"name": NAME})
+    return made
+
+
+def images(shape: tuple) -> np.ndarray:
+    """Returns noise in unit range, another for each shape, float32."""
+    return np.random.default_rng(shape).uniform(0, 1, shape).astype(np.float32)
+
+
+if __name__ == "__main__":
+    write(pathlib.Path(sys.argv[1]))
