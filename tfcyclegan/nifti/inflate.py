@@ -21,7 +21,7 @@ def head(blob: bytes, count: int) -> bytes:
         raise Refusal("decode_error") from error
 
 
-def whole(blob: bytes, count: int) -> bytes:
+def whole(blob: bytes, count: int) -> memoryview:
     """Returns the first `count` bytes, having read to the end so that the checksum was compared.
 
     Args:
@@ -32,18 +32,20 @@ def whole(blob: bytes, count: int) -> bytes:
         Refusal: truncated, decode_error (RFC 1952 checksum included), or bomb.
     """
     if not blob.startswith(_GZIP):
-        found = blob[:count]
-    else:
-        pieces, size = [], 0
-        for piece in _inflated(blob):
-            size += len(piece)
-            if size > count + _SLACK:
-                raise Refusal("bomb")
-            pieces.append(piece)
-        found = b"".join(pieces)[:count]
-    if len(found) < count:
+        if len(blob) < count:
+            raise Refusal("truncated")
+        return memoryview(blob)[:count]
+    # Filled in place, because joining pieces would hold an image twice.
+    found, size = bytearray(count), 0
+    for piece in _inflated(blob):
+        if size + len(piece) > count + _SLACK:
+            raise Refusal("bomb")
+        part = piece[: max(0, count - size)]
+        found[size : size + len(part)] = part
+        size += len(piece)
+    if size < count:
         raise Refusal("truncated")
-    return found
+    return memoryview(found)
 
 
 def _inflated(blob: bytes) -> Iterator[bytes]:

@@ -49,9 +49,12 @@ class Pseudonyms:
         parts = (b"tfcg1", domain.encode("ascii"), _unpadded(issuer), _unpadded(value))
         return self._digest(b"|".join(parts)).hexdigest()[:32]
 
-    def of_content(self, content: bytes) -> str:
-        """Returns a keyed digest of an input's bytes: equal bytes, equal digest."""
-        return self._digest(b"content|" + hashlib.sha256(content).digest()).hexdigest()[:32]
+    def of_content(self, *parts: bytes | memoryview) -> str:
+        """Returns a keyed digest of bytes, in one part or several: equal bytes, equal digest."""
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part)
+        return self._digest(b"content|" + digest.digest()).hexdigest()[:32]
 
     def share(self, patient: str) -> float:
         """Returns a number in [0, 1) that depends on key and patient only."""
