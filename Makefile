@@ -32,6 +32,8 @@ demo: $(INSTALLED)
 	$(BIN)/python -m tfcyclegan.evaluate --workdir=$(DEMO)/run --data_dir=$(DEMO)/records \
 		--split=test --output=$(DEMO)/eval
 	$(BIN)/python -m tfcyclegan.export --workdir=$(DEMO)/run --output=$(DEMO)/export
+	$(BIN)/python -m tfcyclegan.translate --model=$(DEMO)/export --direction=a_to_b --audit \
+		--input=$(DEMO)/dicom/patient008 --output=$(DEMO)/translated --identity=source
 	@echo
 	@echo "The demo is done. Look at:"
 	@echo "  $(DEMO)/dicom             simulated studies; any DICOM viewer opens them"
@@ -39,6 +41,8 @@ demo: $(INSTALLED)
 	@echo "  $(DEMO)/eval/samples.png  source, synthetic, real, error of unseen patients"
 	@echo "  $(DEMO)/eval/report.html  slices and scores beside copy-source, in a browser"
 	@echo "  $(DEMO)/export/1          SavedModel for a model server"
+	@echo "  $(DEMO)/translated/report a page of a translated study: source, synthetic, risk"
+	@echo "  $(DEMO)/translated/dicom  synthetic FLAIR of a T2 study, and where not to trust it"
 	@echo "  $(BIN)/tensorboard --logdir $(DEMO)/run"
 
 # A file's tests stay in one process, because they share its traced models.

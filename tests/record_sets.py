@@ -69,6 +69,8 @@ def record(sequence: str, patient: int, index: int, count: int, **changes) -> di
         "prov/converter_version": "0.1.0",
         "prov/config_hash": pseudonym("config"),
         "prov/key_id": "0123abcd",
+        "prov/synthetic": 0,
+        "prov/generator": records.NO_GENERATOR,
     }
     return {**values, **changes}
 

@@ -41,6 +41,7 @@ def test_the_readme_shows_the_whole_road():
         "python -m tfcyclegan.train",
         "python -m tfcyclegan.evaluate",
         "python -m tfcyclegan.export",
+        "python -m tfcyclegan.translate",
     ]
 
 

@@ -52,7 +52,18 @@ def road(tmp_path_factory):
     succeed("-m", "tfcyclegan.evaluate", f"--workdir={root}/run", data, f"--output={root}/eval")
     succeed("-m", "tfcyclegan.export", f"--workdir={root}/run", f"--output={root}/export")
     succeed("-m", "tfcyclegan.evaluate", f"--model={root}/export/1", data, f"--output={root}/eval2")
+    study = (f"--input={root}/dicom/patient001", f"--output={root}/translated")
+    succeed("-m", "tfcyclegan.translate", f"--model={root}/export", "--audit", *study)
     return root
+
+
+def test_a_translated_study_ends_the_road(road):
+    (line,) = (road / "translated" / "translation.jsonl").read_text().splitlines()
+    report = json.loads(line)
+    assert report["slices"] == len(report["risks"]) == 8 and len(report["files"]) == 3
+    *series, page = (road / "translated" / file for file in report["files"])
+    assert [len(list(folder.iterdir())) for folder in series] == [8, 8]
+    assert "Translated study" in page.read_text()
 
 
 def test_every_phantom_patient_arrives_once_with_both_sequences(road):

@@ -20,12 +20,12 @@ def test_every_reason_is_explained_as_in_the_program():
 
 
 def test_exit_codes_are_those_of_the_program():
-    from tfcyclegan.ingest import pipeline
+    from tfcyclegan.ingest import containment, pipeline
 
     text = PAGE.partition("## Exit codes")[2].partition("##")[0]
     listed = {int(code) for code in re.findall(r"(?:^|; |;\n)(\d+) ", text, re.MULTILINE)}
-    program = {pipeline.DONE, pipeline.INTERNAL, pipeline.USAGE, pipeline.NOTHING}
-    program |= {pipeline.WITH_QUARANTINE, pipeline.MISSING, pipeline.INTERRUPTED}
+    program = {pipeline.DONE, containment.INTERNAL, pipeline.USAGE, pipeline.NOTHING}
+    program |= {pipeline.WITH_QUARANTINE, pipeline.MISSING, containment.INTERRUPTED}
     program |= {conversion.TOO_MANY}
     program |= {output.NOT_WRITABLE, output.MISMATCH, guard.REFUSED}
     assert listed == program

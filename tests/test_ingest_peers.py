@@ -8,29 +8,18 @@ them. What dicom3tools says of the phantom is in test_phantom.py.
 import json
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 import zipfile
 
 import numpy as np
 import pytest
 from ingest_runs import Result, convert
+from orthanc_server import Orthanc, program
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SLICES = 6
 EVERY_SLICE = "--min_foreground=0"
-
-
-def program(name: str) -> str:
-    """Returns the path of a peer's program, or skips the test."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-    if found is None:
-        pytest.skip(f"{name} is not installed; .ci/run installs it from Debian")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -57,64 +46,14 @@ def assert_same(result: Result, expected: Result) -> None:
             np.testing.assert_array_equal(found[name], wanted[name], err_msg=name)
 
 
-class Orthanc:
-    """A server of Debian's orthanc on free ports of the loopback, with its own storage."""
-
-    def __init__(self, folder: pathlib.Path):
-        self.dicom_port, self.http_port = _free_port(), _free_port()
-        settings = {
-            "StorageDirectory": str(folder / "storage"),
-            "IndexDirectory": str(folder / "storage"),
-            "HttpPort": self.http_port,
-            "DicomPort": self.dicom_port,
-            "RemoteAccessAllowed": False,
-            "AuthenticationEnabled": False,
-            "DicomCheckCalledAet": False,
-            "DicomAlwaysAllowStore": True,
-            "Plugins": [],
-        }
-        (folder / "orthanc.json").write_text(json.dumps(settings))
-        self._process = subprocess.Popen(
-            [program("Orthanc"), folder / "orthanc.json"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def wait(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                self.get("system")
-                return
-            except urllib.error.URLError:
-                time.sleep(0.1)
-        raise TimeoutError("Orthanc did not start within a minute.")
-
-    def get(self, what: str) -> bytes:
-        url = f"http://127.0.0.1:{self.http_port}/{what}"
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            return answer.read()
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=60)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def archive(phantom, tmp_path_factory) -> pathlib.Path:
     """The ZIP that Orthanc makes of the study that storescu pushed."""
-    storescu, folder = program("storescu"), tmp_path_factory.mktemp("orthanc")
+    folder = tmp_path_factory.mktemp("orthanc")
     server = Orthanc(folder)
     try:
         server.wait()
-        peer = ["-aec", "ORTHANC", "127.0.0.1", str(server.dicom_port)]
-        subprocess.run([storescu, *peer, "+sd", "+r", phantom], check=True, capture_output=True)
+        server.receive(phantom)
         assert json.loads(server.get("statistics"))["CountInstances"] == 2 * SLICES
         (study,) = json.loads(server.get("studies"))
         (folder / "study.zip").write_bytes(server.get(f"studies/{study}/archive"))

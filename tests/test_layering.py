@@ -38,7 +38,7 @@ FLOORS = (
     ("export",),
     ("validation", "evaluation"),
     ("ingest",),
-    ("fitting",),
+    ("fitting", "translation"),
     ("train", "evaluate", "compare", "translate"),
 )
 """Lowest floor first. A module imports from lower floors, or from its own package."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from conftest import TINY_RUN, command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tfcyclegan import callbacks
 from tfcyclegan.checkpoints import load_run
 
 
@@ -44,18 +45,23 @@ def test_tensorboard_shows_the_numbers_of_the_history(tiny_run, folder):
     columns = [name for name in rows(tiny_run)[0] if name != "epoch"]
     for name in columns:
         if name.startswith("val_") == bool(prefix):
-            points = shown[name.removeprefix(prefix)]
+            points = shown[callbacks.tag(name)]
             assert [point.step for point in points] == [1, 2, 3, 4], name
             made = [float(tf.make_ndarray(point.tensor_proto)) for point in points]
             expected = [float(row[name]) for row in rows(tiny_run)]
             np.testing.assert_allclose(made, expected, rtol=1e-6, err_msg=name)
     if folder == "train":
-        assert {"images_per_second", "seconds"} <= shown.keys()
+        assert {
+            "run/images_per_second",
+            "loss/generator_ab",
+            "accuracy/discriminator_a_real",
+        } <= shown.keys()
         text = tf.make_ndarray(shown["flags"][0].tensor_proto).item().decode()
         assert "--pool_size=3" in text
         assert not any("kernel" in name for name in shown), "histograms are off by default"
     else:
-        assert len(shown["a_to_b source fake cycled real"]) == 4
+        assert {"psnr_volume/a_to_b", "psnr_volume/b_to_a"} <= shown.keys()
+        assert len(shown["images/a_to_b"]) == 4
 
 
 def test_the_run_shows_how_it_stands(tiny_run):

@@ -63,7 +63,7 @@ class Summaries(keras.callbacks.Callback):
             with writer.as_default(step=epoch + 1):
                 for name, value in (logs or {}).items():
                     if name.startswith("val_") == wanted:
-                        tf.summary.scalar(name.removeprefix("val_"), value)
+                        tf.summary.scalar(tag(name), value)
         if self._due(epoch):
             self._show(epoch + 1)
         if self._histograms:
@@ -85,10 +85,23 @@ class Summaries(keras.callbacks.Callback):
         with self._val.as_default(step=epoch):
             for name, images in grids.items():
                 picture = grid(images)
-                tf.summary.image(" ".join([name, *columns]), picture[np.newaxis])
+                described = "Columns: " + ", ".join(columns)
+                tf.summary.image(f"images/{name}", picture[np.newaxis], description=described)
                 png = tf.io.encode_png(tf.cast(np.rint(picture * 255), tf.uint8))
                 path = self._workdir / "samples" / f"epoch_{epoch:04d}_{name}.png"
                 path.write_bytes(png.numpy())
+
+
+def tag(name: str) -> str:
+    """Returns the TensorBoard tag of a name in `logs`: what belongs together is one group."""
+    name = name.removeprefix("val_")
+    for direction in scoring.DIRECTIONS:
+        if name.endswith(direction):
+            return f"{name.removesuffix('_' + direction)}/{direction}"
+    for group in ("accuracy", "gradient_norm", "loss"):
+        if group in name:
+            return f"{group}/{name.replace('_' + group, '')}"
+    return f"run/{name}"
 
 
 def grid(columns: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -27,6 +27,9 @@ PLANES = ("axial", "coronal", "sagittal", "oblique")
 SPLITS = ("train", "val", "test")
 MANUFACTURERS = ("siemens", "ge", "philips", "canon", "uih", "hitachi", "other")
 
+NO_GENERATOR = b"0" * 32
+"""Stands for the scanner, where a network would be named."""
+
 HEX32 = re.compile(r"[0-9a-f]{32}")
 HEX8 = re.compile(r"[0-9a-f]{8}")
 VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}")
@@ -41,12 +44,15 @@ class Field:
         length: Number of values.
         allowed: The closed set of a string's values.
         sizes: The lengths in bytes that an array of pixels may have.
+        default: What a record that lacks the feature means, because it was written before there
+            was one; None where no record may lack it.
     """
 
     kind: str
     length: int = 1
     allowed: tuple[str, ...] | re.Pattern | None = None
     sizes: tuple[int, ...] = ()
+    default: int | bytes | None = None
 
 
 FIELDS = {
@@ -61,8 +67,8 @@ FIELDS = {
     "image/scale_hi": Field("float"),  # scanner units at stored 65535
     # One bit per pixel of image/data, row by row, most significant bit first; empty if there is no
     # mask. Of one length, so that nothing can hide in it, and read without a decoder.
-    "mask/lesion": Field("bytes", sizes=(0, _MASK_BYTES)),
-    "mask/brain": Field("bytes", sizes=(0, _MASK_BYTES)),
+    "mask/lesion": Field("bytes", sizes=(0, _MASK_BYTES), default=b""),
+    "mask/brain": Field("bytes", sizes=(0, _MASK_BYTES), default=b""),
     "series/class": Field("bytes", allowed=SEQUENCES),
     "series/class_source": Field("bytes", allowed=("rule", "mapping")),
     "series/class_confidence": Field("float"),
@@ -95,8 +101,12 @@ FIELDS = {
     "prov/converter_version": Field("bytes", allowed=VERSION),
     "prov/config_hash": Field("bytes", allowed=HEX32),
     "prov/key_id": Field("bytes", allowed=HEX8),
+    "prov/synthetic": Field("int64", default=0),  # 1: a network made the pixels
+    "prov/generator": Field("bytes", allowed=HEX32, default=NO_GENERATOR),  # which, and how
 }
 
+
+_SCANNED = {name: FIELDS[name].default for name in ("prov/synthetic", "prov/generator")}
 
 # Tags of protocol buffers: number of the field, and that a length follows.
 _FIRST, _SECOND = b"\x0a", b"\x12"
@@ -110,12 +120,13 @@ def serialize(record: dict) -> bytes:
     Args:
         record: Every name of `FIELDS`; str or bytes, int, float, or a sequence of `length` of
             them; "image/data" is a uint16 array [SIZE, SIZE], a mask a bool array [SIZE, SIZE] or
-            None.
+            None. Without prov/synthetic and prov/generator it is of a scanner.
 
     Raises:
         ValueError: A feature is missing or not in `FIELDS`, has another length, or is a string
             outside its closed vocabulary. The message names the feature, never its value.
     """
+    record = {**_SCANNED, **record}
     if record.keys() != FIELDS.keys():
         known = ", ".join(sorted(FIELDS.keys() - record.keys())) or "none"
         raise ValueError(
@@ -214,7 +225,7 @@ def parse(serialized, names: tuple[str, ...] = tuple(FIELDS)) -> dict:
 
     Returns:
         Name to tensor: [N] or [N, length]; "image/data" is uint16 [N, SIZE, SIZE]. Masks stay
-        packed, see `decode_mask`; records that were written before there were masks have none.
+        packed, see `decode_mask`. A feature that is newer than a record has its default.
 
     Raises:
         tf.errors.InvalidArgumentError: A record lacks a feature of the schema.
@@ -226,7 +237,7 @@ def parse(serialized, names: tuple[str, ...] = tuple(FIELDS)) -> dict:
         name: tf.io.FixedLenFeature(
             [] if FIELDS[name].length == 1 else [FIELDS[name].length],
             dtypes[FIELDS[name].kind],
-            b"" if 0 in FIELDS[name].sizes else None,
+            FIELDS[name].default,
         )
         for name in names
     }

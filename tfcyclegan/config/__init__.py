@@ -6,6 +6,7 @@ from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
 from tfcyclegan.config.training import CompareConfig, EvaluateConfig, ExportConfig, TrainConfig
+from tfcyclegan.config.translation import TranslateConfig
 from tfcyclegan.config.verification import VerifyConfig
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "NiftiConfig",
     "PhantomConfig",
     "TrainConfig",
+    "TranslateConfig",
     "VerifyConfig",
     "flags_page",
     "run",
@@ -33,6 +35,7 @@ COMMANDS = {
     "python -m tfcyclegan.evaluate": EvaluateConfig,
     "python -m tfcyclegan.compare": CompareConfig,
     "python -m tfcyclegan.export": ExportConfig,
+    "python -m tfcyclegan.translate": TranslateConfig,
     "tools/benchmark.py": BenchmarkConfig,
 }
 

@@ -56,6 +56,11 @@ class Axes:
         image = image.T if self.transpose else image
         return image[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
+    def stored(self, image: np.ndarray) -> np.ndarray:
+        """Returns an image [height, width] in canonical display as it is stored; a view."""
+        image = image[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+        return image.T if self.transpose else image
+
 
 def display_of(plane: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the directions [3] of rows and columns of a plane's canonical display."""

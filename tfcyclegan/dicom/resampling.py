@@ -1,4 +1,4 @@
-"""In-plane resampling by separable sparse weights that reproduce straight lines exactly.
+"""In-plane resampling, onto a grid and back, by weights that reproduce straight lines exactly.
 
 Going down, a triangle as wide as an output pixel's two neighbours suppresses aliases; going up it
 is bilinear interpolation. The weights of each pixel are then tilted so that their centre of mass is
@@ -21,19 +21,22 @@ _HEADER_ROUNDING = 2e-3
 
 
 @functools.lru_cache(maxsize=64)
-def axis_weights(length: int, start: float, step: float) -> tuple[sparse.csr_matrix, int, int]:
+def axis_weights(
+    length: int, start: float, step: float, count: int = SIZE
+) -> tuple[sparse.csr_matrix, int, int]:
     """Returns the weights of one axis, and the output pixels that lie inside the source.
 
     Args:
         length: Source pixels.
         start: Source index of the centre of the first output pixel.
         step: Source pixels per output pixel.
+        count: Output pixels.
 
     Returns:
-        (weights [SIZE, length] float32, first output pixel inside, number of them). Rows of pixels
+        (weights [count, length] float32, first output pixel inside, number of them). Rows of pixels
         outside are zero; inside, each row adds up to 1.
     """
-    centres = start + step * np.arange(SIZE)
+    centres = start + step * np.arange(count)
     radius = max(step, 1.0)
     offsets = np.arange(int(np.ceil(2 * radius)) + 2)
     index = np.floor(centres - radius)[:, None] + offsets
@@ -45,8 +48,8 @@ def axis_weights(length: int, start: float, step: float) -> tuple[sparse.csr_mat
     weights[~inside] = 0.0
     # Beyond its border a source continues with its outermost pixel.
     columns = np.clip(index, 0, length - 1).astype(int)
-    rows = np.broadcast_to(np.arange(SIZE)[:, None], columns.shape)
-    matrix = sparse.coo_matrix((weights.ravel(), (rows.ravel(), columns.ravel())), (SIZE, length))
+    rows = np.broadcast_to(np.arange(count)[:, None], columns.shape)
+    matrix = sparse.coo_matrix((weights.ravel(), (rows.ravel(), columns.ravel())), (count, length))
     matrix = matrix.tocsr().astype(np.float32)
     matrix.eliminate_zeros()
     hits = np.flatnonzero(inside)
@@ -80,6 +83,32 @@ def resample(
     # OpenCV transposes in tiles; a strided copy of NumPy's takes as long as the products.
     half = cv2.transpose(down @ image)
     return cv2.transpose(across @ half), (y0, x0, height, width)
+
+
+def back(image: np.ndarray, placement: Placement, grid: Grid) -> np.ndarray:
+    """Resamples an image on a grid onto the pixels of a slice: the inverse of `resample`.
+
+    Args:
+        image: float32 [n, n], any unit; n pixels cover the `SIZE` pixels of the grid.
+        placement: Where the slice lies.
+        grid: A grid that the placement fits.
+
+    Returns:
+        float32 [height, width] in canonical display, 0 outside the grid.
+    """
+    row, row_step, column, column_step = grid.start_and_step(placement)
+    down = _back_weights(len(image), placement.height, *_snapped(row, row_step))
+    across = _back_weights(len(image), placement.width, *_snapped(column, column_step))
+    half = cv2.transpose(down @ image)
+    return cv2.transpose(across @ half)
+
+
+def _back_weights(length: int, count: int, start: float, step: float) -> sparse.csr_matrix:
+    """Returns the weights [count, length] of an axis; start and step lead from grid to slice."""
+    share = length / SIZE
+    # Pixel centres lie half a pixel from the border, whatever the size of the pixels.
+    first = (0.5 - start / step) * share - 0.5
+    return axis_weights(length, round(first, 6), round(share / step, 9), count)[0]
 
 
 def nearest(mask: np.ndarray, placement: Placement, grid: Grid) -> np.ndarray:

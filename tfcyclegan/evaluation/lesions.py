@@ -58,8 +58,8 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
     truth = region_contrast(
         paired.direction.target[known][..., 0], lesion, brain & ~lesion, patients
     )
-    spots = _spots(images[known][..., 0], brain, _thresholds(paired)[known])
-    counts = [_counts(mask, spot) for mask, spot in zip(lesion, spots, strict=True)]
+    spots = spots_of(images[known][..., 0], brain, _thresholds(paired)[known])
+    counts = [count(mask, spot) for mask, spot in zip(lesion, spots, strict=True)]
     found, lesions, false = np.array(counts, float).T
     has = lesion.any(axis=(1, 2))
     return {
@@ -83,12 +83,17 @@ def _thresholds(paired: Paired) -> np.ndarray:
     for volume in set(direction.volumes):
         rows = np.flatnonzero(direction.volumes == volume)
         voxels = direction.target[rows][..., 0][paired.brain[rows]].astype(np.float64)
-        median = np.median(voxels)
-        made[rows] = median + DEVIATIONS * 1.4826 * np.median(np.abs(voxels - median))
+        made[rows] = threshold_of(voxels)
     return made
 
 
-def _spots(images: np.ndarray, brain: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+def threshold_of(voxels: np.ndarray) -> float:
+    """Returns what brain voxels of a volume, float64, must exceed to be a spot."""
+    median = np.median(voxels)
+    return float(median + DEVIATIONS * 1.4826 * np.median(np.abs(voxels - median)))
+
+
+def spots_of(images: np.ndarray, brain: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Returns the thresholder's answer, bool [N, H, W], spots below the smallest size left out."""
     bright = (images > thresholds[:, None, None]) & brain
     for mask in bright:
@@ -98,13 +103,13 @@ def _spots(images: np.ndarray, brain: np.ndarray, thresholds: np.ndarray) -> np.
     return bright
 
 
-def _counts(lesion: np.ndarray, spots: np.ndarray) -> tuple[int, int, int]:
+def count(lesion: np.ndarray, spots: np.ndarray) -> tuple[int, int, int]:
     """Returns (lesions found, lesions, spots that hit no lesion) of one slice, bool [H, W]."""
-    lesions, count = ndimage.label(lesion)
+    lesions, n_lesions = ndimage.label(lesion)
     labels, n_spots = ndimage.label(spots)
     found = np.setdiff1d(np.unique(lesions[spots]), 0).size
     hits = np.setdiff1d(np.unique(labels[lesion]), 0).size
-    return found, count, n_spots - hits
+    return found, n_lesions, n_spots - hits
 
 
 def _ratio(

@@ -87,6 +87,8 @@ def provenance(settings: Settings, key_id: str) -> dict:
         "prov/converter_version": tfcyclegan.__version__,
         "prov/config_hash": config_hash(settings),
         "prov/key_id": key_id,
+        "prov/synthetic": int(bool(settings.generator)),
+        "prov/generator": settings.generator or records.NO_GENERATOR,
     }
 
 
@@ -116,6 +118,8 @@ def card(
         "config_hash": config_hash(settings),
         "key_id": key_id,
         "name": settings.name,
+        "synthetic": bool(settings.generator),
+        "generator": settings.generator,
         "splits": _splits(shards, tasks),
         "planes": _by_patient(tasks, lambda task: task.plane),
         "manufacturers": _by_patient(tasks, lambda task: task.series.volume.physics.manufacturer),

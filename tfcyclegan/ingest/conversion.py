@@ -50,6 +50,9 @@ Write = Callable[[Job, dict[str, tuple[str, str]]], Iterator[Done]]
 """Converts and writes the shards of a job that a dictionary, name to (split, sequence), lists."""
 
 
+Change = Callable[[Task, Converted], Converted]
+
+
 def carry_out(
     job: Job, write: Write, *, sheets: int, strict: bool, max_bad: float, for_release: bool
 ) -> bool:
@@ -123,22 +126,32 @@ def _finish_shards(job: Job, write: Write, warnings: collections.Counter) -> lis
     journal = Journal(job.directory, digest_of(job.scanned))
     for name, (_, outcomes) in journal.finished.items():
         members = [task for task in job.planned.tasks if task.shard == name]
-        _note(job, members, outcomes, warnings)
+        note(job, members, outcomes, warnings)
     written = [shard for shard, _ in journal.finished.values()]
     todo = {n: home for n, home in job.planned.shards.items() if n not in journal.finished}
     for shard, members, outcomes in write(job, todo):
         journal.add(shard, outcomes)
-        _note(job, members, outcomes, warnings)
+        note(job, members, outcomes, warnings)
         written.append(shard)
     return sorted(written, key=lambda shard: shard.shard)
 
 
-def write_shards(job: Job, todo: dict[str, tuple[str, str]]) -> Iterator[Done]:
-    """Writes shards on this machine, in the order of the plan."""
+def write_shards(
+    job: Job, todo: dict[str, tuple[str, str]], change: Change | None = None
+) -> Iterator[Done]:
+    """Writes shards on this machine, in the order of the plan.
+
+    Args:
+        job: What to convert.
+        todo: Name to (split, sequence) of the shards to write.
+        change: Is done to each volume before it is written, in this process.
+    """
     tasks = [task for task in job.planned.tasks if task.shard in todo]
     constant = card.provenance(job.settings, job.key.key_id)
     stream = convert_volumes(tasks, inputs_of(job, tasks), job.settings, job.workers)
     stream = track(ahead(stream, VOLUMES_AHEAD), len(tasks), "convert")
+    if change:
+        stream = ((task, change(task, done)) for task, done in stream)
     empty = dict(todo)
     for name, pairs in itertools.groupby(stream, key=lambda pair: pair[0].shard):
         yield write_shard(job.directory, name, empty.pop(name), pairs, constant)
@@ -170,20 +183,21 @@ def write_shard(
     def features() -> Iterator[dict]:
         for task, done in pairs:
             members.append(task)
-            outcomes.append(_outcome(done))
+            outcomes.append(outcome_of(done))
             for record in done.records:
                 yield {**record, **constant}
 
     return shards.write(directory, name, home, features()), members, outcomes
 
 
-def _outcome(done: Converted) -> Outcome:
+def outcome_of(done: Converted) -> Outcome:
+    """Returns what became of a volume, without its pixels."""
     refused = [(frame.object_index, fault) for frame, fault in done.refused]
     kept = [frame.object_index for frame in done.kept]
     return Outcome(_series_reason(done), kept, refused, done.warnings)
 
 
-def _note(
+def note(
     job: Job, tasks: list[Task], outcomes: list[Outcome], warnings: collections.Counter
 ) -> None:
     """Enters what became of volumes into the account."""
@@ -231,7 +245,8 @@ def _series_reason(result: Converted) -> str:
     if result.records:
         return ""
     reasons = {fault.reason for _, fault in result.refused}
-    return "low_foreground" if "low_foreground" in reasons else "outside_slices"
+    choices = ("high_risk", "low_foreground", "outside_slices")
+    return next(reason for reason in choices if reason in reasons)
 
 
 def _arguments(task: Task, inputs: Inputs, settings: Settings, lost: dict[int, Fault]) -> tuple:

@@ -16,11 +16,11 @@ from tfcyclegan.files import sync
 NOT_WRITABLE, MISMATCH = 6, 8
 
 SERIES, QUARANTINE, AUDIT = "series.csv", "quarantine.jsonl", "audit.jsonl"
-SHEETS = "qa"
+SHEETS, PICTURES = "qa", "png"
 JOURNAL = ".finished.jsonl"
-_LOCK, _STATE = ".lock", ".conversion.json"
-_OWN = {manifest.MANIFEST, manifest.CARD, SERIES, QUARANTINE, AUDIT, SHEETS}
-_OWN |= {JOURNAL, _LOCK, _STATE}
+LOCK, _STATE = ".lock", ".conversion.json"
+_OWN = {manifest.MANIFEST, manifest.CARD, SERIES, QUARANTINE, AUDIT, SHEETS, PICTURES}
+_OWN |= {JOURNAL, LOCK, _STATE}
 _SHARD = re.compile(r"[a-z0-9]+-(train|val|test)-[a-z0-9_]+-\d{5}-of-\d{5}\.tfrecord")
 _TEMPORARY = re.compile(r"\..+\.tmp-\d+")
 
@@ -37,8 +37,7 @@ def claimed(directory: pathlib.Path, identity: dict) -> Iterator[None]:
         UserError: It cannot be written (6); or another process holds it, it has foreign files, or
             shards of another configuration or key (8).
     """
-    lock = _take(directory)
-    try:
+    with locked(directory):
         _check_contents(directory, identity)
         # Before the card is removed: a kill in between must not leave shards of no one.
         write(directory / _STATE, json.dumps(identity, sort_keys=True))
@@ -46,16 +45,28 @@ def claimed(directory: pathlib.Path, identity: dict) -> Iterator[None]:
         yield
         (directory / JOURNAL).unlink(missing_ok=True)
         (directory / _STATE).unlink()
+
+
+@contextlib.contextmanager
+def locked(directory: pathlib.Path) -> Iterator[None]:
+    """Holds a directory, which is made if it does not exist, against other processes.
+
+    Raises:
+        UserError: It cannot be written (6), or another process holds it (8).
+    """
+    lock = _take(directory)
+    try:
+        yield
     finally:
         # Removed while it is still held: whoever opened it meanwhile sees that it is gone.
         with contextlib.suppress(OSError):
-            (directory / _LOCK).unlink()
+            (directory / LOCK).unlink()
         os.close(lock)
 
 
 def _take(directory: pathlib.Path) -> int:
     """Returns the descriptor of the lock file; its lock ends with the process, however it ends."""
-    path = directory / _LOCK
+    path = directory / LOCK
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -103,7 +114,10 @@ def _is_own(name: str) -> bool:
 
 def is_published(name: str) -> bool:
     """Tells whether a finished conversion leaves a file of this name in its directory."""
-    return name in _OWN - {JOURNAL, _LOCK, _STATE, SHEETS} or _SHARD.fullmatch(name) is not None
+    return (
+        name in _OWN - {JOURNAL, LOCK, _STATE, SHEETS, PICTURES}
+        or _SHARD.fullmatch(name) is not None
+    )
 
 
 def _read(path: pathlib.Path) -> dict:

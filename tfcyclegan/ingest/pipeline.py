@@ -1,14 +1,11 @@
 """The command as a whole: check, walk, scan, plan, and convert."""
 
-import contextlib
 import dataclasses
 import os
 import pathlib
 import secrets
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
 from tfcyclegan.config import IngestConfig
 from tfcyclegan.dicom import source
@@ -16,6 +13,7 @@ from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
 from tfcyclegan.ingest import (
     card,
+    containment,
     conversion,
     copies,
     mapping,
@@ -32,15 +30,17 @@ from tfcyclegan.ingest.progress import track
 from tfcyclegan.ingest.scan import Scanned
 from tfcyclegan.ingest.settings import Settings, settings_of
 from tfcyclegan.ingest.workers import Workers
-from tfcyclegan.privacy import hygiene, pseudonyms
+from tfcyclegan.privacy import pseudonyms
 from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
-DONE, INTERNAL, USAGE, NOTHING, WITH_QUARANTINE, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
-"""Exit codes; 6 to 9 stand with what raises them: output.py, privacy/guard.py, conversion.py."""
+DONE, USAGE, NOTHING, WITH_QUARANTINE, MISSING = 0, 2, 3, 4, 5
+"""Exit codes; the others stand with what raises them: containment.py, output.py, privacy/guard.py,
+conversion.py.
+"""
 
 
-_WORKER_MODULES = (
+WORKER_MODULES = (
     "tfcyclegan.ingest.scan",
     "tfcyclegan.ingest.convert",
     "tfcyclegan.ingest.copies",
@@ -73,42 +73,7 @@ def run(config: IngestConfig, find: Find = walk_input) -> int:
         UserError: The flags, the key, the inputs or the output stand in the way; or the program
             failed, in which case the message names its own code line and nothing of the data.
     """
-    hygiene.forbid_core_dumps()
-    try:
-        with _interruptible():
-            result = hygiene.isolated(_guarded, config, find)
-    except KeyboardInterrupt:
-        raise UserError("Interrupted; nothing unfinished was left behind.", INTERRUPTED) from None
-    if isinstance(result, Fault):
-        raise UserError(
-            f"The converter failed: {result.error} at {result.location}. Nothing of the input is"
-            " shown; please report this line.",
-            INTERNAL,
-        )
-    if isinstance(result, UserError):
-        raise result
-    return result
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Lets a scheduler's SIGTERM end the conversion as cleanly as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _guarded(config: IngestConfig, find: Find) -> int | UserError:
-    try:
-        return _run(config, find)
-    except UserError as error:
-        # Without its cause: that may be an exception that quotes a path.
-        return UserError(str(error), error.exit_code)
+    return containment.contained(_run, config, find)
 
 
 def _run(config: IngestConfig, find: Find) -> int:
@@ -116,17 +81,13 @@ def _run(config: IngestConfig, find: Find) -> int:
     settings = settings_of(config, classes)
     _check_paths(config)
     objects = find(config)
-    key = _key(config)
+    key = key_of(config)
     if config.for_release:
         print(f"warning: {card.FACE_RISK}", file=sys.stderr)
     limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
     write = _write(config, limits)
-    with Workers(config.workers, preload=_WORKER_MODULES, **limits) as workers:
-        scanned = _scan(objects, key, workers, settings)
-        copies.tell_apart(scanned, objects, key, workers)
-        planned = plan.make((f for item in scanned for f in item.frames), key, settings)
-        ledger = Ledger(scanned)
-        _note_plan(ledger, scanned, planned)
+    with Workers(config.workers, preload=WORKER_MODULES, **limits) as workers:
+        scanned, planned, ledger = survey(objects, key, workers, settings)
         refused = (row["series_key"] for row in ledger.series_rows())
         mapping.check(classes, (*refused, *(item.volume.key for item in planned.series)))
         if config.dry_run:
@@ -148,6 +109,18 @@ def _run(config: IngestConfig, find: Find) -> int:
                 for_release=config.for_release,
             )
             return DONE if done else WITH_QUARANTINE
+
+
+def survey(
+    objects: list[InputObject], key: Pseudonyms, workers: Workers, settings: Settings
+) -> tuple[list[Scanned], Plan, Ledger]:
+    """Reads every header, and decides what is converted; the account holds what is not."""
+    scanned = _scan(objects, key, workers, settings)
+    copies.tell_apart(scanned, objects, key, workers)
+    planned = plan.make((f for item in scanned for f in item.frames), key, settings)
+    ledger = Ledger(scanned)
+    _note_plan(ledger, scanned, planned)
+    return scanned, planned, ledger
 
 
 def _propose(config: IngestConfig, planned: Plan, ledger: Ledger, settings: Settings) -> None:
@@ -172,23 +145,30 @@ def _write(config: IngestConfig, limits: dict) -> conversion.Write:
     return beam.writer(config.runner, config.runner_options, limits)
 
 
-def _check_paths(config: IngestConfig) -> None:
-    """Paths may hold identifiers, so messages name the flag and the place in its list."""
-    for number, path in enumerate(config.input, 1):
+def check_input(paths: Sequence[str]) -> None:
+    """Checks --input; paths may hold identifiers, so messages name the place in its list.
+
+    Raises:
+        UserError: An entry is missing or unreadable (5).
+    """
+    for number, path in enumerate(paths, 1):
         if path == "@-":
             continue
         path = path.removeprefix("@")
         if not os.path.exists(path):
             raise UserError(
-                f"--input: entry {number} of {len(config.input)} does not exist. Check the path.",
+                f"--input: entry {number} of {len(paths)} does not exist. Check the path.",
                 MISSING,
             )
         if not os.access(path, os.R_OK):
             raise UserError(
-                f"--input: entry {number} of {len(config.input)} cannot be read. Check its"
-                " permissions.",
+                f"--input: entry {number} of {len(paths)} cannot be read. Check its permissions.",
                 MISSING,
             )
+
+
+def _check_paths(config: IngestConfig) -> None:
+    check_input(config.input)
     out, key = pathlib.Path(config.output).resolve(), pathlib.Path(config.key_file).resolve()
     if out in key.parents:
         raise UserError(
@@ -201,7 +181,8 @@ def _check_paths(config: IngestConfig) -> None:
         raise UserError("--output must be a directory. Received: a file.", output.NOT_WRITABLE)
 
 
-def _key(config: IngestConfig) -> Pseudonyms:
+def key_of(config: IngestConfig) -> Pseudonyms:
+    """Returns the pseudonyms of --key_file, which is made where it does not exist."""
     path = pathlib.Path(config.key_file)
     if path.exists():
         return Pseudonyms(pseudonyms.read_key(path))

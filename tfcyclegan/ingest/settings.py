@@ -32,6 +32,7 @@ class Settings:
         fixed_spacing: mm per pixel of every grid; 0 fits the largest field of view.
         reformat_3d: Whether 3D volumes of other planes are cut into slices of `plane`.
         text_guard: Whether volumes that seem to have text drawn into them are refused.
+        generator: 32 hex digits of the network that makes the pixels and how; empty for scanners'.
         missing_patient: "quarantine", or "study": each study without a patient is one of its own.
     """
 
@@ -52,6 +53,7 @@ class Settings:
     reformat_3d: bool = False
     text_guard: bool = True
     missing_patient: str = "quarantine"
+    generator: str = ""
 
 
 def settings_of(config: IngestConfig, classes: Classes) -> Settings:

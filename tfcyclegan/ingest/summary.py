@@ -30,11 +30,7 @@ def of_plan(planned: Plan, ledger: Ledger) -> str:
 
 def of_result(ledger: Ledger, shards: Sequence[Shard], settings: Settings) -> str:
     """Returns the account of a conversion, and a warning for each split that stayed empty."""
-    lines = []
-    for name, counts in (("objects", ledger.objects()), ("series", ledger.series())):
-        lines.append(
-            f"{name}: {counts['seen']} seen, {counts['converted']} converted{_reasons(counts)}"
-        )
+    lines = of_account(ledger)
     for split, share in settings.splits:
         members = [shard for shard in shards if shard.split == split]
         patients = {patient for shard in members for patient in shard.patients}
@@ -49,6 +45,14 @@ def of_result(ledger: Ledger, shards: Sequence[Shard], settings: Settings) -> st
                 " convert more patients; with few patients another --key_file draws anew."
             )
     return "\n".join(lines) + "\n"
+
+
+def of_account(ledger: Ledger, verb: str = "converted") -> list[str]:
+    """Returns what became of the objects and of the series, a line each."""
+    return [
+        f"{name}: {counts['seen']} seen, {counts['converted']} {verb}{_reasons(counts)}"
+        for name, counts in (("objects", ledger.objects()), ("series", ledger.series()))
+    ]
 
 
 def of_labels(objects: Sequence[InputObject], ledger: Ledger) -> str:

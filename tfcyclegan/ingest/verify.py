@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from tfcyclegan import manifest, records
 from tfcyclegan.config import VerifyConfig
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import shard_check, vocabulary
+from tfcyclegan.ingest import output, shard_check, vocabulary
 from tfcyclegan.privacy import guard, png, search
 
 CLEAN, USAGE, MISSING = 0, 2, 5
@@ -48,7 +48,7 @@ def check(directory: pathlib.Path, needles: search.Needles) -> Iterator[str]:
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         if path.is_dir() and not path.is_symlink():
-            if name != "qa":
+            if name not in (output.SHEETS, output.PICTURES):
                 foreign += 1
                 yield f"foreign directory {foreign} (not named here)"
             continue

@@ -53,5 +53,8 @@ def is_number(text: str) -> bool:
 
 def is_output(name: str) -> bool:
     """Tells whether a conversion writes a file of this name."""
-    sheet = re.fullmatch(rf"{output.SHEETS}/[0-9a-f]{{32}}\.png", name)
-    return sheet is not None or output.is_published(name)
+    picture = re.fullmatch(
+        rf"{output.SHEETS}/[0-9a-f]{{32}}\.png|{output.PICTURES}/[0-9a-f]{{32}}-[0-9]{{4}}\.png",
+        name,
+    )
+    return picture is not None or output.is_published(name)

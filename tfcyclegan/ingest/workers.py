@@ -7,6 +7,8 @@ is of many objects, and the time limit of one: tasks tell of each object that th
 
 import collections
 import concurrent.futures
+import contextlib
+import ctypes
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -80,6 +82,8 @@ class Workers:
         timeout_s: Longest time for one object.
         preload: Modules that every worker is to have imported before it starts.
         memory_mb: Address space of a worker, in MiB.
+        thrifty: Whether memory is given back to the system after each task, which costs the next
+            one time.
     """
 
     def __init__(
@@ -88,10 +92,11 @@ class Workers:
         timeout_s: float = TIMEOUT_S,
         preload: Iterable[str] = (),
         memory_mb: int = MEMORY_MB,
+        thrifty: bool = False,
     ):
         self._count = count or len(os.sched_getaffinity(0))
         self._timeout_s = timeout_s
-        self._memory_mb = memory_mb
+        self._start = (memory_mb, thrifty)
         # Neither a fork of this process, which may hold TensorFlow, nor a slow start from nothing.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
@@ -101,7 +106,7 @@ class Workers:
         self._ended = False
 
     def __enter__(self) -> "Workers":
-        self._workers = [_Worker(self._context, self._memory_mb) for _ in range(self._count)]
+        self._workers = [_Worker(self._context, *self._start) for _ in range(self._count)]
         return self
 
     def __exit__(self, *exception) -> None:
@@ -112,7 +117,8 @@ class Workers:
 
     def one_more(self) -> "Workers":
         """Returns a set of one worker, for tasks that must run while `map` is under way."""
-        return Workers(1, self._timeout_s, memory_mb=self._memory_mb)
+        memory_mb, thrifty = self._start
+        return Workers(1, self._timeout_s, memory_mb=memory_mb, thrifty=thrifty)
 
     def map(self, function: Callable, tasks: Iterable[tuple]) -> Iterator:
         """Yields `function(*task)` for each task, in the order of the tasks.
@@ -175,15 +181,15 @@ class Workers:
     def _replace(self, worker: "_Worker") -> None:
         worker.kill()
         if not self._ended:
-            worker.__init__(self._context, self._memory_mb)
+            worker.__init__(self._context, *self._start)
 
 
 class _Worker:
     """One process and the parent's end of its pipe; `task` is the number it works on, or None."""
 
-    def __init__(self, context, memory_mb: int):
+    def __init__(self, context, *start):
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, memory_mb), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, *start), daemon=True)
         self.process.start()
         theirs.close()
         self.task: int | None = None
@@ -214,7 +220,7 @@ class _Worker:
         self.connection.close()
 
 
-def _serve(connection, memory_mb: int) -> None:
+def _serve(connection, memory_mb: int, thrifty: bool) -> None:
     """The worker's loop: no core files, no output, no interrupts of its own."""
     hygiene.forbid_core_dumps()
     hygiene.close_streams()
@@ -224,3 +230,11 @@ def _serve(connection, memory_mb: int) -> None:
     while (message := connection.recv()) is not None:
         function, arguments = message
         connection.send(hygiene.isolated(function, *arguments))
+        if thrifty:
+            _give_back_memory()
+
+
+def _give_back_memory() -> None:
+    """Lets the C library return what is free in the middle of its heap; others need no asking."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

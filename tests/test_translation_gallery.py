@@ -1,0 +1,46 @@
+"""The page of a translated volume: all slices of a small one, marked ones of a large one."""
+
+import json
+import re
+
+import numpy as np
+
+from tfcyclegan.translation.gallery import Gallery
+from tfcyclegan.translation.model import Model
+from tfcyclegan.translation.passes import Made
+from tfcyclegan.translation.report import Report
+
+KEY = "0123456789abcdef" * 2
+DESCRIBED = {"domain_a": "t2", "domain_b": "flair", "image_size": 8, "epochs": 1}
+MODEL = Model("b_to_a", "flair", "t2", 8, "a" * 32, None, None, DESCRIBED)
+
+
+def page_of(path, slices: int, size: int, marks: dict[int, str]) -> dict:
+    """What the page's viewer is given."""
+    gallery = Gallery(slices, size, audit=True)
+    for place in range(slices):
+        image = np.full((size, size), place / slices, np.float32)
+        gallery.add(place, Made(image, image, image, 0.5), marks.get(place, ""))
+    told = Report(KEY, (), slices, 0.03, 0.02, (0.5,) * slices, tuple(marks))
+    gallery.write(path, MODEL, told)
+    (viewer,) = re.findall(r'id="viewer-data">(.*?)</script>', path.read_text())
+    return json.loads(viewer)["volumes"][0]
+
+
+def test_a_small_volume_is_shown_whole(tmp_path):
+    shown = page_of(tmp_path / "new" / "page.html", 6, 8, {4: "Risk 0.9"})
+    assert shown["slices"] == 6 and shown["marks"] == {"4": "Risk 0.9"}
+    assert [layer["heading"] for layer in shown["layers"]] == [
+        "Source FLAIR",
+        "Synthetic T2",
+        "Risk",
+    ]
+    assert shown["name"].startswith(KEY[:8])
+
+
+def test_of_a_large_volume_marked_slices_are_kept_and_memory_is_not(tmp_path):
+    gallery = Gallery(4000, 512, audit=True)
+    image = np.zeros((512, 512), np.float32)
+    for place in range(4000):
+        gallery.add(place, Made(image, image, image), "Risk" if place == 1234 else "")
+    assert len(gallery._kept) <= 28 and 1234 in gallery._kept

@@ -1,0 +1,108 @@
+"""The command as a whole: load, find, scan, plan, and translate in the form of the input."""
+
+import dataclasses
+import os
+import pathlib
+
+import tfcyclegan
+from tfcyclegan.config import TranslateConfig
+from tfcyclegan.errors import UserError
+from tfcyclegan.ingest import card, output, pipeline, summary
+from tfcyclegan.ingest.conversion import Job
+from tfcyclegan.ingest.settings import Settings, settings_of
+from tfcyclegan.ingest.workers import Workers
+from tfcyclegan.privacy.pseudonyms import Pseudonyms
+from tfcyclegan.translation import account, dataset, inputs, model, retelling, studies
+from tfcyclegan.translation.account import Account
+from tfcyclegan.translation.model import Model
+from tfcyclegan.translation.options import Options
+
+
+def run(config: TranslateConfig, directory: pathlib.Path) -> int:
+    """Translates and returns the exit code.
+
+    Args:
+        config: What to translate, and how.
+        directory: The output.
+
+    Raises:
+        UserError: The flags, the model, the key, the inputs or the output stand in the way.
+    """
+    pipeline.check_input(config.input)
+    _check_output(config, directory)
+    loaded, options = model.load(config.model, config.direction), Options.of(config)
+    if records := inputs.records_in(config):
+        return retelling.run(records, directory, loaded, options, config)
+    settings = settings_of(config.conversion(loaded.source), {})
+    if config.dataset:
+        generator = dataset.generator_of(loaded, options)
+        settings = dataclasses.replace(settings, generator=generator)
+    objects = inputs.find(config, loaded.source)
+    limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
+    # One worker reads ahead; the cores are the network's, and so is the memory in between.
+    with Workers(1, thrifty=True, preload=pipeline.WORKER_MODULES, **limits) as workers:
+        if config.dry_run:
+            _, planned, ledger = pipeline.survey(objects, _key(config, None), workers, settings)
+            print(summary.of_plan(planned, ledger) + summary.of_labels(objects, ledger), end="")
+            return studies.DONE if planned.tasks else studies.NOTHING
+
+        def survey(key: Pseudonyms) -> Job:
+            found = pipeline.survey(objects, key, workers, settings)
+            return Job(directory, objects, *found, key, settings, workers)
+
+        if config.dataset:
+            return _dataset(config, survey, loaded, options, settings, directory)
+        return _studies(config, survey, loaded, options, settings, directory)
+
+
+def _dataset(config, survey, loaded, options, settings, directory) -> int:
+    """Writes records; the directory is one of the converter's, and obeys its rules."""
+    if not config.key_file:
+        raise UserError(
+            "--dataset needs --key_file, so that its patients are those of the real records: give"
+            " the key that they were converted with.",
+            pipeline.USAGE,
+        )
+    key = pipeline.key_of(config)
+    identity = {"config_hash": card.config_hash(settings), "key_id": key.key_id}
+    with output.claimed(directory, identity):
+        return dataset.convert(survey(key), loaded, options, config)
+
+
+def _studies(config, survey, loaded, options, settings, directory) -> int:
+    """Writes series or volumes."""
+    with output.locked(directory):
+        key = _key(config, directory)
+        books = Account(directory, _identity(settings, options, loaded, key))
+        result = studies.translate(survey(key), loaded, options, books)
+        (directory / account.KEY).unlink(missing_ok=True)
+        return result
+
+
+def _identity(settings: Settings, options: Options, loaded: Model, key: Pseudonyms) -> dict:
+    """Returns what a translation and its continuation have in common."""
+    return {
+        "version": tfcyclegan.__version__,
+        "model": loaded.digest,
+        "source": loaded.source,
+        "target": loaded.target,
+        "config_hash": card.config_hash(settings),
+        "options": dataclasses.asdict(options),
+        "key_id": key.key_id,
+        "notice": "Synthetic images. Lesions can be lost or invented. Not for diagnosis.",
+    }
+
+
+def _key(config: TranslateConfig, directory: pathlib.Path | None) -> Pseudonyms:
+    if config.key_file:
+        return pipeline.key_of(config)
+    if directory is None:  # a dry run, whose ids nobody meets again
+        return Pseudonyms(os.urandom(32))
+    return account.fresh_key(directory)
+
+
+def _check_output(config: TranslateConfig, directory: pathlib.Path) -> None:
+    if directory.exists() and not directory.is_dir():
+        raise UserError("--output must be a directory. Received: a file.", output.NOT_WRITABLE)
+    if config.key_file and directory.resolve() in pathlib.Path(config.key_file).resolve().parents:
+        raise UserError("--key_file must lie outside --output.", pipeline.USAGE)

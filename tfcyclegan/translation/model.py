@@ -1,0 +1,74 @@
+"""The exported model that translates: what it makes of what, and at which size it was trained."""
+
+import dataclasses
+import hashlib
+import pathlib
+
+from tfcyclegan.evaluation.translators import load_saved_model
+from tfcyclegan.scoring import Translator
+
+_BACK = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model:
+    """One direction of a model, and the way back.
+
+    Attributes:
+        direction: "a_to_b" or "b_to_a".
+        source, target: Sequences, of records.SEQUENCES.
+        size: Height and width that it was trained at.
+        digest: 32 hex digits that change with its weights.
+        forward, back: float32 [N, H, W, 1] to the same shape, unit range.
+        described: What its card says of it.
+    """
+
+    direction: str
+    source: str
+    target: str
+    size: int
+    digest: str
+    forward: Translator
+    back: Translator
+    described: dict = dataclasses.field(default_factory=dict)
+
+
+def load(path: str, direction: str) -> Model:
+    """Loads an exported model.
+
+    Args:
+        path: A version directory, or the one above it, of which the newest version is taken.
+        direction: "a_to_b" or "b_to_a".
+
+    Raises:
+        UserError: There is none (5).
+    """
+    directory = _version(pathlib.Path(path))
+    translators, described = load_saved_model(directory)
+    domains = [described["domain_a"], described["domain_b"]]
+    source, target = domains if direction == "a_to_b" else domains[::-1]
+    return Model(
+        direction=direction,
+        source=source,
+        target=target,
+        size=described["image_size"],
+        digest=_digest(directory),
+        forward=translators[direction],
+        back=translators[_BACK[direction]],
+        described={k: described[k] for k in ("domain_a", "domain_b", "image_size", "epochs")},
+    )
+
+
+def _version(path: pathlib.Path) -> pathlib.Path:
+    if (path / "saved_model.pb").is_file() or not path.is_dir():
+        return path
+    versions = [child for child in path.iterdir() if child.name.isdecimal()]
+    return max(versions, key=lambda child: int(child.name), default=path)
+
+
+def _digest(directory: pathlib.Path) -> str:
+    """Hashes graph and weights; not their fingerprint, which another export writes anew."""
+    digest = hashlib.sha256()
+    for path in (directory / "saved_model.pb", *sorted((directory / "variables").iterdir())):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]
