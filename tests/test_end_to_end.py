@@ -109,7 +109,7 @@ def test_nothing_of_a_header_is_in_any_output(road):
 
 def test_a_server_finds_the_layout_it_expects(road):
     model = tf.saved_model.load(str(road / "export" / "1"))
-    assert set(model.signatures) == {"a_to_b", "b_to_a", "serving_default"}
+    assert {"a_to_b", "b_to_a", "serving_default"} <= set(model.signatures)
     image = tf.constant(np.zeros((2, 40, 48, 1), np.float32))
     assert model.signatures["serving_default"](image=image)["image"].shape == (2, 40, 48, 1)
 
