@@ -1,8 +1,10 @@
 """What an export holds, and that it is there whole and checked or not at all."""
 
+import errno
 import json
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +14,7 @@ from tfcyclegan import export, records, scoring, self_check, warmup
 from tfcyclegan.checkpoints import load_run
 from tfcyclegan.config import ExportConfig
 from tfcyclegan.errors import UserError
+from tfcyclegan.served import ServedTranslator
 
 TOLERANCE = 1e-5
 """Unit range; serving.md allows as much between Keras and SavedModel."""
@@ -161,3 +164,25 @@ def test_a_model_that_changes_on_its_way_is_not_published(tiny_run, tmp_path, mo
     with pytest.raises(UserError, match="differs from the trained one"):
         export.main(ExportConfig.parse(f"--workdir={tiny_run}", f"--output={tmp_path}"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path, monkeypatch):
+    """The disk fills up between the model and its warm-up requests."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(export, "write_requests", full)
+    with pytest.raises(UserError, match="--output .* No space left on device") as caught:
+        export.write_version(tmp_path / "model", tiny(), {})
+    assert caught.value.exit_code == 6 and list((tmp_path / "model").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="--output .*/file cannot be written"):
+        export.write_version(tmp_path / "file", tiny(), {})
+
+
+def tiny() -> ServedTranslator:
+    """A pair of functions that TensorFlow can save in no time."""
+    image = keras.Input((None, None, 1))
+    identity = keras.Model(image, keras.layers.Rescaling(0.5)(image))
+    return ServedTranslator(identity, identity, image_size=32)

@@ -14,7 +14,7 @@ CHANNELS = 5
 def layer_by_layer(block: ResidualBlock, images: tf.Tensor) -> tf.Tensor:
     """Zhu et al. (2017), section 7.2, from Keras' convolutions."""
     made = images
-    for last, kernel in enumerate(block.kernels):
+    for last, kernel in enumerate(block.weights):
         made = ReflectionPadding(1)(made)
         made = keras.ops.conv(made, kernel, padding="valid")
         made = InstanceNormalization()(made)
@@ -29,7 +29,7 @@ def with_gradients(function, block, images) -> list:
         output = function(images)
         ramp = tf.reshape(tf.range(tf.size(output), dtype=tf.float32), output.shape)
         total = tf.reduce_sum(tf.cast(output, tf.float32) * tf.sin(ramp))
-    return [output, *tape.gradient(total, [images, *(kernel.value for kernel in block.kernels)])]
+    return [output, *tape.gradient(total, [images, *(kernel.value for kernel in block.weights)])]
 
 
 def built_block(dtype=None) -> ResidualBlock:
@@ -75,7 +75,7 @@ def test_blocks_of_one_shape_share_two_functions_and_keep_three_tensors():
     def run(images):
         with tf.GradientTape() as tape:
             output = blocks[1](blocks[0](images))
-        return tape.gradient(output, [block.kernels[0].value for block in blocks])
+        return tape.gradient(output, [block.kernel_0.value for block in blocks])
 
     graph = run.get_concrete_function(tf.zeros((1, 8, 8, CHANNELS))).graph
     calls = [op for op in graph.get_operations() if op.type == "PartitionedCall"]
@@ -94,3 +94,11 @@ def test_block_survives_its_configuration():
     for x, y in zip(block.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(x, y)
     assert np.abs(block.get_weights()[0] - block.get_weights()[1]).max() > 0.1
+
+
+def test_a_checkpoint_holds_both_kernels(tmp_path):
+    block, again = built_block(), built_block()
+    path = tf.train.Checkpoint(block=block).write(str(tmp_path / "block"))
+    tf.train.Checkpoint(block=again).read(path).assert_consumed()
+    for x, y in zip(block.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(x, y)

@@ -87,19 +87,20 @@ def write_version(output: pathlib.Path, served: ServedTranslator, card: dict) ->
         version = output / str(max(taken, default=0) + 1)
         beside = output / f".{version.name}.tmp"
         shutil.rmtree(beside, ignore_errors=True)
-        tf.saved_model.save(served, str(beside), signatures=served.signatures())
-        (beside / CARD).parent.mkdir()
-        (beside / CARD).write_text(json.dumps(card, indent=2) + "\n")
-        write_requests(beside, served.image_size)
-    except OSError as error:
+        try:
+            tf.saved_model.save(served, str(beside), signatures=served.signatures())
+            (beside / CARD).parent.mkdir()
+            (beside / CARD).write_text(json.dumps(card, indent=2) + "\n")
+            write_requests(beside, served.image_size)
+            check_in_fresh_process(beside, served)
+            os.replace(beside, version)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or "TensorFlow could not write the model"
         raise UserError(
-            f"--output {output} cannot be written: {error.strerror}. Choose another.", 6
+            f"--output {output} cannot be written: {reason}. Choose another.", 6
         ) from error
-    try:
-        check_in_fresh_process(beside, served)
-        os.replace(beside, version)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return version
 
 

@@ -39,13 +39,13 @@ class ResidualBlock(keras.layers.Layer):
 
     def build(self, input_shape):
         shape = (KERNEL, KERNEL, self.filters, self.filters)
-        self.kernels = [
-            self.add_weight(shape=shape, initializer=initializer, name=f"kernel_{i}")
-            for i, initializer in enumerate(self.kernel_initializers)
-        ]
+        first, second = self.kernel_initializers
+        # Attributes of their own, because TensorFlow's checkpoints do not look into Keras' lists.
+        self.kernel_0 = self.add_weight(shape=shape, initializer=first, name="kernel_0")
+        self.kernel_1 = self.add_weight(shape=shape, initializer=second, name="kernel_1")
 
     def call(self, inputs):
-        kernels = [tf.convert_to_tensor(kernel) for kernel in self.kernels]
+        kernels = [tf.convert_to_tensor(kernel) for kernel in (self.kernel_0, self.kernel_1)]
         if inputs.shape.is_fully_defined():
             return _residual(inputs, *kernels)
         return _forward.python_function(inputs, *kernels)[0]
