@@ -23,6 +23,21 @@ def key_file(folder: pathlib.Path, key: bytes = KEY) -> pathlib.Path:
     return path
 
 
+def planted_words(path: pathlib.Path) -> set[str]:
+    """Returns the planted strings of a JSON file, and the parts of those that are names."""
+    words: set[str] = set()
+
+    def collect(value):
+        if isinstance(value, dict):
+            for inner in value.values():
+                collect(inner)
+        else:
+            words.update({value, *value.split("^")})
+
+    collect(json.loads(path.read_text()))
+    return words
+
+
 def config(folder: pathlib.Path, source, *flags: str) -> IngestConfig:
     """Returns the configuration of a conversion of `source` to folder/out."""
     if not (folder / "key").exists():

@@ -5,7 +5,6 @@ Both collections stay outside the project; the tests skip where they are absent.
 
 import collections
 import contextlib
-import json
 import os
 import pathlib
 import shutil
@@ -15,7 +14,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from ingest_runs import KEY, Result, config, convert, scanner
+from ingest_runs import KEY, Result, config, convert, planted_words, scanner
 from scipy import ndimage
 
 from tfcyclegan.dicom import headers, pixels, silence, source
@@ -213,16 +212,7 @@ def test_the_output_verifies(converted):
 @needs_mri
 def test_no_planted_identifier_leaves_the_studies(converted):
     result, _ = converted
-    words = set()
-
-    def collect(value):
-        if isinstance(value, dict):
-            for inner in value.values():
-                collect(inner)
-        else:
-            words.update({value, *value.split("^")})
-
-    collect(json.loads((MRI / "canaries.json").read_text()))
+    words = planted_words(MRI / "canaries.json")
     words = {word for word in words if len(word) > 5 and word != "Canary"}
     assert len(words) > 100
     texts = {name: content for name, content in result.files().items() if "tfrecord" not in name}

@@ -1,13 +1,12 @@
 """Real heads in every encoding: all go through, in place, and nobody's name with them."""
 
 import collections
-import json
 import pathlib
 
 import numpy as np
 import pydicom
 import pytest
-from ingest_runs import key_file
+from ingest_runs import key_file, planted_words
 from mirror_models import negative, write_model
 
 from tfcyclegan import translate
@@ -70,16 +69,7 @@ def test_every_t2_of_every_encoding_is_there_with_its_own_grid(translated):
 
 
 def test_no_planted_identifier_is_in_the_output(translated):
-    words: set[str] = set()
-
-    def collect(value):
-        if isinstance(value, dict):
-            for inner in value.values():
-                collect(inner)
-        else:
-            words.update({value, *value.split("^")})
-
-    collect(json.loads((MRI / "canaries.json").read_text()))
+    words = planted_words(MRI / "canaries.json")
     names = {word.encode() for word in words if "^" in word}
     # The needles split names; six digits alone stand by chance in so many numbers and UIDs.
     words = {w for w in words if "^" not in w and (len(w) >= 8 or not w.isdigit())}

@@ -1,4 +1,4 @@
-"""Translations of paired slices and their scores, the same in training and in evaluation."""
+"""Translations and features of slices, the same in training and in evaluation."""
 
 import dataclasses
 import functools
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfcyclegan import intensity, metrics
+from tfcyclegan import intensity
 from tfcyclegan.extractors import Extractor
 from tfcyclegan.pairing import Pairs
 
@@ -91,36 +91,6 @@ def _direction(name: str, source: np.ndarray, target: np.ndarray, slices) -> Dir
     )
 
 
-def paired_scores(direction: Direction, fake: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns the scores of each slice against the real one, over the whole frame.
-
-    Args:
-        direction: Sources and targets.
-        fake: Translations of the sources, float32 [N, H, W, 1], unit range.
-
-    Returns:
-        "psnr" in dB, "ssim" and "mae", float64 [N].
-    """
-    target, made = direction.target, fake
-    return {
-        "psnr": metrics.psnr(target, made, data_range=UNIT_RANGE),
-        "ssim": metrics.ssim(target, made, data_range=UNIT_RANGE),
-        "mae": metrics.mae(target, made, data_range=UNIT_RANGE),
-    }
-
-
-def volume_psnr_of_patients(direction: Direction, fake: np.ndarray) -> dict[bytes, float]:
-    """Returns each patient's PSNR in dB: one pooled error per volume, then the mean over volumes.
-
-    The headline of paired evaluation; arguments as `paired_scores`.
-    """
-    by_volume = metrics.psnr_volume(
-        direction.target, fake, volumes=direction.volumes, data_range=UNIT_RANGE
-    )
-    home = dict(zip(direction.volumes, direction.patients, strict=True))
-    return metrics.patient_means(np.array(list(by_volume.values())), [home[v] for v in by_volume])
-
-
 def features(extractor: Extractor, images: np.ndarray) -> np.ndarray:
     """Returns float32 features [N, d] of images [N, H, W, 1] in unit range."""
     return translate(_compiled(extractor), images)
@@ -129,10 +99,3 @@ def features(extractor: Extractor, images: np.ndarray) -> np.ndarray:
 @functools.cache
 def _compiled(extractor: Extractor) -> Callable[[tf.Tensor], tf.Tensor]:
     return tf.function(extractor.__call__, autograph=False, reduce_retracing=True)
-
-
-def distance(real_features: np.ndarray, fake_features: np.ndarray) -> float:
-    """Returns the Frechet distance of two sets of features, NaN below two images a side."""
-    if min(len(real_features), len(fake_features)) < 2:
-        return float("nan")
-    return float(metrics.frechet_distance(real_features, fake_features))

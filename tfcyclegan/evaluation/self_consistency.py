@@ -14,7 +14,6 @@ from tfcyclegan.evaluation.entries import SEED, entry, slice_means
 NOISE = 3.0 / 256.0
 """Standard deviation of the noise, unit range: at this much, reconstruction of a hidden source
 breaks (Chu et al. 2017)."""
-UNIT_RANGE = 1.0
 
 
 def section(
@@ -63,7 +62,7 @@ def perturbed(images: np.ndarray) -> np.ndarray:
 
 def _scores(real: np.ndarray, made: np.ndarray) -> dict[str, np.ndarray]:
     return {
-        "psnr": metrics.psnr(real, made, data_range=UNIT_RANGE),
-        "ssim": metrics.ssim(real, made, data_range=UNIT_RANGE),
-        "mae": metrics.mae(real, made, data_range=UNIT_RANGE),
+        "psnr": metrics.psnr(real, made, data_range=scoring.UNIT_RANGE),
+        "ssim": metrics.ssim(real, made, data_range=scoring.UNIT_RANGE),
+        "mae": metrics.mae(real, made, data_range=scoring.UNIT_RANGE),
     }

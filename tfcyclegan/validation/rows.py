@@ -12,7 +12,6 @@ from tfcyclegan.extractors import Extractor
 from tfcyclegan.inversion import correlation
 from tfcyclegan.metrics import ssim_graph
 
-UNIT_RANGE = 1.0
 PERTURBATION = 3 / 256
 """Standard deviation of the noise that breaks what a generator hides in an image, unit range."""
 NOISE_SEED = (20170710, 0)
@@ -80,7 +79,7 @@ def _ssims(target: tf.Tensor, made: list, masks: list | None = None) -> list[tf.
     """Returns [N] of each of `made`; in one batch, because a graph of SSIM is slow to compile."""
     targets = tf.concat([target] * len(made), axis=0)
     mask = None if masks is None else tf.concat(masks, axis=0)
-    values = ssim_graph(targets, tf.concat(made, axis=0), data_range=UNIT_RANGE, mask=mask)
+    values = ssim_graph(targets, tf.concat(made, axis=0), data_range=scoring.UNIT_RANGE, mask=mask)
     return tf.split(values, len(made))
 
 
