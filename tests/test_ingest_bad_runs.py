@@ -9,7 +9,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 
 import cv2
@@ -160,23 +159,35 @@ def test_a_full_disk_publishes_nothing_and_the_next_run_finishes(tmp_path, study
     assert convert(tmp_path, study.root)[0] == 0
 
 
+KILLED_WHERE = """
+import os, signal, sys
+from unittest import mock
+from tools import dicom_to_tfrecord
+from tfcyclegan import config
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+with mock.patch("tfcyclegan.ingest." + sys.argv.pop(1), die):
+    config.run(dicom_to_tfrecord.main, config.IngestConfig)
+"""
+
+
 @case(89)
 def test_a_killed_conversion_is_finished_by_the_next_run(tmp_path, study):
     for series in ("S2", "S3"):
         study.add("", study.stack(series=series))
     (tmp_path / "whole").mkdir()
     _, whole = convert(tmp_path / "whole", study.root)
-    command = [sys.executable, ROOT / "tools" / "dicom_to_tfrecord.py", "--splits=train:1"]
-    command += [f"--input={study.root}", f"--output={tmp_path / 'out'}", "--workers=1"]
     key_file(tmp_path)
-    for sign in (".conversion.json", ".*.tmp-*"):
-        run = subprocess.Popen(
-            [*command, f"--key_file={tmp_path / 'key'}"], stdout=-3, stderr=-3, cwd=ROOT
-        )
-        while run.poll() is None and not list((tmp_path / "out").glob(sign)):
-            time.sleep(0.005)
-        os.kill(run.pid, signal.SIGKILL)
-        run.wait()
+    flags = [f"--input={study.root}", f"--output={tmp_path / 'out'}", "--workers=1"]
+    flags += [f"--key_file={tmp_path / 'key'}", "--splits=train:1", "--text_guard=off"]
+    # Before a shard, with one under its temporary name, and with one that the journal lacks.
+    for where, left in (
+        ("conversion.write_shard", ".conversion.json"),
+        ("shards._read_back", ".*.tmp-*"),
+        ("journal.Journal.add", "*.tfrecord"),
+    ):
+        run = subprocess.run([sys.executable, "-c", KILLED_WHERE, where, *flags], cwd=ROOT)
+        assert run.returncode == -signal.SIGKILL and list((tmp_path / "out").glob(left))
         assert not (tmp_path / "out" / manifest.CARD).exists()
     code, result = convert(tmp_path, study.root)
     assert code == 0 and result.files() == whole.files()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tfcyclegan.ingest.workers import Workers, ahead, begin_object
+from tfcyclegan.ingest.workers import Workers, _Worker, ahead, begin_object
 from tfcyclegan.privacy.hygiene import Fault
 
 
@@ -124,3 +124,23 @@ def test_ahead_leaves_no_thread_behind_when_the_workers_end():
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert threading.active_count() == before
+
+
+def test_an_interrupt_ends_workers_that_a_thread_would_replace(monkeypatch):
+    ended, closed = _Worker.kill, []
+
+    def slowly(worker):
+        """Kills at once, and leaves the other thread time to find the worker dead."""
+        worker.process.kill()
+        time.sleep(0.3)
+        ended(worker)
+        closed.append(worker)
+
+    monkeypatch.setattr(_Worker, "kill", slowly)
+    with pytest.raises(KeyboardInterrupt), Workers(1) as pool:
+        stream = ahead(pool.map(time.sleep, [(0,), (30,)]), 1)
+        next(stream)
+        time.sleep(0.3)  # for the thread to be waiting for the second task
+        raise KeyboardInterrupt
+    time.sleep(0.5)
+    assert len(closed) == 1

@@ -65,7 +65,8 @@ def test_half_precision_computes_as_float32_does_within_its_digits(dtype, tolera
     assert made[0].dtype.name == dtype.removeprefix("mixed_")
     for x, y in zip(made, wanted, strict=True):
         x, y = (tf.cast(tensor, tf.float32).numpy() for tensor in (x, y))
-        assert np.abs(x - y).max() < tolerance * np.abs(y).max()
+        # Not the largest: a rectifier's input within rounding of 0 turns a gradient on or off.
+        assert np.linalg.norm(x - y) < tolerance * np.linalg.norm(y)
 
 
 def test_blocks_of_one_shape_share_two_functions_and_keep_three_tensors():

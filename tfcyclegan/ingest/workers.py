@@ -14,6 +14,7 @@ import multiprocessing.connection
 import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -104,16 +105,19 @@ class Workers:
             os.environ.setdefault(name, value)
         self._workers: list[_Worker] = []
         self._ended = False
+        # A thread of `ahead` may replace a worker while an interrupted conversion ends them all.
+        self._lives = threading.Lock()
 
     def __enter__(self) -> "Workers":
         self._workers = [_Worker(self._context, *self._start) for _ in range(self._count)]
         return self
 
     def __exit__(self, *exception) -> None:
-        self._ended = True
-        for worker in self._workers:
-            worker.end()
-        self._workers = []
+        with self._lives:
+            self._ended = True
+            for worker in self._workers:
+                worker.end()
+            self._workers = []
 
     def one_more(self) -> "Workers":
         """Returns a set of one worker, for tasks that must run while `map` is under way."""
@@ -179,9 +183,10 @@ class Workers:
             return Fault("decoder_crash")
 
     def _replace(self, worker: "_Worker") -> None:
-        worker.kill()
-        if not self._ended:
-            worker.__init__(self._context, *self._start)
+        with self._lives:
+            if not self._ended:
+                worker.kill()
+                worker.__init__(self._context, *self._start)
 
 
 class _Worker:
