@@ -54,6 +54,22 @@ class TrainConfig(Command):
             "--domain_a and --domain_b must differ",
         ),
         (
+            ["folds", "fold"],
+            lambda v: v["folds"] != 1 and v["fold"] < max(1, v["folds"]),
+            "--folds is 0 or at least 2, and --fold below it",
+        ),
+        (
+            ["folds", "val_split"],
+            lambda v: not v["folds"] or v["val_split"] != "val",
+            "--folds leaves the splits train and test: give --val_split=train, or --val_split=test"
+            " to look at the patients that are held out",
+        ),
+        (
+            ["folds", "doctor"],
+            lambda v: not (v["folds"] and v["doctor"]),
+            "--doctor examines a whole split: leave out --folds",
+        ),
+        (
             ["decay_start_epoch", "epochs"],
             lambda v: v["decay_start_epoch"] <= v["epochs"],
             "--decay_start_epoch must not exceed --epochs",
@@ -69,6 +85,14 @@ class TrainConfig(Command):
     domain_b: str = flag("flair", "Sequence that is domain b.")
     train_split: str = flag("train", "Split to train on.", choices=["train", "val", "test"])
     val_split: str = flag("val", "Split to validate on.", choices=["train", "val", "test"])
+
+    folds: int = flag(
+        0,
+        "Deal all patients, whatever their split, into this many folds; one is split test and the"
+        " rest split train. 0 takes the splits of the records.",
+        lower=0,
+    )
+    fold: int = flag(0, "Number of the fold that is split test, from 0.", lower=0)
 
     image_size: int = flag(
         256, "Height and width the networks see, in pixels.", lower=32, upper=1024
