@@ -126,8 +126,8 @@ def deal(shards: list[Shard], folds: int, fold: int) -> list[Shard]:
     """Returns rows in which every `folds`-th patient is in split test and all others in train.
 
     The splits that the records were converted into do not count. Patients are dealt in the order of
-    their pseudonyms, so that each is in the test of exactly one fold. A shard that holds patients of
-    both has two rows.
+    their pseudonyms, so that each is in the test of exactly one fold. A shard with patients of both
+    has two rows.
 
     Args:
         shards: Rows of the manifest.
