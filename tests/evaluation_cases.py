@@ -21,6 +21,7 @@ def paired(
     patients=None,
     brain: np.ndarray | None = None,
     lesion: np.ndarray | None = None,
+    ventricle: np.ndarray | None = None,
     rule: str = RECORDS_RULE,
 ) -> Paired:
     """Pairs [P, SIZE, SIZE], one volume per patient; all of one patient unless said otherwise."""
@@ -42,6 +43,7 @@ def paired(
         np.zeros(target.shape, bool) if lesion is None else lesion,
         known,
         dict.fromkeys(direction.volumes, UNIT),
+        ventricle,
     )
 
 

@@ -14,7 +14,7 @@ from tfcyclegan.ingest import pipeline
 from tfcyclegan.nifti import table
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-COLUMNS = ("patient", "study", "sequence", "path", "lesion_mask", "brain_mask")
+COLUMNS = ("patient", "study", "sequence", "path", "lesion_mask", "brain_mask", "ventricle_mask")
 ORIENTATIONS = [
     list(zip(axes, flips, strict=True))
     for axes in itertools.permutations(range(3))

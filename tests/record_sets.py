@@ -38,6 +38,7 @@ def record(sequence: str, patient: int, index: int, count: int, **changes) -> di
         "image/scale_hi": 1000.0,
         "mask/lesion": None,
         "mask/brain": None,
+        "mask/ventricle": None,
         "series/class": sequence,
         "series/class_source": "rule",
         "series/class_confidence": 1.0,

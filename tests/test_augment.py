@@ -84,8 +84,31 @@ def test_contrast_keeps_the_mean_of_the_head_and_the_background():
     assert ratio.min() < 0.75 and ratio.max() > 1.25
 
 
+def test_enlarge_and_crop_is_every_window_of_pillows_larger_image():
+    pillow = pytest.importorskip("PIL.Image")
+    settings = Augmentation(enlarge_crop=286 / 256)
+    large = pillow.fromarray(HEAD[..., 0]).resize((18, 18), pillow.BICUBIC)  # 16 x 1.117 = 17.9
+    large = np.clip(np.asarray(large), 0, 1)
+    windows = {(y, x): large[y : y + 16, x : x + 16] for y in range(3) for x in range(3)}
+    seen = []
+    for image in looks(HEAD, settings):
+        errors = {place: np.abs(image[..., 0] - part).max() for place, part in windows.items()}
+        seen.append(min(errors, key=errors.get))
+        assert errors[seen[-1]] < 2e-6
+    counts = [seen.count(place) for place in windows]
+    assert min(counts) > 8 and max(counts) < 40  # 200 draws of 9 places: 22 each
+
+
+def test_a_window_leaves_all_other_draws_as_they_are():
+    flips, both = (Augmentation(flips=("horizontal",), enlarge_crop=f) for f in (0.0, 1.2))
+    flat = np.where(np.arange(16) < 8, 0.2, 0.8).astype("float32")
+    image = np.broadcast_to(flat[None, :, None], (16, 16, 1))
+    turned, cut = (looks(image, settings)[:, 8, 0, 0] > 0.5 for settings in (flips, both))
+    np.testing.assert_array_equal(turned, cut)
+
+
 def test_the_look_is_a_function_of_the_seed_alone_eager_and_mapped():
-    settings = Augmentation(("horizontal", "vertical"), (30.0, 90.0), 0.5, 0.2)
+    settings = Augmentation(("horizontal", "vertical"), (30.0, 90.0), 0.5, 0.2, 1.1)
     mapped = tf.data.Dataset.range(12).map(
         lambda n: augment(tf.constant(HEAD), tf.stack([7, n]), settings), num_parallel_calls=2
     )

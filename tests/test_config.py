@@ -50,6 +50,7 @@ def test_later_flags_win(tmp_path):
         ("--image_sze=3", "Unknown command line flag 'image_sze'. Did you mean: image_size"),
         ("--rotations=a", "--rotations is a list of degrees"),
         ("--flips=diagonal", "--flips is a list of"),
+        ("--enlarge_crop=0.9", "--enlarge_crop is 0 or a factor above 1"),
         ("--domain_b=t2", "must differ"),
         ("--decay_start_epoch=200", "must not exceed --epochs"),
         ("--precision=float8", "should be one of"),

@@ -13,7 +13,7 @@ from tfcyclegan import manifest, scoring
 from tfcyclegan.config import EvaluateConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.evaluate import evaluate, main
-from tfcyclegan.evaluation import methods, subject
+from tfcyclegan.evaluation import contrast, methods, subject
 from tfcyclegan.evaluation.baselines import BASELINES
 from tfcyclegan.evaluation.document import patient_rows, slice_rows
 from tfcyclegan.evaluation.entries import strict_json
@@ -190,7 +190,8 @@ def test_unpaired_data_get_nulls_with_a_reason_and_everything_else(tmp_path, ext
     report, _ = evaluate(identity(), load(write_some(tmp_path / "d", rows)), extractor)
     assert report["n_pairs"] == 0 and not report["same_patients_in_both_domains"]
     scores = report["directions"]["a_to_b"]["model"]
-    for name in ("psnr_volume", "ssim", "ssim_brain", "lesion_dice", "fluid_contrast"):
+    names = ("psnr_volume", "ssim", "ssim_brain", "lesion_dice", *contrast.FLUID)
+    for name in (*names, *contrast.VENTRICLE):
         assert scores[name]["value"] is None and "registers" in scores[name]["reason"]
     assert scores["kid_patient"]["ci"] and scores["source_correlation_brain"]["value"] == (
         pytest.approx(1.0)

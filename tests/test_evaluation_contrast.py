@@ -33,6 +33,20 @@ def test_fluid_is_where_it_was_put_whichever_domain_shows_it_bright(case, swappe
         np.testing.assert_array_equal(mask, FLUID)
 
 
+def test_ventricles_are_judged_inside_their_mask_and_not_without_one(case):
+    """Twice as bright as the target everywhere in the mask, which is not where the rule looks."""
+    box = np.zeros((3, *HEAD.shape), bool)
+    box[:, 12:18, 20:26] = True
+    target = case.direction.target[..., 0]
+    drawn = paired(case.direction.source[..., 0], target, ventricle=box)
+    made = contrast.patient_values(drawn, four(np.where(box, 2 * target, target)))
+    assert made["ventricle_contrast_log_ratio"][b"p"] == pytest.approx(np.log(2), abs=1e-6)
+    expected = 2 * target[box].mean() / target[np.broadcast_to(BRAIN, box.shape) & ~box].mean()
+    assert made["ventricle_contrast"][b"p"] == pytest.approx(expected, rel=1e-6)
+    without = contrast.patient_values(case, case.direction.source)
+    assert without["ventricle_contrast"] == without["ventricle_contrast_log_ratio"] == {}
+
+
 def test_fluid_as_bright_as_in_the_source_is_seen(case):
     figures = contrast.patient_values(case, case.direction.source)
     source, target = (

@@ -76,7 +76,7 @@ def test_blur_is_larger_for_the_blurred():
     assert scores_of.blur(case, four(smooth))["blur_brain"][b"p"] > sharp + 0.1
 
 
-def slices(images, brain=None, known=True) -> Slices:
+def slices(images, brain=None, known=True, drawn=0) -> Slices:
     count = len(images)
     metadata = {
         "id/patient": np.array([b"p"] * count),
@@ -84,9 +84,12 @@ def slices(images, brain=None, known=True) -> Slices:
         "geom/slice_index": np.arange(count),
         "mask/brain": np.full(count, known),
         "mask/lesion": np.zeros(count, bool),
+        "mask/ventricle": np.arange(count) < drawn,
     }
     empty = np.zeros(images.shape, bool)
-    masks = {"brain": empty if brain is None else brain, "lesion": empty}
+    ventricle = np.zeros(images.shape, bool)
+    ventricle[:drawn, 20:24, 20:24] = True
+    masks = {"brain": empty if brain is None else brain, "lesion": empty, "ventricle": ventricle}
     return Slices(np.rint(images * 65535).astype(np.uint16), metadata, masks)
 
 
@@ -115,6 +118,17 @@ def test_the_sources_brain_mask_serves_where_the_target_has_none():
     target, brain = textured(2), np.broadcast_to(BRAIN, (2, SIZE, SIZE))
     case = case_of(slices(target, brain), slices(target, known=False)).paired
     assert case.brain_rule == cases.RECORDS_RULE and np.array_equal(case.brain, brain)
+
+
+def test_ventricles_are_those_of_the_target_or_else_of_the_source():
+    target, brain = textured(2), np.broadcast_to(BRAIN, (2, SIZE, SIZE))
+    cases_of = [(2, 0), (0, 2), (0, 1), (0, 0)]
+    found = [
+        case_of(slices(target, brain, drawn=a), slices(target, brain, drawn=b)).paired.ventricle
+        for a, b in cases_of
+    ]
+    assert [0 if one is None else int(one.sum()) for one in found] == [32, 32, 16, 0]
+    assert found[-1] is None
 
 
 def test_an_empty_brain_has_no_scale_and_says_so():

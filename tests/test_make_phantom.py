@@ -1,14 +1,19 @@
 """tools/make_phantom.py as a command: same flags same bytes, refusals, exit codes."""
 
 import importlib
+import os
 import pathlib
 import subprocess
 import sys
 
+import nibabel
+import numpy as np
+import pydicom
 import pytest
 
 from tfcyclegan.config import PhantomConfig
 from tfcyclegan.errors import UserError
+from tfcyclegan.nifti import table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tools"))
@@ -28,6 +33,24 @@ def test_same_seed_same_bytes(tmp_path):
     assert contents[0].keys() == contents[2].keys()
     dicom = [name for name in contents[0] if name.endswith(".dcm")]
     assert all(contents[0][name] != contents[2][name] for name in dicom)
+
+
+def test_nifti_images_are_the_dicom_pixels_and_the_table_names_all_files(tmp_path):
+    made = PhantomConfig(output=str(tmp_path / "p"), matrix=64, slices=5, patients=1, nifti=True)
+    make_phantom.main(made)
+    truth = tmp_path / "p" / "truth"
+    objects = table.read(truth / "volumes.csv", "axial")
+    assert {os.fsdecode(one.path) for one in objects} == set(map(str, truth.glob("*.nii.gz")))
+    assert len(objects) == 2 + 2 * 3 and not any(one.refused for one in objects)
+    for sequence in ("t2", "flair"):
+        files = map(pydicom.dcmread, (tmp_path / "p/patient001" / sequence).iterdir())
+        files = sorted(files, key=lambda one: one.ImagePositionPatient[2])
+        image = nibabel.load(truth / f"patient001_{sequence}.nii.gz")
+        stack = np.stack([one.pixel_array for one in files])
+        np.testing.assert_array_equal(np.asarray(image.dataobj).transpose(), stack)
+        # RAS of the first voxel is that of DICOM's LPS.
+        x, y, z = files[0].ImagePositionPatient
+        np.testing.assert_allclose(image.affine[:3, 3], (-x, -y, z), atol=1e-4)
 
 
 def test_used_directory_is_refused(tmp_path):

@@ -30,12 +30,14 @@ def phantom(tmp_path_factory):
     truth = simulate(grid, np.random.default_rng(1))
     exam = make.examine(0, 1, grid, np.random.default_rng(2))
     rows = []
-    make.write_mask(folder / "lesions.nii.gz", truth.lesions, exam)
-    make.write_mask(folder / "brain.nii.gz", truth.brain, exam)
+    make.write_nifti(folder / "lesions.nii.gz", truth.lesions.astype(np.uint8), exam)
+    make.write_nifti(folder / "brain.nii.gz", truth.brain.astype(np.uint8), exam)
+    make.write_nifti(folder / "ventricles.nii.gz", truth.ventricles.astype(np.uint8), exam)
     for sequence, series in scan(truth.fractions, grid, np.random.default_rng(3)).items():
         dicom.write_series(folder / "in" / sequence, exam, series, np.random.default_rng(4))
         path = write(image(series.pixels.transpose(), exam.affine()), folder / f"{sequence}.nii.gz")
         masks = {"lesion_mask": "lesions.nii.gz", "brain_mask": "brain.nii.gz"}
+        masks["ventricle_mask"] = "ventricles.nii.gz"
         rows.append(row(path.name, sequence, "PHANTOM001", **masks))
     (folder / "d").mkdir()
     key_file(folder / "d")
@@ -81,7 +83,8 @@ def test_t2_and_flair_of_a_study_pair_with_their_masks(phantom):
     assert len(pairs) == len(slices[0]) >= 7 and pairs.unpaired_a == pairs.unpaired_b == 0
     for t2, flair in zip(nifti.records("t2"), nifti.records("flair"), strict=True):
         assert t2["mask/lesion"] == flair["mask/lesion"] and t2["mask/brain"] != b""
-    assert any(mask_of(r, "lesion").any() for r in nifti.records("t2"))
+    for name in ("lesion", "ventricle"):
+        assert any(mask_of(r, name).any() for r in nifti.records("t2"))
 
 
 @needs_mri

@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_read_is_left_to_the_account(tmp_path):
         ("", "row 1 must name the columns patient, study, sequence, path"),
         ("patient\tstudy\tsequence\tpath\n", "Missing: patient, study, sequence, path"),
         ("patient,study,path\nDOE,s,p\n", "Missing: sequence"),
-        (f"{HEADING},lesion_masks\n", "row 1, cell 5 must be one of patient, .*brain_mask"),
+        (f"{HEADING},lesion_masks\n", "row 1, cell 5 must be one of patient, .*ventricle_mask"),
         (f"{HEADING},path\n", "row 1, cell 5 must be one of"),
         (f"{HEADING}\n", "a row below the heading"),
         (f"{HEADING}\nDOE,s,t2,p\nDOE,s,t2,p,x\n", "row 3 must have 4 cells.* Received: 5"),

@@ -147,7 +147,7 @@ def example(**changes):
         for name, field in records.FIELDS.items()
     }
     record |= {"image/data": np.zeros((256, 256), np.uint16)}
-    record |= {"mask/lesion": np.ones((256, 256), bool), "mask/brain": None}
+    record |= {"mask/lesion": np.ones((256, 256), bool), "mask/brain": None, "mask/ventricle": None}
     made = tf.train.Example.FromString(records.serialize(record))
     for name, feature in changes.items():
         made.features.feature[name].CopyFrom(feature)
@@ -177,6 +177,7 @@ def test_the_guard_refuses_what_a_changed_writer_might_add():
         ("image/data", text),
         ("mask/lesion", text),
         ("mask/brain", text),
+        ("mask/ventricle", text),
         ("id/patient", text),
         ("series/class", text),
         ("mr/manufacturer", text),

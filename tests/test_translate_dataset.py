@@ -151,7 +151,8 @@ def test_abstaining_from_slices_of_a_study_is_accounted_for(tmp_path):
 
 def test_records_from_before_there_was_provenance_read_as_a_scanners():
     example = tf.train.Example.FromString(records.serialize(record("t2", 1, 0, 4)))
-    for name in ("prov/synthetic", "prov/generator", "mask/lesion", "mask/brain"):
+    masks = [f"mask/{name}" for name in records.MASKS]
+    for name in ("prov/synthetic", "prov/generator", *masks):
         del example.features.feature[name]
     guard.check_example(example, records.FIELDS)
     parsed = records.parse(tf.constant([example.SerializeToString()]))

@@ -77,7 +77,7 @@ def load_slices(
     image_size: int,
     masks: tuple[str, ...] = (),
 ) -> Slices:
-    """Reads the verified shards of one split and sequence into memory.
+    """Reads the patients that one split of the manifest names from its verified shards into memory.
 
     Args:
         data_dir: Directory of the shards.
@@ -101,7 +101,7 @@ def load_slices(
             " --splits, or choose another split or domain."
         )
     manifest.verify(pathlib.Path(data_dir), wanted)
-    parts = [_read_shard(pathlib.Path(data_dir) / s.shard, s.records, masks) for s in wanted]
+    parts = [_read_shard(pathlib.Path(data_dir), shard, masks) for shard in wanted]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     images = resample(joined.pop("image/data"), image_size)
     inside = {name: resample_mask(joined.pop(f"mask/{name}"), image_size) for name in masks}
@@ -112,8 +112,11 @@ def load_slices(
     return Slices(images, metadata, inside).take(order[keep[order]])
 
 
-def _read_shard(path: pathlib.Path, count: int, masks: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _read_shard(
+    directory: pathlib.Path, shard: manifest.Shard, masks: tuple[str, ...]
+) -> dict[str, np.ndarray]:
     """Returns images, metadata, and for each mask "mask/NAME" [N, SIZE, SIZE], "known/NAME" [N]."""
+    path, count = directory / shard.shard, shard.records
 
     def decode(batch: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = records.parse(batch, ("image/data", *METADATA, *(f"mask/{m}" for m in masks)))
@@ -138,7 +141,8 @@ def _read_shard(path: pathlib.Path, count: int, masks: tuple[str, ...]) -> dict[
             " Convert again.",
             manifest.DAMAGED,
         )
-    return part
+    named = np.isin(part["id/patient"], [patient.encode() for patient in shard.patients])
+    return {name: values[named] for name, values in part.items()}
 
 
 def resample(images: np.ndarray, size: int) -> np.ndarray:

@@ -43,7 +43,7 @@ def main(config: EvaluateConfig) -> None:
     started = time.monotonic()
     translators, model = load_translators(config.workdir, config.model, config.checkpoint)
     directory = pathlib.Path(config.data_dir)
-    shards = manifest.read(directory)
+    shards = subject.dealt(manifest.read(directory), model)
     data = subject.load(config.data_dir, shards, config.split, model)
     print(f"evaluate: {len(data.pairs)} pairs of split {config.split}")
     extractor = make_extractor(config.extractor, config.extractor_weights)

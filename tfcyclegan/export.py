@@ -50,6 +50,8 @@ def model_card(workdir: pathlib.Path, config: TrainConfig, epochs: int) -> dict:
         "trained_image_size": config.image_size,
         "dataset_hash": described["dataset_hash"],
         "split_hash": described["split_hash"],
+        "folds": config.folds,
+        "fold": config.fold,
         "metrics": metrics_of(workdir, epochs),
         "versions": described["versions"],
         "flags": [

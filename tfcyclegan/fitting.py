@@ -90,6 +90,7 @@ def augmentation_of(config: TrainConfig) -> Augmentation:
         rotations=tuple(float(angle) for angle in config.rotations),
         brightness=config.brightness,
         contrast=config.contrast,
+        enlarge_crop=config.enlarge_crop,
     )
 
 

@@ -22,7 +22,8 @@ MISSING, DAMAGED = 5, 8
 class Shard:
     """One line of manifest.jsonl.
 
-    `patients` are the pseudonyms (32 hex digits) of the patients in the shard, sorted.
+    `patients` are the pseudonyms (32 hex digits) of the patients in the shard, sorted; after `deal`
+    only those of the row's split, and only their records are to be read.
     """
 
     shard: str
@@ -121,6 +122,41 @@ def check_disjoint(shards: list[Shard]) -> None:
                 )
 
 
+def deal(shards: list[Shard], folds: int, fold: int) -> list[Shard]:
+    """Returns rows in which every `folds`-th patient is in split test and all others in train.
+
+    The splits that the records were converted into do not count. Patients are dealt in the order of
+    their pseudonyms, so that each is in the test of exactly one fold. A shard with patients of both
+    has two rows.
+
+    Args:
+        shards: Rows of the manifest.
+        folds: Number of folds; 0 leaves the rows as they are.
+        fold: Which of them is tested, from 0.
+
+    Raises:
+        UserError: There are fewer patients than folds.
+    """
+    if not folds:
+        return shards
+    patients = sorted({patient for shard in shards for patient in shard.patients})
+    if len(patients) < folds:
+        raise UserError(
+            f"--folds must be at most the number of patients, {len(patients)}. Received: {folds}."
+        )
+    tested = set(patients[fold::folds])
+    dealt = []
+    for shard in shards:
+        for split, members in (
+            ("train", set(shard.patients) - tested),
+            ("test", set(shard.patients) & tested),
+        ):
+            if members:
+                row = dataclasses.replace(shard, split=split, patients=tuple(sorted(members)))
+                dealt.append(row)
+    return dealt
+
+
 def verify(directory: pathlib.Path, shards: list[Shard]) -> None:
     """Checks that every shard is complete, by size and then by SHA-256.
 
@@ -148,7 +184,7 @@ def verify(directory: pathlib.Path, shards: list[Shard]) -> None:
 
 def dataset_hash(shards: list[Shard]) -> str:
     """Returns 16 hex digits that change when any record of any shard changes."""
-    rows = sorted(f"{shard.shard} {shard.sha256}" for shard in shards)
+    rows = sorted({f"{shard.shard} {shard.sha256}" for shard in shards})
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
 
 

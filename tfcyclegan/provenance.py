@@ -30,6 +30,8 @@ def describe(config: TrainConfig, shards: list[manifest.Shard], arguments: list[
         "command": ["python", "-m", "tfcyclegan.train", *arguments],
         "dataset_hash": manifest.dataset_hash(shards),
         "split_hash": manifest.split_hash(shards),
+        "folds": config.folds,
+        "fold": config.fold,
         "seed": config.seed,
         "deterministic": config.deterministic,
         "devices": [device.name for device in tf.config.list_logical_devices()],

@@ -21,7 +21,7 @@ SIZE = 256
 _PIXEL_BYTES = 2 * SIZE * SIZE
 _MASK_BYTES = SIZE * SIZE // 8
 
-MASKS = ("lesion", "brain")
+MASKS = ("lesion", "brain", "ventricle")
 SEQUENCES = ("t2", "flair", "t1", "t1_flair", "pd", "stir", "dwi", "t2_star", "other")
 PLANES = ("axial", "coronal", "sagittal", "oblique")
 SPLITS = ("train", "val", "test")
@@ -69,6 +69,7 @@ FIELDS = {
     # mask. Of one length, so that nothing can hide in it, and read without a decoder.
     "mask/lesion": Field("bytes", sizes=(0, _MASK_BYTES), default=b""),
     "mask/brain": Field("bytes", sizes=(0, _MASK_BYTES), default=b""),
+    "mask/ventricle": Field("bytes", sizes=(0, _MASK_BYTES), default=b""),
     "series/class": Field("bytes", allowed=SEQUENCES),
     "series/class_source": Field("bytes", allowed=("rule", "mapping")),
     "series/class_confidence": Field("float"),

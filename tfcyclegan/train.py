@@ -28,6 +28,7 @@ from tfcyclegan.validation_slices import ValidationSlices
 def main(config: TrainConfig) -> int | None:
     """Trains, or continues, the run that the flags describe."""
     shards = manifest.read(pathlib.Path(config.data_dir))
+    shards = manifest.deal(shards, config.folds, config.fold)
     if config.doctor:
         return compare_domains(config, shards)
     strategy = make_strategy(config.strategy, config.cluster_timeout_s)

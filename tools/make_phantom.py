@@ -1,18 +1,21 @@
 """Makes DICOM studies of simulated heads: T2 and FLAIR of each, an exact pair, with the truth.
 
-    python tools/make_phantom.py --output=DIR [--patients=8] [--seed=0]
+    python tools/make_phantom.py --output=DIR [--patients=8] [--seed=0] [--nifti]
 
 DIR/patient001/t2, DIR/patient001/flair, … hold the studies; DIR/truth holds masks of lesions,
-ventricles and brain as NIfTI on the same voxels. The same flags give the same bytes.
+ventricles and brain as NIfTI on the same voxels. With --nifti it holds the images too, and
+volumes.csv, the table by which tools/nifti_to_tfrecord.py converts images and masks. The same flags
+give the same bytes.
 """
 
+import csv
 import gzip
 import pathlib
 
 import nibabel
 import numpy as np
 from phantom_dicom import ENCODINGS, write_series
-from phantom_exam import Examination
+from phantom_exam import DESCRIPTION, Examination
 from scipy.spatial.transform import Rotation
 
 from tfcyclegan.config import PhantomConfig, run
@@ -21,6 +24,10 @@ from tfcyclegan.phantom.anatomy import Grid
 from tfcyclegan.phantom.head import Head, simulate
 from tfcyclegan.phantom.scanner import scan
 
+TRUTH = "truth"
+TABLE = "volumes.csv"
+MASKS = {"lesion_mask": "lesions", "brain_mask": "brain", "ventricle_mask": "ventricles"}
+"""Column of the table to what is drawn, which is an attribute of `Head` and part of a name."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -36,6 +43,8 @@ def main(config: PhantomConfig) -> None:
             f" {config.slices} slices, {head.traits.lesions} lesions",
             flush=True,
         )
+    if config.nifti:
+        write_table(output / TRUTH / TABLE, config.patients)
 
 
 def refuse_used(output: pathlib.Path) -> None:
@@ -58,8 +67,11 @@ def make_patient(output: pathlib.Path, config: PhantomConfig, number: int) -> He
     name = f"patient{number:03d}"
     for sequence, series in scan(head.fractions, grid, streams[2]).items():
         write_series(output / name / sequence, exam, series, streams[1])
-    for what in ("lesions", "ventricles", "brain"):
-        write_mask(output / "truth" / f"{name}_{what}.nii.gz", getattr(head, what), exam)
+        if config.nifti:
+            write_nifti(output / TRUTH / f"{name}_{sequence}.nii.gz", series.pixels, exam)
+    for what in MASKS.values():
+        mask = getattr(head, what).astype(np.uint8)
+        write_nifti(output / TRUTH / f"{name}_{what}.nii.gz", mask, exam)
     return head
 
 
@@ -79,18 +91,30 @@ def examine(seed: int, number: int, grid: Grid, rng: np.random.Generator) -> Exa
     )
 
 
-def write_mask(path: pathlib.Path, mask: np.ndarray, exam: Examination) -> None:
-    """Writes a mask [slices, rows, columns] as NIfTI, whose axes are columns, rows, slices in RAS.
+def write_nifti(path: pathlib.Path, voxels: np.ndarray, exam: Examination) -> None:
+    """Writes [slices, rows, columns] as NIfTI, whose axes are columns, rows, slices in RAS.
 
-    The gzip header carries neither time nor name, so that the same mask is the same file.
+    The gzip header carries neither time nor name, so that the same voxels are the same file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     affine = LPS_TO_RAS @ exam.affine()
-    image = nibabel.Nifti1Image(mask.transpose().astype(np.uint8), affine)
+    image = nibabel.Nifti1Image(voxels.transpose(), affine)
     image.set_qform(affine, code="scanner")
     image.set_sform(affine, code="scanner")
     image.header.set_xyzt_units("mm")
     path.write_bytes(gzip.compress(image.to_bytes(), mtime=0))
+
+
+def write_table(path: pathlib.Path, patients: int) -> None:
+    """Writes the table of all images and their masks, by paths relative to it."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["patient", "study", "sequence", "path", *MASKS])
+        for number in range(1, patients + 1):
+            name = f"patient{number:03d}"
+            masks = [f"{name}_{what}.nii.gz" for what in MASKS.values()]
+            for sequence in DESCRIPTION:
+                writer.writerow([name, "1", sequence, f"{name}_{sequence}.nii.gz", *masks])
 
 
 if __name__ == "__main__":

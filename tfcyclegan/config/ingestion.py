@@ -36,6 +36,11 @@ class PhantomConfig(Command):
     slices: int = flag(20, "Axial slices per series.", lower=5, upper=200)
     matrix: int = flag(192, "Rows and columns of an image.", lower=64, upper=512)
     seed: int = flag(0, "Seed of anatomy, lesions and noise.", lower=0)
+    nifti: bool = flag(
+        False,
+        "Also write the images beside the truth masks as NIfTI, and volumes.csv, the table of both"
+        " for tools/nifti_to_tfrecord.py.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,7 +204,8 @@ class NiftiConfig(Command):
     table: str = flag(
         "",
         "CSV file with a row per image and the columns patient, study, sequence, path and, where"
-        " there are masks, lesion_mask, brain_mask. Paths are relative to the table's directory.",
+        " there are masks, lesion_mask, brain_mask, ventricle_mask. Paths are relative to the"
+        " table's directory.",
         required=True,
     )
     output: str = _as_for_dicom("output")

@@ -44,9 +44,30 @@ class TrainConfig(Command):
             "--flips is a list of horizontal, vertical",
         ),
         (
+            ["enlarge_crop"],
+            lambda v: v["enlarge_crop"] == 0 or v["enlarge_crop"] > 1,
+            "--enlarge_crop is 0 or a factor above 1",
+        ),
+        (
             ["domain_a", "domain_b"],
             lambda v: v["domain_a"] != v["domain_b"],
             "--domain_a and --domain_b must differ",
+        ),
+        (
+            ["folds", "fold"],
+            lambda v: v["folds"] != 1 and v["fold"] < max(1, v["folds"]),
+            "--folds is 0 or at least 2, and --fold below it",
+        ),
+        (
+            ["folds", "val_split"],
+            lambda v: not v["folds"] or v["val_split"] != "val",
+            "--folds leaves the splits train and test: give --val_split=train, or --val_split=test"
+            " to look at the patients that are held out",
+        ),
+        (
+            ["folds", "doctor"],
+            lambda v: not (v["folds"] and v["doctor"]),
+            "--doctor examines a whole split: leave out --folds",
         ),
         (
             ["decay_start_epoch", "epochs"],
@@ -64,6 +85,14 @@ class TrainConfig(Command):
     domain_b: str = flag("flair", "Sequence that is domain b.")
     train_split: str = flag("train", "Split to train on.", choices=["train", "val", "test"])
     val_split: str = flag("val", "Split to validate on.", choices=["train", "val", "test"])
+
+    folds: int = flag(
+        0,
+        "Deal all patients, whatever their split, into this many folds; one is split test and the"
+        " rest split train. 0 takes the splits of the records.",
+        lower=0,
+    )
+    fold: int = flag(0, "Number of the fold that is split test, from 0.", lower=0)
 
     image_size: int = flag(
         256, "Height and width the networks see, in pixels.", lower=32, upper=1024
@@ -115,6 +144,13 @@ class TrainConfig(Command):
         "Largest relative change of contrast about the foreground's mean.",
         lower=0.0,
         upper=0.99,
+    )
+    enlarge_crop: float = flag(
+        0.0,
+        "Enlarge each slice by this factor and cut a window of the old size anywhere; 1.117 is the"
+        " reference CycleGAN's 286 to 256, 0 is off.",
+        lower=0.0,
+        upper=2.0,
     )
     match_slice_position: float = flag(
         0.0,

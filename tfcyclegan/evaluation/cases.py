@@ -28,6 +28,7 @@ class Paired:
         lesion: bool [P, H, W].
         lesion_known: bool [P]; False where no lesion mask was given, which is not an empty one.
         scales: Target volume to the affine map that its real brain gives.
+        ventricle: bool [P, H, W], False where no mask was given; None where there is none at all.
     """
 
     direction: scoring.Direction
@@ -36,6 +37,7 @@ class Paired:
     lesion: np.ndarray
     lesion_known: np.ndarray
     scales: dict[bytes, ReferenceNormaliser]
+    ventricle: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.brain)
@@ -93,12 +95,21 @@ def _case(direction, source: Slices, target: Slices, real: Slices, other: Slices
     if not len(real):
         return Case(direction.name, source, target, None, rows, NO_PAIRS)
     brain, rule = _brain(direction, real, other)
-    lesion, known = _lesion(real, other)
+    lesion, known = _mask_of("lesion", real, other)
+    ventricle, drawn = _mask_of("ventricle", real, other)
     scales = _scales(direction, brain)
     kept = np.array([volume in scales for volume in direction.volumes])
     if not kept.any():
         return Case(direction.name, source, target, None, rows[:0], NO_WINDOW)
-    paired = Paired(_rows_of(direction, kept), brain[kept], rule, lesion[kept], known[kept], scales)
+    paired = Paired(
+        _rows_of(direction, kept),
+        brain[kept],
+        rule,
+        lesion[kept],
+        known[kept],
+        scales,
+        ventricle[kept] if drawn[kept].any() else None,
+    )
     return Case(direction.name, source, target, paired, rows[kept], "", int((~kept).sum()))
 
 
@@ -131,10 +142,10 @@ def _brain(direction: scoring.Direction, real: Slices, other: Slices) -> tuple[n
     return inversion.head(direction.target), FOREGROUND_RULE
 
 
-def _lesion(real: Slices, other: Slices) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the target's lesion masks, the source's where only that has one."""
-    if "lesion" not in real.masks:
+def _mask_of(name: str, real: Slices, other: Slices) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the target's masks, the source's where only that has one, and where there is one."""
+    if name not in real.masks:
         return np.zeros(real.images.shape, bool), np.zeros(len(real), bool)
-    known = real.metadata["mask/lesion"]
-    lesion = np.where(known[:, None, None], real.masks["lesion"], other.masks["lesion"])
-    return lesion, known | other.metadata["mask/lesion"]
+    known = real.metadata[f"mask/{name}"]
+    mask = np.where(known[:, None, None], real.masks[name], other.masks[name])
+    return mask, known | other.metadata[f"mask/{name}"]

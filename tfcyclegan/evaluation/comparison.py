@@ -44,6 +44,7 @@ FIRST_OF_TABLE = (
     "ssim_lesion",
     "mae_brain",
     "fluid_contrast_log_ratio",
+    "ventricle_contrast_log_ratio",
     "lesion_contrast_log_ratio",
     "lesion_detection",
     "source_correlation_brain",

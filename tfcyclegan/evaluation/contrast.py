@@ -23,7 +23,9 @@ FLUID_RULE = (
 RING = 0.06
 """Thickness of the scalp ring where the records have no brain mask, as a share of the frame."""
 NO_FLUID = "no pixel follows the rule for fluid"
+NO_VENTRICLES = "no ventricle masks in the records"
 FLUID = ("fluid_contrast", "fluid_contrast_log_ratio")
+VENTRICLE = ("ventricle_contrast", "ventricle_contrast_log_ratio")
 CORRELATIONS = ("source_correlation_brain", "source_correlation_scalp")
 
 
@@ -32,6 +34,8 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
 
     fluid_contrast: mean of fluid over mean of the rest of the brain.
     fluid_contrast_log_ratio: ln(synthetic / real) of it, 0 where the contrast is right.
+    ventricle_contrast, ventricle_contrast_log_ratio: the same of the ventricles, where the records
+    have masks of them.
     source_correlation_brain, source_correlation_scalp: Pearson's correlation of source and image
     there, per slice; a sign other than the real images' says that contrast is inverted.
 
@@ -40,17 +44,27 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
         images: Synthetic slices, float32 [P, H, W, 1], unit range.
     """
     direction = paired.direction
-    fluid = fluid_of(paired)
-    rest = paired.brain & ~fluid
-    made, real = (
-        region_contrast(one[..., 0], fluid, rest, direction.patients)
-        for one in (images, direction.target)
-    )
-    figures = {"fluid_contrast": made, "fluid_contrast_log_ratio": log_ratio(made, real)}
+    figures = dict.fromkeys(VENTRICLE, {})
+    regions = {FLUID: fluid_of(paired), VENTRICLE: paired.ventricle}
+    for names, region in regions.items():
+        if region is not None:
+            figures |= dict(zip(names, _contrasts(paired, images, region), strict=True))
     return figures | {
         name: _correlations(direction.source, images, mask, direction.patients)
         for name, mask in _correlated_regions(paired).items()
     }
+
+
+def _contrasts(
+    paired: Paired, images: np.ndarray, region: np.ndarray
+) -> tuple[dict[Hashable, float], dict[Hashable, float]]:
+    """Returns by patient the contrast of a region to the rest of the brain, and its log-ratio."""
+    direction = paired.direction
+    made, real = (
+        region_contrast(one[..., 0], region, paired.brain & ~region, direction.patients)
+        for one in (images, direction.target)
+    )
+    return made, log_ratio(made, real)
 
 
 def unpaired_values(

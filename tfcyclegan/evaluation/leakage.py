@@ -7,6 +7,7 @@ et al. 2021, doi:10.1038/s41598-021-01681-w), so that a leak is an error and not
 import hashlib
 import pathlib
 
+import numpy as np
 import tensorflow as tf
 
 from tfcyclegan import intensity, manifest, records
@@ -34,9 +35,8 @@ def check(directory: pathlib.Path, shards: list[manifest.Shard]) -> dict:
     """
     manifest.verify(directory, shards)
     home: dict[bytes, str] = {}
-    count = 0
     for shard in shards:
-        for what, key in _keys(directory / shard.shard):
+        for what, key in _keys(directory, shard):
             first = home.setdefault(what.encode() + key, shard.split)
             if first != shard.split:
                 raise UserError(
@@ -45,25 +45,25 @@ def check(directory: pathlib.Path, shards: list[manifest.Shard]) -> dict:
                     " again, all studies with one key, each patient under one id.",
                     manifest.DAMAGED,
                 )
-        count += shard.records
     return {
         "passed": True,
         "checked": ["patient", "study", "series", "pixels"],
-        "n_slices": count,
+        "n_slices": sum({shard.shard: shard.records for shard in shards}.values()),
         "splits": sorted({shard.split for shard in shards}),
         "same_patients_in_both_domains": _in_both_domains(shards),
     }
 
 
-def _keys(path: pathlib.Path):
-    """Yields (kind, key) of everything in a shard that may not be in another split."""
+def _keys(directory: pathlib.Path, shard: manifest.Shard):
+    """Yields (kind, key) of what a row's patients have that may not be in another split."""
     names = ("image/data", *IDS)
-    dataset = tf.data.TFRecordDataset(str(path)).batch(PARSE_BATCH)
+    dataset = tf.data.TFRecordDataset(str(directory / shard.shard)).batch(PARSE_BATCH)
     for batch in dataset.map(lambda rows: records.parse(rows, names)).as_numpy_iterator():
+        named = np.isin(batch["id/patient"], [patient.encode() for patient in shard.patients])
         for name in IDS:
-            for key in set(batch[name]):
+            for key in set(batch[name][named]):
                 yield name.removeprefix("id/"), key
-        for image in batch["image/data"]:
+        for image in batch["image/data"][named]:
             if image.std() > MIN_UNIT_STD * intensity.STORED_MAX:
                 yield "slice with equal pixels", hashlib.sha256(image.tobytes()).digest()
 

@@ -83,7 +83,7 @@ def _unpaired(made: Scored, whole: dict[str, np.ndarray]) -> None:
     """Adds what remains without pairs, and an explicit null for the rest."""
     source, patients = made.case.source.unit(), _patients(made.case.source)
     for method, images in whole.items():
-        missing = (*paired.NAMES, *contrast.FLUID, *lesions.NAMES)
+        missing = (*paired.NAMES, *contrast.FLUID, *contrast.VENTRICLE, *lesions.NAMES)
         values = contrast.unpaired_values(source, images, patients)
         made.entries[method] = (
             {name: null(made.case.reason) for name in missing}
@@ -125,6 +125,8 @@ def _paired(made: Scored, method: str, real: dict[str, dict[Hashable, float]]) -
 
 def _about(case, name: str) -> tuple[str, int]:
     """Returns why a figure may be missing, and how many slices are behind it."""
+    if name in contrast.VENTRICLE:
+        return contrast.NO_VENTRICLES, len(case)
     if name not in lesions.NAMES:
         return contrast.NO_FLUID, len(case)
     known = int(case.lesion_known.sum())

@@ -31,6 +31,15 @@ class Subject:
     no_train: str
 
 
+def dealt(shards: list[manifest.Shard], model: dict) -> list[manifest.Shard]:
+    """Returns the rows of the manifest with the splits that the model was trained under.
+
+    Folds are the run's and no choice of who evaluates: another fold would be a leak.
+    """
+    own = model["trained_on"] == manifest.dataset_hash(shards)
+    return manifest.deal(shards, model["folds"], model["fold"]) if own else shards
+
+
 def load(data_dir: str, shards: list[manifest.Shard], split: str, model: dict) -> Subject:
     """Reads the split and the model's training slices.
 

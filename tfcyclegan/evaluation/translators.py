@@ -37,6 +37,8 @@ def load_translators(
         "epochs": epochs,
         "train_split": training.train_split,
         "trained_on": described.get("dataset_hash"),
+        "folds": training.folds,
+        "fold": training.fold,
         "checkpoint": checkpoint,
         # A split that was selected by is no test.
         "selection": described.get("selection"),
@@ -66,5 +68,7 @@ def load_saved_model(directory: pathlib.Path) -> tuple[dict[str, scoring.Transla
         "epochs": described["epochs"],
         "train_split": "train",
         "trained_on": described.get("dataset_hash"),
+        "folds": described.get("folds", 0),
+        "fold": described.get("fold", 0),
     }
     return {name: translator(name) for name in scoring.DIRECTIONS}, description
