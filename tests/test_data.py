@@ -57,6 +57,19 @@ def test_the_shares_of_two_workers_are_the_batches_of_one_process():
         np.testing.assert_array_equal(share.reshape(6, 2, 2), whole[:, :, worker])
 
 
+def test_details_are_the_numbers_of_the_examples_and_the_places_of_their_slices():
+    settings = {"batch_size": 2, "first_step": 3, "seed": 5, "augmentation": Augmentation()}
+    plain = data.training_batches(numbered(9), numbered(5), **settings).take(4)
+    detailed = data.training_batches(numbered(9), numbered(5), **settings, details=True).take(4)
+    for step, (pair, (a, b, n, place_a, place_b)) in enumerate(zip(plain, detailed, strict=True)):
+        np.testing.assert_array_equal(a, pair[0])
+        np.testing.assert_array_equal(b, pair[1])
+        np.testing.assert_array_equal(n, [6 + 2 * step, 7 + 2 * step])
+        for images, place, count in ((a, place_a, 9), (b, place_b, 5)):
+            numbers = np.rint((images[:, 0, 0, 0] + 1) / 2 * 65535)
+            np.testing.assert_allclose(place, numbers / (count - 1), atol=1e-6)
+
+
 def test_the_seed_decides():
     assert (drawn(10, 10, 5) == drawn(10, 10, 5)).all()
     assert (drawn(10, 10, 5) != drawn(10, 10, 5, seed=6)).any()

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfcyclegan.layers import (
     FUSED_BATCH_LIMIT,
     BilinearDoubling,
+    Coordinates,
     CropLike,
     InstanceNormalization,
     PadToMultiple,
@@ -126,3 +127,20 @@ def test_doubling_equals_keras_bilinear_upsampling_and_knows_no_size_in_a_graph(
     for made in (layer(image), unknown(image)):
         np.testing.assert_array_equal(made, expected)
     assert layer.compute_output_shape((2, 5, None, 4)) == (2, 10, None, 4)
+
+
+def test_coordinates_are_the_centres_of_pixels_eager_and_in_a_graph():
+    images = np.random.default_rng(0).normal(size=(2, 4, 5, 3)).astype("float32")
+    rows, columns = np.mgrid[-0.75:0.75:4j, -0.8:0.8:5j]
+    planes = np.broadcast_to(np.stack([rows, columns], axis=-1), (2, 4, 5, 2))
+    expected = np.concatenate([images, planes], axis=-1)
+    anything = tf.TensorSpec([None, None, None, 3])
+    for layer in (Coordinates(), tf.function(Coordinates(), input_signature=[anything])):
+        np.testing.assert_allclose(layer(images), expected, atol=1e-6)
+    known = tf.function(Coordinates()).get_concrete_function(tf.TensorSpec([2, 4, 5, 3]))
+    assert known.outputs[0].shape == (2, 4, 5, 5)
+
+
+def test_a_place_has_the_same_coordinates_at_every_size():
+    small, large = (Coordinates()(np.zeros((1, n, n, 1), "float32"))[..., 1:] for n in (8, 16))
+    np.testing.assert_allclose(tf.nn.avg_pool2d(large, 2, 2, "VALID"), small, atol=1e-6)

@@ -139,6 +139,42 @@ def test_resize_conv_leaves_no_checkerboard_and_transpose_does(generator):
     assert (score > 500).all() if transposed else (score < 50).all()
 
 
+@pytest.mark.parametrize("kind", ["resnet", "unet"])
+def test_generator_with_positions_takes_any_size_and_sees_where_a_pixel_is(kind):
+    plain, model = (
+        networks.build_generator(
+            kind=kind, filters=4, blocks=1, name="g", **TINY, positions=positions
+        )
+        for positions in (False, True)
+    )
+    per_channel = 4 * {"resnet": 7, "unet": 4}[kind] ** 2
+    assert model.count_params() == plain.count_params() + 2 * per_channel
+    anything = tf.TensorSpec([None, None, None, 1])
+    served = tf.function(model, input_signature=[anything])
+    for shape in ((32, 32), (37, 50)):
+        image = images(1, *shape)
+        np.testing.assert_allclose(served(image), model(image), atol=1e-4)
+    # Without what the first layer makes of row and column it is the plain generator.
+    values = model.get_weights()
+    values[0][:, :, 1:] = 0.0
+    plain.set_weights([values[0][:, :, :1], *values[1:]])
+    assert np.abs(model(image) - plain(image)).max() > 0.01
+    model.set_weights(values)
+    np.testing.assert_allclose(model(image), plain(image), atol=1e-4)
+
+
+def test_discriminator_with_positions_sees_the_slice_and_the_place():
+    model = networks.build_discriminator(
+        filters=2, initializer="he_normal", seed=1, name="d", positions=True
+    )
+    plain = networks.build_discriminator(filters=2, initializer="he_normal", seed=1, name="d")
+    assert model.count_params() == plain.count_params() + 3 * 16 * 2
+    low, high = (
+        np.concatenate([images(1, 32, 32), np.full((1, 32, 32, 1), z)], -1) for z in (-1, 1)
+    )
+    assert np.abs(model(low) - model(high)).max() > 1e-3
+
+
 def test_discriminator_of_256_pixels_scores_30_by_30_patches():
     model = networks.build_discriminator(filters=2, initializer="he_normal", seed=1, name="d")
     assert model(tf.zeros([1, 256, 256, 1])).shape == (1, 30, 30, 1)

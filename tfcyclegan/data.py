@@ -186,6 +186,7 @@ def training_batches(
     seed: int,
     augmentation: Augmentation,
     match_slice_position: float = 0.0,
+    details: bool = False,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns an endless dataset of unpaired, augmented batches.
@@ -202,27 +203,37 @@ def training_batches(
         augmentation: What is done to each slice.
         match_slice_position: b is drawn among slices whose relative position in the head is within
             this distance of a's (the nearest where there is none); 0 draws it anywhere.
+        details: Whether a batch also tells the numbers n of its examples, and where their slices
+            are in the head.
         context: The worker that asks; of w workers, worker i gets the examples n with n mod w = i,
             so that the shares of all workers together are the global batch. None for the only one.
 
     Returns:
-        Dataset of (a, b), float32 [batch_size / replicas, S, S, 1], model range.
+        Dataset of (a, b), float32 [batch_size / replicas, S, S, 1], model range; with `details` of
+        (a, b, n, position of a, position of b), int64 and twice float32 [batch_size / replicas],
+        positions from 0 to 1.
     """
     images_a, images_b = tf.constant(slices_a.images), tf.constant(slices_b.images)
     context = context or tf.distribute.InputContext()
     match = _PositionMatch(slices_a, slices_b, match_slice_position)
 
+    positions = [
+        tf.constant(slices.metadata["geom/slice_frac"], tf.float32) if details else None
+        for slices in (slices_a, slices_b)
+    ]
+
     @_as_it_is
-    def example(n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def example(n: tf.Tensor) -> tuple[tf.Tensor, ...]:
         index_a = _shuffled(n, len(slices_a), seed, ORDER_A)
         if match_slice_position:
             index_b = match(index_a, _seed(seed, ORDER_B, n))
         else:
             index_b = _shuffled(n, len(slices_b), seed, ORDER_B)
-        return (
+        looks = (
             _look(images_a[index_a], _seed(seed, LOOK_A, n), augmentation),
             _look(images_b[index_b], _seed(seed, LOOK_B, n), augmentation),
         )
+        return (*looks, n, positions[0][index_a], positions[1][index_b]) if details else looks
 
     numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
     numbers = numbers.shard(context.num_input_pipelines, context.input_pipeline_id)

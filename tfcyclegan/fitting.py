@@ -17,6 +17,7 @@ from tfcyclegan.extractors import make_extractor
 from tfcyclegan.guard import Diverged
 from tfcyclegan.inversion import InversionGuard
 from tfcyclegan.metrics_log import MetricsLog
+from tfcyclegan.models import view_of
 from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
 from tfcyclegan.progress import Pace, Progress
 from tfcyclegan.replica_state import local_values
@@ -78,6 +79,7 @@ def batches_from(
             seed=config.seed,
             augmentation=augmentation_of(config),
             match_slice_position=config.match_slice_position,
+            details=view_of(config).needs_details,
             context=context,
         )
     )

@@ -172,6 +172,34 @@ class BilinearDoubling(keras.layers.Layer):
         return _resized(input_shape, lambda size: 2 * size)
 
 
+@keras.saving.register_keras_serializable("tfcyclegan")
+class Coordinates(keras.layers.Layer):
+    """Appends where each pixel is: its row and its column, [N, H, W, C] to [N, H, W, C + 2].
+
+    Of the centres of pixels, from -1 (the upper or left edge of the image) to 1, so that a place
+    has the same coordinates at every size.
+
+    Reference:
+        Liu et al. (2018), https://arxiv.org/abs/1807.03247.
+    """
+
+    def call(self, inputs):
+        height, width = _height_and_width(inputs)
+        plane = tf.zeros_like(inputs[..., :1])
+        rows = plane + _centres(height, plane.dtype)[:, tf.newaxis, tf.newaxis]
+        columns = plane + _centres(width, plane.dtype)[:, tf.newaxis]
+        return tf.concat([inputs, rows, columns], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:3], input_shape[3] + 2)
+
+
+def _centres(count: int | tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Returns the centres of `count` equal parts of the interval from -1 to 1."""
+    count = tf.cast(count, tf.float32)
+    return tf.cast((2.0 * tf.range(count) + 1.0) / count - 1.0, dtype)
+
+
 def _height_and_width(images: tf.Tensor) -> tuple:
     """Numbers where they are known while the graph is built, else scalar tensors."""
     shape = tf.shape(images)

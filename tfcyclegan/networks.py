@@ -12,6 +12,7 @@ import keras
 from tfcyclegan.convolution import PaddedConv2D
 from tfcyclegan.layers import (
     BilinearDoubling,
+    Coordinates,
     CropLike,
     InstanceNormalization,
     PadToMultiple,
@@ -55,6 +56,7 @@ def build_generator(
     seed: int,
     name: str,
     kind: str = "resnet",
+    positions: bool = False,
 ) -> keras.Model:
     """Builds a generator.
 
@@ -71,6 +73,7 @@ def build_generator(
         seed: Seed of the weights.
         name: "generator_ab" or "generator_ba".
         kind: "resnet" or "unet".
+        positions: Whether the first layer also sees each pixel's row and column.
 
     Returns:
         A model from [N, H, W, 1] to float32 [N, H, W, 1], both in model range. Any H and W of at
@@ -81,7 +84,8 @@ def build_generator(
         raise ValueError(f"generator: expected resnet or unet. Received: {kind!r}.")
     weights = _Weights(initializer, seed)
     inputs = keras.Input((None, None, 1), name="image")
-    x = PadToMultiple(MULTIPLE[kind])(inputs)
+    x = Coordinates()(inputs) if positions else inputs
+    x = PadToMultiple(MULTIPLE[kind])(x)
     if kind == "resnet":
         x = _resnet(x, filters, blocks, upsampling, weights)
     else:
@@ -125,7 +129,9 @@ def _unet(x, filters: int, upsampling: str, weights: _Weights):
     return _normalized(_upsampled(x, filters, upsampling, weights))
 
 
-def build_discriminator(*, filters: int, initializer: str, seed: int, name: str) -> keras.Model:
+def build_discriminator(
+    *, filters: int, initializer: str, seed: int, name: str, positions: bool = False
+) -> keras.Model:
     """Builds the 70x70 PatchGAN C64-C128-C256-C512 (Isola et al. 2017, arXiv:1611.07004).
 
     Args:
@@ -133,14 +139,17 @@ def build_discriminator(*, filters: int, initializer: str, seed: int, name: str)
         initializer: "he_normal" or "normal_0.02".
         seed: Seed of the weights.
         name: "discriminator_a" or "discriminator_b".
+        positions: Whether the first layer also sees where a pixel is: row, column and slice. The
+            image then has a second channel, the slice's relative position from -1 to 1.
 
     Returns:
-        A model from [N, H, W, 1] in model range to float32 logits [N, H/8 - 2, W/8 - 2, 1], one
-        per patch; H and W at least 32.
+        A model from [N, H, W, 1] in model range (2 channels with `positions`) to float32 logits
+        [N, H/8 - 2, W/8 - 2, 1], one per patch; H and W at least 32.
     """
     weights = _Weights(initializer, seed)
-    inputs = keras.Input((None, None, 1), name="image")
-    x = keras.layers.Conv2D(filters, 4, 2, padding="same", kernel_initializer=weights())(inputs)
+    inputs = keras.Input((None, None, 2 if positions else 1), name="image")
+    x = Coordinates()(inputs) if positions else inputs
+    x = keras.layers.Conv2D(filters, 4, 2, padding="same", kernel_initializer=weights())(x)
     x = keras.layers.LeakyReLU(LEAK)(x)
     for k, stride in ((2, 2), (4, 2), (8, 1)):
         # One pixel of padding on each side, which "same" gives for an even size and stride 2 only.

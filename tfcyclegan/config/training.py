@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from tfcyclegan.config.command import Command, flag
+from tfcyclegan.config.recipe import Recipe
 
 EXTRACTORS = [
     "randconv_v1",
@@ -24,10 +25,11 @@ def _rotations_are_numbers(values: dict) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(Command):
+class TrainConfig(Recipe):
     """Flags of `python -m tfcyclegan.train`; a run keeps them in WORKDIR/flags.txt."""
 
     RULES: ClassVar[tuple] = (
+        *Recipe.RULES,
         (
             ["workdir", "doctor"],
             lambda v: v["workdir"] or v["doctor"],

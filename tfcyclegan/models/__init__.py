@@ -7,6 +7,7 @@ from tfcyclegan.adam import Adam
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.image_pool import ImagePool
 from tfcyclegan.models.cyclegan import CycleGAN, Objective
+from tfcyclegan.models.view import View
 from tfcyclegan.schedules import SCHEDULES
 
 ADAM_BETA_1 = 0.5
@@ -29,13 +30,16 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         "blocks": config.generator_blocks,
         "upsampling": config.upsampling,
         "initializer": config.initializer,
+        "positions": config.position_channels in ("generator", "both"),
     }
+    view = view_of(config)
     discriminator = {
         "filters": config.discriminator_filters,
         "initializer": config.initializer,
+        "positions": view.positions,
     }
     seeds = [config.seed * 10 * SEED_STRIDE + i * SEED_STRIDE for i in range(6)]
-    shape = (config.image_size, config.image_size, 1)
+    shape = (config.image_size, config.image_size, view.channels)
     model = CycleGAN(
         generator_ab=networks.build_generator(**generator, seed=seeds[0], name="generator_ab"),
         generator_ba=networks.build_generator(**generator, seed=seeds[1], name="generator_ba"),
@@ -48,6 +52,7 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         pool_a=ImagePool(config.pool_size, shape, seeds[4]),
         pool_b=ImagePool(config.pool_size, shape, seeds[5]),
         ema_decay=config.ema_decay,
+        view=view,
     )
     model.compile(
         generator_optimizer=_optimizer(
@@ -70,6 +75,11 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         clip_gradient_norm=config.clip_gradient_norm,
     )
     return model
+
+
+def view_of(config: TrainConfig) -> View:
+    """Returns how the flags want the discriminators to be shown images."""
+    return View(positions=config.position_channels in ("discriminator", "both"))
 
 
 def _optimizer(

@@ -16,7 +16,10 @@ from tfcyclegan.models.objective import (
     generator_losses,
     judged,
 )
+from tfcyclegan.models.view import AS_IT_IS, View
 from tfcyclegan.strategies import FitsOnWorkers, update_if
+
+NO_DETAILS = (None, None, None)
 
 
 class CycleGAN(FitsOnWorkers, keras.Model):
@@ -34,6 +37,7 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         pool_a: Pool that `discriminator_a` sees translated images through.
         pool_b: The same for `discriminator_b`.
         ema_decay: Decay of the moving average of the generators' weights; 0 keeps none.
+        view: How the discriminators are shown images.
     """
 
     def __init__(
@@ -46,12 +50,13 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         pool_a: ImagePool,
         pool_b: ImagePool,
         ema_decay: float = 0.0,
+        view: View = AS_IT_IS,
     ):
         super().__init__(name="cyclegan")
         self.generator_ab, self.generator_ba = generator_ab, generator_ba
         self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
         self.pool_a, self.pool_b = pool_a, pool_b
-        self.ema_decay = ema_decay
+        self.ema_decay, self.view = ema_decay, view
         self.average_ab = average_of(generator_ab) if ema_decay else None
         self.average_ba = average_of(generator_ba) if ema_decay else None
         self.guard = NonFiniteGuard()
@@ -116,14 +121,15 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         return list(self.trackers.values())
 
     @tf.autograph.experimental.do_not_convert  # as in Keras' fit; a third of the time to trace it
-    def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict:
+    def train_step(self, data: tuple[tf.Tensor, ...]) -> dict:
         """Updates the generators and the discriminators on one unpaired batch.
 
         Where a loss or gradient is not finite on any replica, nothing changes on any of them.
 
         Args:
             data: (real_a, real_b), float32 [N, H, W, 1], model range; N is this replica's share of
-                the global batch.
+                the global batch. After them the details of `data.training_batches`, where the view
+                needs them.
 
         Returns:
             Means of `TRACKED` and `DIAGNOSED` since the start of the epoch.
@@ -139,7 +145,7 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         fake_b, pool_b = self.pool_b.exchange(values.pop("fake_b"))
         found, descent_d = over_parts(
             self._teach_discriminators,
-            (*data, fake_a, fake_b),
+            (*data[:2], fake_a, fake_b, *data[2:]),
             parts=self.accumulate_steps,
             variables=self.discriminator_variables,
             names=JUDGED,
@@ -176,20 +182,28 @@ class CycleGAN(FitsOnWorkers, keras.Model):
             value = tf.where(finite, values[name], tf.zeros_like(values[name]))
             self.trackers[name].update_state(value, sample_weight=tf.cast(finite, value.dtype))
 
-    def _teach_generators(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple[dict, list]:
-        """Returns losses [N] and fakes [N, H, W, 1] of a batch, and the generators' gradients."""
+    def _teach_generators(self, real_a, real_b, *details) -> tuple[dict, list]:
+        """Returns losses [N] and placed fakes of a batch, and the generators' gradients."""
         with tf.GradientTape() as tape:
             translated = self.translate(real_a, real_b)
-            values = self.generator_losses(real_a, real_b, translated)
+            values = self.generator_losses(real_a, real_b, translated, *details)
             total = self._replica_loss(values["loss"], self.optimizer)
         gradients = tape.gradient(total, self.generator_variables)
-        return values | {name: translated[name] for name in ("fake_a", "fake_b")}, gradients
+        return values | self._placed_fakes(translated, *details), gradients
 
-    def _teach_discriminators(self, real_a, real_b, fake_a, fake_b) -> tuple[dict, list]:
+    def _placed_fakes(self, translated: dict, numbers=None, place_a=None, place_b=None) -> dict:
+        """Returns both fakes with the place of their sources."""
+        places = {"fake_a": place_b, "fake_b": place_a}
+        return {name: self.view.placed(translated[name], place) for name, place in places.items()}
+
+    def _teach_discriminators(self, real_a, real_b, fake_a, fake_b, *details) -> tuple[dict, list]:
         """Returns losses [N] of images [N, H, W, 1], and the discriminators' gradients.
 
-        The fakes come from outside the tape: no gradient of the discriminators reaches a generator.
+        The fakes, placed already, come from outside the tape: no gradient of the discriminators
+        reaches a generator.
         """
+        _, place_a, place_b = details or NO_DETAILS
+        real_a, real_b = self.view.placed(real_a, place_a), self.view.placed(real_b, place_b)
         with tf.GradientTape() as tape:
             values = self._judge("a", self.discriminator_a, real_a, fake_a)
             values |= self._judge("b", self.discriminator_b, real_b, fake_b)
@@ -216,13 +230,14 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         images["cycled_b"] = self.generator_ab(images["fake_a"], training=True)
         return images
 
-    def generator_losses(self, real_a: tf.Tensor, real_b: tf.Tensor, translated: dict) -> dict:
+    def generator_losses(self, real_a, real_b, translated: dict, *details) -> dict:
         """Returns every generator loss per example, float32 [N]; "loss" is equation 9.
 
         Both cycle terms are in the one total whose gradient both generators receive.
         """
-        scores_a = self.discriminator_a(translated["fake_a"], training=True)
-        scores_b = self.discriminator_b(translated["fake_b"], training=True)
+        fakes = self._placed_fakes(translated, *details)
+        scores_a = self.discriminator_a(fakes["fake_a"], training=True)
+        scores_b = self.discriminator_b(fakes["fake_b"], training=True)
         return generator_losses(
             real_a, real_b, translated, scores_a, scores_b, objective=self.objective
         )
