@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tfcyclegan.metrics import (
     FeatureStatistics,
+    covariance,
     covariance_root,
     frechet_distance,
     frechet_distance_from_statistics,
@@ -146,38 +147,50 @@ def test_bad_features_are_refused():
 
 
 def test_bad_statistics_are_refused():
-    mean, covariance = statistics(X)
-    good = (mean, covariance)
+    good = mean, spread = statistics(X)
     with pytest.raises(ValueError, match="symmetric matrix. Received: asymmetry"):
-        frechet_distance_from_statistics(mean, covariance + np.triu(np.full((6, 6), 1e-6)), *good)
+        frechet_distance_from_statistics(mean, spread + np.triu(np.full((6, 6), 1e-6)), *good)
     negative = np.diag([1.0, 1, 1, 1, 1, -1e-6])
     for order in ((mean, negative, *good), (*good, mean, negative)):
         with pytest.raises(ValueError, match="no negative eigenvalue.*delete the cached"):
             frechet_distance_from_statistics(*order)
     with pytest.raises(ValueError, match="finite values"):
-        frechet_distance_from_statistics(mean * np.nan, covariance, *good)
+        frechet_distance_from_statistics(mean * np.nan, spread, *good)
     with pytest.raises(ValueError, match=r"\[d\] and \[d, d\]. Received: \(6,\), \(5, 5\)"):
-        frechet_distance_from_statistics(mean, covariance[:5, :5], *good)
+        frechet_distance_from_statistics(mean, spread[:5, :5], *good)
     with pytest.raises(ValueError, match="one feature dimension"):
-        frechet_distance_from_statistics(mean[:5], covariance[:5, :5], *good)
+        frechet_distance_from_statistics(mean[:5], spread[:5, :5], *good)
 
 
 def test_a_cached_root_changes_nothing_and_is_checked():
     rng = np.random.default_rng(0)
     for real, fake in ((X, Y), (rng.normal(size=(90, 40)), 1 + rng.normal(size=(70, 40)))):
-        (mean, covariance), other = statistics(real), statistics(fake)
-        root = covariance_root(covariance)
-        cached = frechet_distance_from_statistics(mean, covariance, *other, root1=root)
-        assert cached == frechet_distance_from_statistics(mean, covariance, *other)
+        one, other = statistics(real), statistics(fake)
+        root = covariance_root(one[1])
+        np.testing.assert_allclose(root @ root.T, one[1], atol=1e-12 * np.trace(one[1]))
+        cached = frechet_distance_from_statistics(*one, *other, root1=root)
+        assert cached == frechet_distance_from_statistics(*one, *other)
         for wrong in (1.001 * root, root[:, 1:], root[1:], np.full_like(root, np.nan)):
             with pytest.raises(ValueError, match="cached root expected.*delete the cached"):
-                frechet_distance_from_statistics(mean, covariance, *other, root1=wrong)
+                frechet_distance_from_statistics(*one, *other, root1=wrong)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7, 20])
+def test_halves_that_are_not_computed_are_not_needed(monkeypatch, rows):
+    monkeypatch.setattr(covariance, "_ROWS", rows)
+    rng = np.random.default_rng(0)
+    triangle, other = np.tril(rng.normal(size=(7, 7))), np.cov(rng.normal(size=(7, 20)))
+    expected = np.tril(triangle.T @ other @ triangle)
+    np.testing.assert_allclose(np.tril(covariance.congruent(triangle, other)), expected, atol=1e-12)
+    other[5, 1] += 1e-6
+    with pytest.raises(ValueError, match="symmetric matrix"):
+        covariance.checked_statistics(np.zeros(7), other)
 
 
 def test_rank_of_a_barely_regular_covariance():
     for smallest, rank in ((1e-12, 3), (1e-17, 2), (0.0, 2)):
-        covariance = np.diag([1.0, 0.5, smallest])
-        result = frechet_distance_from_statistics(np.zeros(3), np.eye(3), np.zeros(3), covariance)
+        spread = np.diag([1.0, 0.5, smallest])
+        result = frechet_distance_from_statistics(np.zeros(3), np.eye(3), np.zeros(3), spread)
         assert result.rank_fake == rank
 
 

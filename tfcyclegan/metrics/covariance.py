@@ -8,8 +8,8 @@ NEGATIVE_EIGENVALUE_TOLERANCE = 1e-8
 """Size of a negative eigenvalue that rounding explains, relative to the largest."""
 ROOT_TOLERANCE = 1e-8
 """Largest |H H^T v - S v| of a cached root H, relative to the norms of S and v."""
-_ROWS = 128
-"""Rows that are compared with columns at a time: a whole matrix does not fit a cache."""
+_ROWS = 256
+"""Rows that are worked on at a time: a whole matrix does not fit a cache."""
 _EPSILON = np.finfo(np.float64).eps
 
 
@@ -19,6 +19,9 @@ def covariance_root(covariance: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: The matrix has a negative eigenvalue.
     """
+    triangle = triangular_root(covariance)
+    if triangle is not None:
+        return triangle
     eigenvalues, vectors = np.linalg.eigh(covariance)
     _check_eigenvalues(eigenvalues)
     rank = _count(eigenvalues, len(eigenvalues))
@@ -40,12 +43,26 @@ def triangular_root(covariance: np.ndarray) -> np.ndarray | None:
     return root if pivots.min() > np.sqrt(_EPSILON) * pivots.max() else None
 
 
+def congruent(triangle: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Returns L^T S L of a lower triangle L [d, d] and a symmetric S; only the lower half is right.
+
+    What is zero and what symmetry gives is not computed: a third of the time of two products.
+    """
+    half, product = np.empty_like(covariance), np.zeros_like(covariance)
+    for start, some in _blocks(len(covariance)):
+        half[:, some] = covariance[:, start:] @ triangle[start:, some]
+        product[some, : some.stop] = triangle[start:, some].T @ half[start:, : some.stop]
+    return product
+
+
 def covariance_rank(covariance: np.ndarray) -> int:
     """Returns the numerical rank of a covariance [d, d].
 
     Raises:
         ValueError: The matrix has a negative eigenvalue.
     """
+    if triangular_root(covariance) is not None:
+        return len(covariance)
     eigenvalues = np.linalg.eigvalsh(covariance)
     _check_eigenvalues(eigenvalues)
     return _count(eigenvalues, len(eigenvalues))
@@ -75,9 +92,12 @@ def checked_statistics(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.nda
         )
     if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
         raise ValueError("Statistics expected finite values. Received: NaN or infinity.")
-    rows = (slice(i, i + _ROWS) for i in range(0, mean.size, _ROWS))
-    asymmetry = max(np.abs(covariance[some] - covariance.T[some]).max() for some in rows)
-    if asymmetry > SYMMETRY_TOLERANCE * np.abs(covariance).max():
+    asymmetry = max(
+        np.abs(covariance[some, start:] - covariance[start:, some].T).max()
+        for start, some in _blocks(mean.size)
+    )
+    # The largest entry of a covariance is on its diagonal.
+    if asymmetry > SYMMETRY_TOLERANCE * np.abs(np.diag(covariance)).max():
         raise ValueError(
             f"A covariance expected a symmetric matrix. Received: asymmetry {asymmetry:.3g}; delete"
             " the cached statistics."
@@ -107,6 +127,10 @@ def checked_root(root: np.ndarray, covariance: np.ndarray) -> np.ndarray:
             f" {root.shape}, error {error:.3g}; delete the cached statistics."
         )
     return root
+
+
+def _blocks(size: int) -> list[tuple[int, slice]]:
+    return [(i, slice(i, min(i + _ROWS, size))) for i in range(0, size, _ROWS)]
 
 
 def _count(eigenvalues: np.ndarray, size: int) -> int:

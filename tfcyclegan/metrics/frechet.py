@@ -16,6 +16,7 @@ from absl import logging
 from tfcyclegan.metrics.covariance import (
     checked_root,
     checked_statistics,
+    congruent,
     covariance_rank,
     covariance_root,
     factor_rank,
@@ -80,25 +81,18 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> FrechetDistance:
     dimension = real.shape[1]
     factor_real, factor_fake = _factor(real), _factor(fake)
     traces = np.sum(factor_real**2) + np.sum(factor_fake**2)
-    if max(len(real), len(fake)) <= dimension:
-        # tr (S1^1/2 S2 S1^1/2)^1/2 = |A B^T|_*, the nuclear norm: exact at any rank, no d x d.
-        root_trace = _nuclear_norm(factor_real @ factor_fake.T)
-        rank_real, rank_fake = factor_rank(factor_real), factor_rank(factor_fake)
+    if min(len(real), len(fake)) > dimension:
+        covariances = (factor.T @ factor for factor in (factor_real, factor_fake))
+        root_trace, *ranks = _root_trace(*covariances)
     else:
-        root_real = covariance_root(factor_real.T @ factor_real)
-        rank_real = root_real.shape[1]
-        if len(fake) <= rank_real:
-            root_trace = _nuclear_norm(factor_fake @ root_real)
-            rank_fake = factor_rank(factor_fake)
-        else:
-            root_trace, rank_fake = _root_trace(root_real, factor_fake.T @ factor_fake)
+        root_trace, *ranks = _root_trace_of_factors(factor_real, factor_fake)
     return _assembled(
         mean_term=float(np.sum((real.mean(axis=0) - fake.mean(axis=0)) ** 2)),
         traces=float(traces),
         root_trace=root_trace,
         dimension=dimension,
         counts=(len(real), len(fake)),
-        ranks=(rank_real, rank_fake),
+        ranks=tuple(ranks),
     )
 
 
@@ -124,8 +118,8 @@ def frechet_distance_from_statistics(
         covariance2: [d, d] their sample covariance.
         n1: Number of real features, for the report only.
         n2: Number of fake features, likewise.
-        root1: What `covariance_root(covariance1)` returned, kept with the real statistics: the
-            decomposition of a covariance that does not change is half of the work.
+        root1: What `covariance_root(covariance1)` returned, kept with the real statistics: a
+            covariance that does not change need not be decomposed again.
 
     Raises:
         ValueError: Shapes disagree, a value is not finite, a matrix is no covariance (not
@@ -135,15 +129,15 @@ def frechet_distance_from_statistics(
     mean1, covariance1 = checked_statistics(mean1, covariance1)
     mean2, covariance2 = checked_statistics(mean2, covariance2)
     _check_dimensions(mean1.size, mean2.size)
-    root = covariance_root(covariance1) if root1 is None else checked_root(root1, covariance1)
-    root_trace, rank2 = _root_trace(root, covariance2)
+    root1 = None if root1 is None else checked_root(root1, covariance1)
+    root_trace, rank1, rank2 = _root_trace(covariance1, covariance2, root1)
     return _assembled(
         mean_term=float(np.sum((mean1 - mean2) ** 2)),
         traces=float(np.trace(covariance1) + np.trace(covariance2)),
         root_trace=root_trace,
         dimension=mean1.size,
         counts=(n1, n2),
-        ranks=(root.shape[1], rank2),
+        ranks=(rank1, rank2),
     )
 
 
@@ -152,24 +146,45 @@ def _factor(features: np.ndarray) -> np.ndarray:
     return (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
 
 
+def _root_trace_of_factors(first: np.ndarray, second: np.ndarray) -> tuple[float, int, int]:
+    """Returns what `_root_trace` does of factors A, B of which one at least has N <= d rows.
+
+    tr (S1^1/2 S2 S1^1/2)^1/2 = |A B^T|_*, the nuclear norm: exact at any rank.
+    """
+    if len(first) < len(second):
+        root_trace, rank2, rank1 = _root_trace_of_factors(second, first)
+        return root_trace, rank1, rank2
+    rank2 = factor_rank(second)
+    if len(first) <= first.shape[1]:
+        return _nuclear_norm(first @ second.T), factor_rank(first), rank2
+    root = covariance_root(first.T @ first)
+    return _nuclear_norm(second @ root), root.shape[1], rank2
+
+
 def _nuclear_norm(matrix: np.ndarray) -> float:
     if matrix.size == 0:
         return 0.0
     return float(np.linalg.svd(matrix, compute_uv=False).sum())
 
 
-def _root_trace(root: np.ndarray, covariance: np.ndarray) -> tuple[float, int]:
-    """Returns tr (H^T S H)^1/2 and the rank of S."""
-    triangle = triangular_root(covariance)
-    if triangle is None:
-        product, rank = root.T @ covariance @ root, covariance_rank(covariance)
-        product = (product + product.T) / 2
+def _root_trace(
+    covariance1: np.ndarray, covariance2: np.ndarray, root1: np.ndarray | None = None
+) -> tuple[float, int, int]:
+    """Returns tr (S1^1/2 S2 S1^1/2)^1/2 and the ranks of S1 and S2.
+
+    With any root S1 = H H^T, these are the roots of the eigenvalues of H^T S2 H, and S1 and S2 may
+    change places: a triangular root of either is enough.
+    """
+    triangle = triangular_root(covariance2)
+    if triangle is not None:
+        product, rank2 = congruent(triangle, covariance1), len(triangle)
+        rank1 = covariance_rank(covariance1) if root1 is None else root1.shape[1]
     else:
-        # (L^T H)^T (L^T H): the second product is symmetric and takes half of the time.
-        half, rank = triangle.T @ root, len(covariance)
-        product = half.T @ half
-    eigenvalues = np.linalg.eigvalsh(product)
-    return float(np.sqrt(np.maximum(eigenvalues, 0.0)).sum()), rank
+        root = covariance_root(covariance1) if root1 is None else root1
+        product = root.T @ covariance2 @ root
+        rank1, rank2 = root.shape[1], covariance_rank(covariance2)
+    eigenvalues = np.linalg.eigvalsh(product, UPLO="L")
+    return float(np.sqrt(np.maximum(eigenvalues, 0.0)).sum()), rank1, rank2
 
 
 def _check_dimensions(first: int, second: int) -> None:
