@@ -18,7 +18,7 @@ from ingest_runs import Result, config, convert, key_file
 from tfcyclegan import manifest
 from tfcyclegan.config import IngestConfig
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import conversion, pipeline
+from tfcyclegan.ingest import pipeline, volumes
 from tfcyclegan.privacy.hygiene import Fault
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -294,8 +294,8 @@ def test_a_file_that_ends_its_worker_costs_one_slice(tmp_path, study, monkeypatc
             for task, result in zip(
                 tasks := list(tasks), super().map(function, tasks), strict=True
             ):
-                kills = function is conversion.convert.convert and not task[-1]
-                probes = function is conversion.convert.probe
+                kills = function is volumes.convert.convert and not task[-1]
+                probes = function is volumes.convert.probe
                 frames = task[0].series.volume.frames if kills else task[-1] if probes else []
                 hit = any(frame.object_index == deadly for frame in frames)
                 yield Fault("decoder_crash") if hit else result

@@ -12,11 +12,12 @@ import pickle
 from collections.abc import Iterator, Sequence
 
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, conversion, output
-from tfcyclegan.ingest.conversion import Done, Inputs, Job
+from tfcyclegan.ingest import card, conversion, output, volumes
+from tfcyclegan.ingest.conversion import Done, Job
 from tfcyclegan.ingest.journal import Outcome
 from tfcyclegan.ingest.plan import Task
 from tfcyclegan.ingest.settings import Settings
+from tfcyclegan.ingest.volumes import Inputs
 from tfcyclegan.ingest.workers import Workers
 from tfcyclegan.manifest import Shard
 from tfcyclegan.privacy import hygiene
@@ -180,7 +181,7 @@ def _write(piece: Piece) -> Written:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     # A decoder may end its process here as anywhere, and that must not be the runner's.
     with Workers(1, preload=("tfcyclegan.ingest.convert",), **piece.limits) as workers:
-        pairs = conversion.convert_volumes(piece.tasks, piece.inputs, piece.settings, workers)
+        pairs = volumes.convert_volumes(piece.tasks, piece.inputs, piece.settings, workers)
         directory = pathlib.Path(piece.directory)
         row, _, outcomes = conversion.write_shard(
             directory, piece.name, piece.home, pairs, piece.constant

@@ -4,12 +4,12 @@ import collections
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from tfcyclegan import manifest
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, convert, mapping, output, qa_sheet, shards, summary
+from tfcyclegan.ingest import card, mapping, output, qa_sheet, shards, summary
 from tfcyclegan.ingest.convert import Converted
 from tfcyclegan.ingest.journal import Journal, Outcome, digest_of
 from tfcyclegan.ingest.ledger import Ledger, to_csv, to_jsonl
@@ -17,17 +17,15 @@ from tfcyclegan.ingest.plan import Plan, Task
 from tfcyclegan.ingest.progress import track
 from tfcyclegan.ingest.scan import Scanned
 from tfcyclegan.ingest.settings import Settings
+from tfcyclegan.ingest.volumes import Inputs, convert_volumes, outcome_of
 from tfcyclegan.ingest.workers import Workers, ahead
 from tfcyclegan.manifest import Shard
-from tfcyclegan.privacy.hygiene import Fault
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
 NOTHING, WITH_QUARANTINE, TOO_MANY = 3, 4, 9
 VOLUMES_AHEAD = 8
 """Converted volumes that wait while a shard is read back: 27 MB of 25 slices each."""
 
-Inputs = dict[int, tuple[InputObject, bytes]]
-"""Object index to (object, stamp of the first pass)."""
 Done = tuple[Shard, list[Task], list[Outcome]]
 """The manifest's row of a shard, its volumes, and what became of each."""
 
@@ -190,13 +188,6 @@ def write_shard(
     return shards.write(directory, name, home, features()), members, outcomes
 
 
-def outcome_of(done: Converted) -> Outcome:
-    """Returns what became of a volume, without its pixels."""
-    refused = [(frame.object_index, fault) for frame, fault in done.refused]
-    kept = [frame.object_index for frame in done.kept]
-    return Outcome(_series_reason(done), kept, refused, done.warnings)
-
-
 def note(
     job: Job, tasks: list[Task], outcomes: list[Outcome], warnings: collections.Counter
 ) -> None:
@@ -219,17 +210,6 @@ def inputs_of(job: Job, tasks: Iterable[Task]) -> Inputs:
     return {i: (job.objects[i], job.scanned[i].stamp) for i in indices}
 
 
-def convert_volumes(
-    tasks: Sequence[Task], inputs: Inputs, settings: Settings, workers: Workers
-) -> Iterator[tuple[Task, Converted]]:
-    """Yields each volume converted, in order, without the objects that end their worker."""
-    arguments = (_arguments(task, inputs, settings, {}) for task in tasks)
-    for task, result in zip(tasks, workers.map(convert.convert, arguments), strict=True):
-        if isinstance(result, Fault):
-            result = _rescue(task, inputs, settings, result, workers)
-        yield task, result
-
-
 def _note_companions(job: Job) -> None:
     """Sound companions end where the object does that they belong to."""
     for index, item in enumerate(job.objects):
@@ -237,38 +217,3 @@ def _note_companions(job: Job) -> None:
             if job.scanned[companion].fault is None:
                 entry = job.ledger.outcome(index)
                 job.ledger.note(companion, entry.stage, entry.fault, entry.series)
-
-
-def _series_reason(result: Converted) -> str:
-    if result.fault is not None:
-        return result.fault.reason
-    if result.records:
-        return ""
-    reasons = {fault.reason for _, fault in result.refused}
-    choices = ("high_risk", "low_foreground", "outside_slices")
-    return next(reason for reason in choices if reason in reasons)
-
-
-def _arguments(task: Task, inputs: Inputs, settings: Settings, lost: dict[int, Fault]) -> tuple:
-    indices = {frame.object_index for frame in task.series.volume.frames}
-    indices |= {n for i in indices for n in inputs[i][0].companions if n in inputs}
-    return task, {i: inputs[i] for i in indices}, settings, lost
-
-
-def _rescue(
-    task: Task, inputs: Inputs, settings: Settings, fault: Fault, workers: Workers
-) -> Converted:
-    """Finds the objects that end their worker, and converts the volume without them."""
-    frames = collections.defaultdict(list)
-    for frame in task.series.volume.frames:
-        frames[frame.object_index].append(frame)
-    probes = [(*inputs[i], members) for i, members in frames.items()]
-    with workers.one_more() as rescue:
-        found = dict(zip(frames, rescue.map(convert.probe, probes), strict=True))
-        lost = {i: result for i, result in found.items() if isinstance(result, Fault)}
-        arguments = _arguments(task, inputs, settings, lost)
-        again = list(rescue.map(convert.convert, [arguments]))[0]
-    if isinstance(again, Fault):
-        refused = [(frame, again) for frame in task.series.volume.frames]
-        return Converted([], [], refused, fault, collections.Counter())
-    return again

@@ -9,7 +9,7 @@ from tfcyclegan.dicom import origin as origins
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.items import uid_of
 from tfcyclegan.dicom.source import InputObject
-from tfcyclegan.ingest import conversion, output, summary
+from tfcyclegan.ingest import conversion, output, summary, volumes
 from tfcyclegan.ingest.conversion import Job
 from tfcyclegan.ingest.convert import Converted
 from tfcyclegan.ingest.grids import placement_of
@@ -53,7 +53,7 @@ def translate(job: Job, model: Model, options: Options, books: Account) -> int:
     if len(todo) < len(job.planned.tasks):
         print(f"{len(job.planned.tasks) - len(todo)} series are finished already")
     inputs = conversion.inputs_of(job, todo)
-    stream = conversion.convert_volumes(todo, inputs, job.settings, job.workers)
+    stream = volumes.convert_volumes(todo, inputs, job.settings, job.workers)
     for task, done in track(stream, len(todo), "translate"):
         report, outcome = _one(job, task, done, model, options)
         conversion.note(job, [task], [outcome], warnings)
@@ -83,7 +83,7 @@ def _finish(job: Job) -> int:
 def _one(
     job: Job, task: Task, done: Converted, model: Model, options: Options
 ) -> tuple[Report | None, Outcome]:
-    outcome = conversion.outcome_of(done)
+    outcome = volumes.outcome_of(done)
     if not done.records:
         return None, outcome
     item = job.objects[done.kept[0].object_index]
