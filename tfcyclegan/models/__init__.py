@@ -70,6 +70,8 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
             config.identity_weight,
             config.structure_loss,
             config.structure_weight,
+            config.cycle_warmup_steps,
+            config.cycle_warmup_start,
         ),
         accumulate_steps=config.accumulate_steps,
         clip_gradient_norm=config.clip_gradient_norm,
