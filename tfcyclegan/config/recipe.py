@@ -23,3 +23,8 @@ class Recipe(Command):
         lower=0.0,
         upper=1.0,
     )
+    output_gain: float = flag(
+        1.0,
+        "Factor of the initial weights of the generators' last layer; small ones start near grey.",
+        lower=0.0,
+    )
