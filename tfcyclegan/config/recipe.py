@@ -1,6 +1,7 @@
 """Flags of the ingredients of a recipe that are off unless a configuration asks for them."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfcyclegan.config.command import Command, flag
 
@@ -8,6 +9,14 @@ from tfcyclegan.config.command import Command, flag
 @dataclasses.dataclass(frozen=True)
 class Recipe(Command):
     """Ingredients of training beyond the papers'; each default changes nothing."""
+
+    RULES: ClassVar[tuple] = (
+        (
+            ["diff_augment"],
+            lambda v: set(v["diff_augment"]) <= {"color", "translation", "cutout"},
+            "--diff_augment is a list of color, translation, cutout",
+        ),
+    )
 
     position_channels: str = flag(
         "none",
@@ -27,4 +36,9 @@ class Recipe(Command):
         1.0,
         "Factor of the initial weights of the generators' last layer; small ones start near grey.",
         lower=0.0,
+    )
+    diff_augment: tuple = flag(
+        (),
+        "Differentiable augmentation of what discriminators see, real and fake alike: a list of"
+        " color, translation, cutout.",
     )

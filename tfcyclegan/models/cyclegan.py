@@ -206,11 +206,17 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         The fakes, placed already, come from outside the tape: no gradient of the discriminators
         reaches a generator.
         """
-        _, place_a, place_b = details or NO_DETAILS
-        real_a, real_b = self.view.placed(real_a, place_a), self.view.placed(real_b, place_b)
+        numbers, place_a, place_b = details or NO_DETAILS
+        images = {
+            "real_a": self.view.placed(real_a, place_a),
+            "real_b": self.view.placed(real_b, place_b),
+            "fake_a": fake_a,
+            "fake_b": fake_b,
+        }
+        shown = {name: self.view.shown(x, numbers, name) for name, x in images.items()}
         with tf.GradientTape() as tape:
-            values = self._judge("a", self.discriminator_a, real_a, fake_a)
-            values |= self._judge("b", self.discriminator_b, real_b, fake_b)
+            values = self._judge("a", self.discriminator_a, shown["real_a"], shown["fake_a"])
+            values |= self._judge("b", self.discriminator_b, shown["real_b"], shown["fake_b"])
             total = values["discriminator_a_loss"] + values["discriminator_b_loss"]
             total = self._replica_loss(total, self.discriminator_optimizer)
         return values, tape.gradient(total, self.discriminator_variables)
@@ -239,9 +245,13 @@ class CycleGAN(FitsOnWorkers, keras.Model):
 
         Both cycle terms are in the one total whose gradient both generators receive.
         """
-        fakes = self._placed_fakes(translated, *details)
-        scores_a = self.discriminator_a(fakes["fake_a"], training=True)
-        scores_b = self.discriminator_b(fakes["fake_b"], training=True)
+        numbers, *_ = details or NO_DETAILS
+        shown = {
+            name: self.view.shown(fake, numbers, f"new_{name}")
+            for name, fake in self._placed_fakes(translated, *details).items()
+        }
+        scores_a = self.discriminator_a(shown["fake_a"], training=True)
+        scores_b = self.discriminator_b(shown["fake_b"], training=True)
         return generator_losses(
             real_a, real_b, translated, scores_a, scores_b, objective=self._objective_now()
         )
