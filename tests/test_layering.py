@@ -24,6 +24,7 @@ FLOORS = (
         "gradients",
         "adam",
         "diagnostics",
+        "diff_augment",
         "guard",
         "metrics",
         "privacy",

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_cyclegan import batch, tiny_model
+from test_cyclegan import TINY, batch, tiny_model
 
-from tfcyclegan.models.view import View
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.diff_augment import KINDS
+from tfcyclegan.models import view_of
+from tfcyclegan.models.view import STREAMS, View
 
 DETAILS = (tf.constant([6, 7], tf.int64), tf.constant([0.0, 0.25]), tf.constant([1.0, 0.5]))
 
@@ -43,9 +46,60 @@ def test_the_generators_loss_depends_on_the_place_of_the_slice(model):
     assert moved["generator_ab_loss"] > 1e-4 and moved["generator_ba_loss"] == 0
 
 
-def test_the_places_of_networks_are_chosen_apart():
-    for choice, channels in (("none", (1, 1)), ("generator", (3, 1)), ("discriminator", (1, 4))):
-        made = tiny_model(f"--position_channels={choice}")
-        kernels = [net.weights[0].shape[2] for net in (made.generator_ab, made.discriminator_b)]
-        assert tuple(kernels) == channels, choice
-        assert made.view.needs_details == (choice == "discriminator")
+def test_the_places_of_networks_are_chosen_apart(model):
+    made = tiny_model("--position_channels=discriminator")
+    for one, expected in ((model, [3, 4]), (made, [1, 4])):
+        networks = one.generator_ab, one.discriminator_b
+        assert [network.weights[0].shape[2] for network in networks] == expected
+    flags = ("none", "generator", "discriminator", "both")
+    configs = [TrainConfig.parse(*TINY, f"--position_channels={flag}") for flag in flags]
+    assert [view_of(config).positions for config in configs] == [False, False, True, True]
+
+
+def augmenting(**changes) -> View:
+    return View(augment=KINDS, seed=5, **changes)
+
+
+def test_an_example_is_augmented_by_its_number_and_stream_alone():
+    images, _ = batch(4)
+    view, numbers = augmenting(), tf.constant([3, 4, 5, 6], tf.int64)
+    made = view.shown(images, numbers, "real_a").numpy()
+    for order in ([2, 0], [3, 1]):  # as other replicas and parts would have it
+        share = view.shown(tf.gather(images, order), tf.gather(numbers, order), "real_a")
+        np.testing.assert_array_equal(share, made[order])
+    others = [view.shown(images, numbers, name) for name in STREAMS[1:]]
+    others += [view.shown(images, numbers + 1, "real_a")]
+    others += [View(augment=KINDS, seed=6).shown(images, numbers, "real_a")]
+    for other in others:
+        assert (np.abs(other - made).max(axis=(1, 2, 3)) > 0.01).all()
+
+
+def test_augmentation_leaves_the_place_alone_and_no_augmentation_the_image():
+    view, (images, _) = augmenting(positions=True), batch()
+    placed = view.placed(images, DETAILS[1])
+    shown = view.shown(placed, DETAILS[0], "fake_b")
+    np.testing.assert_array_equal(shown[..., 1], placed[..., 1])
+    expected = augmenting().shown(images, DETAILS[0], "fake_b")
+    np.testing.assert_array_equal(shown[..., :1], expected)
+    assert View().shown(images, None, "real_a") is images
+
+
+def test_both_updates_see_augmented_images_and_generators_learn_through_them():
+    model, pair = tiny_model("--diff_augment=color,translation,cutout"), batch()
+    made, view = model.translate(*pair), model.view
+    with tf.GradientTape() as tape:
+        tape.watch(made["fake_b"])
+        values = model.generator_losses(*pair, made, *DETAILS)
+        shown = view.shown(made["fake_b"], DETAILS[0], "new_fake_b")
+        expected = tf.reduce_mean(tf.math.softplus(-model.discriminator_b(shown)), axis=(1, 2, 3))
+        loss = tf.reduce_sum(values["generator_ab_loss"])
+    np.testing.assert_allclose(values["generator_ab_loss"], expected, rtol=1e-5)
+    assert float(tf.norm(tape.gradient(loss, made["fake_b"]))) > 1e-3
+
+    values, _ = model._teach_discriminators(*pair, *pair, *DETAILS)
+    real, fake = (
+        model.discriminator_a(view.shown(pair[0], DETAILS[0], name))
+        for name in ("real_a", "fake_a")
+    )
+    halves = [tf.reduce_mean(tf.math.softplus(x), axis=(1, 2, 3)) for x in (-real, fake)]
+    np.testing.assert_allclose(values["discriminator_a_loss"], 0.5 * sum(halves), rtol=1e-4)

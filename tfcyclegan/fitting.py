@@ -18,7 +18,6 @@ from tfcyclegan.guard import Diverged
 from tfcyclegan.inversion import InversionGuard
 from tfcyclegan.metrics_log import MetricsLog
 from tfcyclegan.models import view_of
-from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
 from tfcyclegan.progress import Pace, Progress
 from tfcyclegan.replica_state import local_values
 from tfcyclegan.selection import BestCheckpoint, score_to_select_by
@@ -212,7 +211,7 @@ def make_callbacks(
         ),
         callbacks.History(
             workdir / "history.csv",
-            [*TRACKED, *DIAGNOSED, *state, *validation.keys()],
+            [*(metric.name for metric in model.metrics), *state, *validation.keys()],
             start.epoch,
         ),
         MetricsLog(workdir / "metrics.jsonl", start.epoch),

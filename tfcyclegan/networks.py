@@ -36,12 +36,14 @@ class _Weights:
         self._kind = kind
         self._seeds = itertools.count(seed)
 
-    def __call__(self) -> keras.Initializer:
+    def __call__(self, gain: float = 1.0) -> keras.Initializer:
         seed = next(self._seeds)
+        if not gain:
+            return keras.initializers.Zeros()
         if self._kind == "he_normal":  # equations 10 to 14; He et al. (2015)
-            return keras.initializers.HeNormal(seed=seed)
+            return keras.initializers.VarianceScaling(2.0 * gain**2, seed=seed)
         if self._kind == "normal_0.02":
-            return keras.initializers.RandomNormal(stddev=0.02, seed=seed)
+            return keras.initializers.RandomNormal(stddev=0.02 * gain, seed=seed)
         raise ValueError(
             f"initializer: expected he_normal or normal_0.02. Received: {self._kind!r}."
         )
@@ -57,6 +59,7 @@ def build_generator(
     name: str,
     kind: str = "resnet",
     positions: bool = False,
+    output_gain: float = 1.0,
 ) -> keras.Model:
     """Builds a generator.
 
@@ -74,6 +77,7 @@ def build_generator(
         name: "generator_ab" or "generator_ba".
         kind: "resnet" or "unet".
         positions: Whether the first layer also sees each pixel's row and column.
+        output_gain: Factor of the last layer's initial weights.
 
     Returns:
         A model from [N, H, W, 1] to float32 [N, H, W, 1], both in model range. Any H and W of at
@@ -91,7 +95,7 @@ def build_generator(
     else:
         x = _unet(x, filters, upsampling, weights)
     x = ReflectionPadding(3)(x)
-    x = keras.layers.Conv2D(1, 7, kernel_initializer=weights())(x)
+    x = keras.layers.Conv2D(1, 7, kernel_initializer=weights(output_gain))(x)
     x = keras.layers.Activation("tanh", dtype=_full_precision())(x)
     outputs = CropLike(dtype=_full_precision())([x, inputs])
     return keras.Model(inputs, outputs, name=name)

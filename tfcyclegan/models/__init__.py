@@ -31,6 +31,7 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         "upsampling": config.upsampling,
         "initializer": config.initializer,
         "positions": config.position_channels in ("generator", "both"),
+        "output_gain": config.output_gain,
     }
     view = view_of(config)
     discriminator = {
@@ -38,7 +39,7 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         "initializer": config.initializer,
         "positions": view.positions,
     }
-    seeds = [config.seed * 10 * SEED_STRIDE + i * SEED_STRIDE for i in range(6)]
+    seeds = _seeds(config)
     shape = (config.image_size, config.image_size, view.channels)
     model = CycleGAN(
         generator_ab=networks.build_generator(**generator, seed=seeds[0], name="generator_ab"),
@@ -70,6 +71,8 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
             config.identity_weight,
             config.structure_loss,
             config.structure_weight,
+            config.cycle_warmup_steps,
+            config.cycle_warmup_start,
         ),
         accumulate_steps=config.accumulate_steps,
         clip_gradient_norm=config.clip_gradient_norm,
@@ -79,7 +82,16 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
 
 def view_of(config: TrainConfig) -> View:
     """Returns how the flags want the discriminators to be shown images."""
-    return View(positions=config.position_channels in ("discriminator", "both"))
+    return View(
+        positions=config.position_channels in ("discriminator", "both"),
+        augment=config.diff_augment,
+        seed=_seeds(config)[8],
+    )
+
+
+def _seeds(config: TrainConfig) -> list[int]:
+    """Returns a seed for each of what a run has that is random, data apart."""
+    return [(config.seed * 10 + i) * SEED_STRIDE for i in range(10)]
 
 
 def _optimizer(

@@ -60,7 +60,6 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         self.average_ab = average_of(generator_ab) if ema_decay else None
         self.average_ba = average_of(generator_ba) if ema_decay else None
         self.guard = NonFiniteGuard()
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in (*TRACKED, *DIAGNOSED)}
         self.built = True
 
     def compile(
@@ -87,6 +86,10 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         self.accumulate_steps, self.clip_gradient_norm = accumulate_steps, clip_gradient_norm
         self.discriminator_optimizer = discriminator_optimizer
         self.objective = objective
+        # What an objective does not have gets no variable, and a checkpoint no place for it.
+        self.tracked, self.diagnosed = TRACKED, (*DIAGNOSED, *objective.diagnosed())
+        names = (*self.tracked, *self.diagnosed)
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         generator_optimizer.build(self.generator_variables)
         discriminator_optimizer.build(self.discriminator_variables)
 
@@ -132,7 +135,7 @@ class CycleGAN(FitsOnWorkers, keras.Model):
                 needs them.
 
         Returns:
-            Means of `TRACKED` and `DIAGNOSED` since the start of the epoch.
+            Means of `tracked` and `diagnosed` since the start of the epoch.
         """
         values, descent_g = over_parts(
             self._teach_generators,
@@ -154,8 +157,9 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         descent_g, norm_g = summed(descent_g, self.optimizer, self.clip_gradient_norm)
         descent_d, norm_d = summed(descent_d, self.discriminator_optimizer, self.clip_gradient_norm)
         values |= {"generator_gradient_norm": norm_g, "discriminator_gradient_norm": norm_d}
+        values["cycle_weight"] = self._objective_now().cycle_weight
         good = self.guard.admit(
-            [values[name] for name in TRACKED],
+            [values[name] for name in self.tracked],
             (self.optimizer, norm_g),
             (self.discriminator_optimizer, norm_d),
         )
@@ -174,9 +178,9 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         self._track(values)
 
     def _track(self, values: dict) -> None:
-        for name in TRACKED:
+        for name in self.tracked:
             self.trackers[name].update_state(values[name])
-        for name in DIAGNOSED:
+        for name in self.diagnosed:
             # The loss scale of float16 finds its size by steps that overflow and are not taken.
             finite = tf.math.is_finite(values[name])
             value = tf.where(finite, values[name], tf.zeros_like(values[name]))
@@ -202,11 +206,17 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         The fakes, placed already, come from outside the tape: no gradient of the discriminators
         reaches a generator.
         """
-        _, place_a, place_b = details or NO_DETAILS
-        real_a, real_b = self.view.placed(real_a, place_a), self.view.placed(real_b, place_b)
+        numbers, place_a, place_b = details or NO_DETAILS
+        images = {
+            "real_a": self.view.placed(real_a, place_a),
+            "real_b": self.view.placed(real_b, place_b),
+            "fake_a": fake_a,
+            "fake_b": fake_b,
+        }
+        shown = {name: self.view.shown(x, numbers, name) for name, x in images.items()}
         with tf.GradientTape() as tape:
-            values = self._judge("a", self.discriminator_a, real_a, fake_a)
-            values |= self._judge("b", self.discriminator_b, real_b, fake_b)
+            values = self._judge("a", self.discriminator_a, shown["real_a"], shown["fake_a"])
+            values |= self._judge("b", self.discriminator_b, shown["real_b"], shown["fake_b"])
             total = values["discriminator_a_loss"] + values["discriminator_b_loss"]
             total = self._replica_loss(total, self.discriminator_optimizer)
         return values, tape.gradient(total, self.discriminator_variables)
@@ -235,12 +245,19 @@ class CycleGAN(FitsOnWorkers, keras.Model):
 
         Both cycle terms are in the one total whose gradient both generators receive.
         """
-        fakes = self._placed_fakes(translated, *details)
-        scores_a = self.discriminator_a(fakes["fake_a"], training=True)
-        scores_b = self.discriminator_b(fakes["fake_b"], training=True)
+        numbers, *_ = details or NO_DETAILS
+        shown = {
+            name: self.view.shown(fake, numbers, f"new_{name}")
+            for name, fake in self._placed_fakes(translated, *details).items()
+        }
+        scores_a = self.discriminator_a(shown["fake_a"], training=True)
+        scores_b = self.discriminator_b(shown["fake_b"], training=True)
         return generator_losses(
-            real_a, real_b, translated, scores_a, scores_b, objective=self.objective
+            real_a, real_b, translated, scores_a, scores_b, objective=self._objective_now()
         )
+
+    def _objective_now(self) -> Objective:
+        return self.objective.at(self.optimizer.iterations)
 
     def _judge(self, domain: str, discriminator, real: tf.Tensor, fake: tf.Tensor) -> dict:
         scores = discriminator(tf.concat([real, tf.stop_gradient(fake)], 0), training=True)

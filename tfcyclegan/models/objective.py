@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfcyclegan import losses
 from tfcyclegan.diagnostics import share_judged_right
+from tfcyclegan.schedules import risen
 from tfcyclegan.structure import structure_loss
 
 GENERATOR_LOSSES = (
@@ -44,6 +45,8 @@ class Objective:
         identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
         structure: "none", or the structure loss between an image and its translation.
         structure_weight: Its weight.
+        warmup_steps: Updates in which `cycle_weight` rises to its value; 0 for none.
+        warmup_start: Share of it that it rises from.
     """
 
     adversarial: str = "vanilla"
@@ -51,6 +54,19 @@ class Objective:
     identity_weight: float = 0.0
     structure: str = "none"
     structure_weight: float = 0.0
+    warmup_steps: int = 0
+    warmup_start: float = 0.0
+
+    def at(self, step: tf.Tensor) -> "Objective":
+        """Returns the objective as it is after `step` updates."""
+        if not self.warmup_steps:
+            return self
+        share = risen(step, self.warmup_steps, self.warmup_start)
+        return dataclasses.replace(self, cycle_weight=self.cycle_weight * share)
+
+    def diagnosed(self) -> tuple[str, ...]:
+        """Returns names in the logs, beyond `DIAGNOSED`, of what changes while a run goes on."""
+        return ("cycle_weight",) if self.warmup_steps else ()
 
 
 def generator_losses(
