@@ -88,6 +88,7 @@ def test_every_baseline_is_in_both_directions(outcome):
         assert set(methods_of) == {"model", *BASELINES}
         for scores in methods_of.values():
             assert {"psnr_volume", "ssim_brain", "kid_patient", "paper_ssim"} <= set(scores)
+            assert "psnr_maxnorm" in scores and "inception_score" not in scores
 
 
 def test_no_distance_is_called_fid(outcome):

@@ -84,6 +84,24 @@ def test_the_jackknife_of_a_mean_is_the_error_of_the_mean(monkeypatch):
     assert error == pytest.approx(values.std(ddof=1) / np.sqrt(12), rel=1e-9)
 
 
+class Classes:
+    """The FID network's classes, of features that are logits themselves."""
+
+    def logits(self, features):
+        return features
+
+
+def test_the_inception_score_stands_beside_the_real_slices_and_its_caveat():
+    same, sure = np.zeros((20, 5)), np.tile(1000 * np.eye(5), (4, 1))
+    # One class for all, however sure: 1; the bound is the number of classes.
+    made = distances.inception_score(Classes(), same, np.tile(sure[:1], (20, 1)))
+    assert made["value"] == pytest.approx(1.0) and made["real"] == pytest.approx(1.0)
+    made = distances.inception_score(Classes(), sure, np.tile(np.log([[0.5, 0.5]]), (30, 1)))
+    assert made["value"] == pytest.approx(1.0) and 1 < made["real"] <= 5
+    assert made["splits"] == 10 and "says nothing of quality" in made["reason"]
+    assert distances.inception_score(Classes(), same[:9], sure)["value"] is None
+
+
 def test_small_samples_are_told_with_the_floor(extractor):
     made = scores(extractor, features(6, 3, 0), features(6, 3, 1))
     made["fd_randconv_v1"]["dimension"] = 240

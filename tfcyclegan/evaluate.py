@@ -55,7 +55,13 @@ def main(config: EvaluateConfig) -> None:
         directory, [s for s in shards if s.sequence in (model["domain_a"], model["domain_b"])]
     )
     output = made_directory(config.output)
-    report, scored = evaluate(translators, data, extractor, protocol=config.protocol)
+    report, scored = evaluate(
+        translators,
+        data,
+        extractor,
+        protocol=config.protocol,
+        with_inception_score=config.inception_score,
+    )
     report |= {
         "model": model,
         "split": config.split,
@@ -91,6 +97,7 @@ def evaluate(
     extractor: Extractor,
     *,
     protocol: str = "default",
+    with_inception_score: bool = False,
 ) -> tuple[dict, list[Scored]]:
     """Scores both directions of a model and every baseline.
 
@@ -98,14 +105,20 @@ def evaluate(
         translators: Translator of each direction.
         data: What is scored.
         extractor: Features of the distances.
-        protocol: "paper" adds the paper's figures.
+        protocol: "paper" adds the figures of `evaluation.paper`.
+        with_inception_score: Add it; the extractor is the FID network.
 
     Returns:
         The report, and per direction the images behind it.
     """
     scored = []
     for case in cases_of(data.slices["a"], data.slices["b"], data.pairs):
-        distribution = Distribution(extractor, case.target, data.train.get(case.name[-1]))
+        distribution = Distribution(
+            extractor,
+            case.target,
+            data.train.get(case.name[-1]),
+            with_inception_score=with_inception_score,
+        )
         fake = methods.translate(translators[case.name], case.name, case.source.unit())
         scored.append(methods.score(case, fake, distribution, with_paper=protocol == "paper"))
     fakes = {one.case.name[0]: one.fake for one in scored}

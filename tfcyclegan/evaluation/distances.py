@@ -10,6 +10,7 @@ import numpy as np
 from tfcyclegan import metrics
 from tfcyclegan.evaluation.entries import SEED, null, plain
 from tfcyclegan.extractors import Extractor, frechet_name
+from tfcyclegan.extractors.inception import Inception2015
 from tfcyclegan.metrics.neighbours import SAMPLES_PER_NEIGHBOUR
 
 SPLITS = 5
@@ -18,6 +19,7 @@ GROUPS = 20
 """Most groups of the jackknife, each of whole patients."""
 JACKKNIFE = "jackknife"
 """Field with the distance without each group in turn, for the error of a difference."""
+INCEPTION_SPLITS = 10
 NEIGHBOURS = 5
 """k of density and coverage."""
 TTUR_MINIMUM, TTUR_ADVICE = 2048, 10_000
@@ -26,6 +28,10 @@ ONE_PATIENT = "kid_patient compares slices of different patients, and one side h
 FEWEST = 3
 TWO_PATIENTS = "two patients: every resample with a distance weighs both alike, so all are equal"
 TOO_FEW = "a Frechet distance needs two slices a side"
+NO_MEANING = (
+    "the Inception Score compares with no real image and asks for ImageNet's classes, none of which"
+    " is a brain: for published tables only, it says nothing of quality"
+)
 NO_INTERVAL = "no bootstrap of a Frechet distance contains its own estimate; see standard_error"
 
 
@@ -72,6 +78,32 @@ def entries(
         "fd_ratio": _ratio(real, fake, floor),
         **_density_coverage(real[0], fake[0]),
     }
+
+
+def inception_score(extractor: Inception2015, real: np.ndarray, fake: np.ndarray) -> dict:
+    """Returns the entry of the Inception Score of features [N, 2048]; `real` is the real slices'.
+
+    Args:
+        extractor: The FID network.
+        real: Features of real slices.
+        fake: Of synthetic ones.
+    """
+    if min(len(real), len(fake)) < INCEPTION_SPLITS:
+        return null(f"needs {INCEPTION_SPLITS} slices a side")
+    score, of_real = (
+        metrics.inception_score(
+            np.asarray(extractor.logits(side)), splits=INCEPTION_SPLITS, seed=SEED
+        )
+        for side in (fake, real)
+    )
+    return plain(
+        score.mean,
+        NO_MEANING,
+        deviation=score.deviation,
+        splits=score.splits,
+        n_fake=len(fake),
+        real=of_real.mean,
+    )
 
 
 def _density_coverage(real: np.ndarray, fake: np.ndarray) -> dict[str, dict]:

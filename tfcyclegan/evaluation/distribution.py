@@ -15,6 +15,7 @@ class Distribution:
         extractor: Makes the features.
         target: All real target slices of the split.
         train: Training slices of the same domain, for the floor; None where not at hand.
+        with_inception_score: Add it; the extractor is the FID network.
 
     Attributes:
         real: (features float32 [N, d], patients [N]) of the target slices.
@@ -22,8 +23,15 @@ class Distribution:
         floor: Entry of the distance of real patients to other real patients.
     """
 
-    def __init__(self, extractor: Extractor, target: Slices, train: Slices | None):
-        self._extractor = extractor
+    def __init__(
+        self,
+        extractor: Extractor,
+        target: Slices,
+        train: Slices | None,
+        *,
+        with_inception_score: bool = False,
+    ):
+        self._extractor, self._with_inception_score = extractor, with_inception_score
         self.real = self.of(target.unit(), patients_of(target))
         self.train = None if train is None else self.of(train.unit(), patients_of(train))
         self.floor = self._floor()
@@ -34,7 +42,11 @@ class Distribution:
 
     def entries(self, fake: tuple[np.ndarray, np.ndarray]) -> dict[str, dict]:
         """Returns the entries of features and their sources' patients."""
-        return distances.entries(self._extractor, self.real, fake, self.floor)
+        made = distances.entries(self._extractor, self.real, fake, self.floor)
+        if self._with_inception_score:
+            score = distances.inception_score(self._extractor, self.real[0], fake[0])
+            made["inception_score"] = score
+        return made
 
     def kernel_sums(self, fake: tuple[np.ndarray, np.ndarray]) -> metrics.PatientKernelSums | None:
         """Returns what `kid_patient` follows from; None where a side has one patient."""
