@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pathlib
 import subprocess
 
 import numpy as np
@@ -11,7 +12,7 @@ from conftest import command
 from tfcyclegan import compare, metrics
 from tfcyclegan.config import CompareConfig
 from tfcyclegan.errors import UserError
-from tfcyclegan.evaluation import comparison
+from tfcyclegan.evaluation import comparison, kernel_sums
 
 PATIENTS = [f"{i:032x}" for i in range(6)]
 FIRST = dict(zip(PATIENTS, (20.0, 21.0, 22.5, 19.0, 23.0, 20.5), strict=True))
@@ -23,7 +24,7 @@ def write(directory, values: dict, **changes):
     entry = {"value": float(np.mean(list(values.values()))), "ci": [1.0, 2.0], "n_patients": 6}
     lonely = {"value": 0.01, "ci": None, "reason": "why"}
     methods = {
-        "model": {"psnr_volume": entry, "kid_patient": lonely},
+        "model": {"psnr_volume": entry, "kid_patient": lonely, "fd_ratio": lonely},
         "copy_source": {"psnr_volume": entry | {"value": 15.0}},
     }
     report = {
@@ -71,9 +72,73 @@ def test_differences_are_paired_by_patient(tmp_path):
 
 def test_a_figure_that_is_not_per_patient_has_no_difference(tmp_path):
     made = comparison.compare(comparison.load_all(runs(tmp_path)))
-    kid = made["directions"]["a_to_b"]["kid_patient"]
-    assert kid["differences"][0]["value"] is None and kid["differences"][0]["reason"]
-    assert [run["value"] for run in kid["runs"]] == [0.01, 0.01]
+    for name, reason in (("fd_ratio", comparison.NO_PATIENTS), ("kid_patient", comparison.NO_SUMS)):
+        figure = made["directions"]["a_to_b"][name]
+        assert figure["differences"][0]["value"] is None
+        assert figure["differences"][0]["reason"] == reason
+        assert [run["value"] for run in figure["runs"]] == [0.01, 0.01]
+
+
+def sums(shift: float, count: int = 6) -> metrics.PatientKernelSums:
+    """Of synthetic features that lie `shift` beside the real ones of the same patients."""
+    rng = np.random.default_rng(0)
+    ids = np.repeat([patient.encode() for patient in PATIENTS[:count]], 4)
+    real = rng.normal(size=(len(ids), 5))
+    return metrics.PatientKernelSums.of(real, list(ids), real + shift, list(ids))
+
+
+def test_kernel_distances_are_compared_on_the_same_draws(tmp_path):
+    paths = runs(tmp_path)
+    for path, shift in zip(paths, (0.9, 0.2), strict=True):
+        kernel_sums.write(pathlib.Path(path), {"a_to_b": sums(shift)})
+    made = comparison.compare(comparison.load_all(paths))["directions"]["a_to_b"]["kid_patient"]
+    expected = metrics.kernel_distance_patient_difference(sums(0.2), sums(0.9), seed=0)
+    difference = made["differences"][0]
+    assert difference["value"] == pytest.approx(expected.estimate, rel=1e-12)
+    assert difference["ci"] == pytest.approx([expected.low, expected.high], rel=1e-12)
+    assert difference["ci"][1] < 0 and difference["n_patients"] == 6
+    # Two patients have one draw with a distance: no interval that looks certain.
+    kernel_sums.write(pathlib.Path(paths[0]), {"a_to_b": sums(0.9, 2)})
+    differences = []
+    for other in (6, 2):
+        kernel_sums.write(pathlib.Path(paths[1]), {"a_to_b": sums(0.2, other)})
+        made = comparison.compare(comparison.load_all(paths))["directions"]["a_to_b"]
+        differences.append(made["kid_patient"]["differences"][0])
+    assert differences[0]["reason"] == comparison.NO_SUMS
+    assert differences[1]["value"] < 0 and differences[1]["ci"] is None
+
+
+def test_kernel_sums_come_back_as_they_were(tmp_path):
+    written = {"a_to_b": sums(0.5), "b_to_a": sums(0.1, 2)}
+    kernel_sums.write(tmp_path, written)
+    found = kernel_sums.read(tmp_path)
+    assert found.keys() == written.keys()
+    for name, one in written.items():
+        assert found[name].patients_fake == one.patients_fake
+        np.testing.assert_array_equal(found[name].cross, one.cross)
+        np.testing.assert_array_equal(found[name].counts_real, one.counts_real)
+    kernel_sums.write(tmp_path, {})
+    assert kernel_sums.read(tmp_path) == {}
+
+
+def test_frechet_distances_are_compared_without_the_same_patients_in_turn(tmp_path):
+    entries = [
+        {"value": v, "ci": None, "reason": "r", "standard_error": 1.0, "jackknife": values}
+        for v, values in ((5.0, [5.0, 7.0, 3.0]), (4.0, [4.5, 6.0, 2.0]))
+    ]
+    paths = []
+    for name, entry in zip(("one", "two"), entries, strict=True):
+        paths.append(write(tmp_path / name, FIRST))
+        report = json.loads((tmp_path / name / "metrics.json").read_text())
+        report["directions"]["a_to_b"]["model"]["fd_randconv_v1"] = entry
+        (tmp_path / name / "metrics.json").write_text(json.dumps(report))
+    made = comparison.compare(comparison.load_all(paths))
+    difference = made["directions"]["a_to_b"]["fd_randconv_v1"]["differences"][0]
+    # Of -0.5, -1 and -1: (g - 1) / g times the sum of squares about their mean, -5 / 6.
+    error = np.sqrt(2 / 3 * (1 / 9 + 2 / 36))
+    assert difference["value"] == -1.0 and difference["ci"] is None
+    assert difference["standard_error"] == pytest.approx(error)
+    assert "| fd_randconv_v1 | - | - | 5 ± 1 | 4 ± 1 | -1 ± 0.333 |" in comparison.table(made)
 
 
 def test_a_run_against_itself_differs_by_nothing(tmp_path):
@@ -111,6 +176,8 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(tmp_path, changes, m
         (lambda d: (d / "metrics.json").write_text("{"), "cannot be read", 8),
         (lambda d: (d / "metrics.json").write_text('{"schema_version": 1}'), "Received: 1", 8),
         (lambda d: (d / "metrics_per_patient.csv").unlink(), "takes directories that", 5),
+        (lambda d: (d / kernel_sums.FILE).write_bytes(b"PK"), "cannot be read", 8),
+        (lambda d: np.savez(d / kernel_sums.FILE, **{"a_to_b/real": [1]}), "cannot be read", 8),
     ],
 )
 def test_a_directory_that_is_no_evaluation_is_named(tmp_path, break_it, message, code):

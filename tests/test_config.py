@@ -91,3 +91,11 @@ def test_a_first_word_is_the_directory_to_verify():
     )
     with pytest.raises(UserError, match="Received: more"):
         config.VerifyConfig.parse("out", "more")
+
+
+def test_the_inception_score_needs_its_network():
+    flags = ("--data_dir=d", "--output=o", "--workdir=w", "--inception_score")
+    with pytest.raises(UserError, match="needs the classes of the FID network"):
+        EvaluateConfig.parse(*flags)
+    assert EvaluateConfig.parse(*flags, "--extractor=fid_clean").inception_score
+    assert not EvaluateConfig.parse(*flags[:3]).inception_score

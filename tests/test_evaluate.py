@@ -13,7 +13,7 @@ from tfcyclegan import manifest, scoring
 from tfcyclegan.config import EvaluateConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.evaluate import evaluate, main
-from tfcyclegan.evaluation import contrast, methods, subject
+from tfcyclegan.evaluation import comparison, contrast, methods, subject
 from tfcyclegan.evaluation.baselines import BASELINES
 from tfcyclegan.evaluation.document import patient_rows, slice_rows
 from tfcyclegan.evaluation.entries import strict_json
@@ -88,6 +88,7 @@ def test_every_baseline_is_in_both_directions(outcome):
         assert set(methods_of) == {"model", *BASELINES}
         for scores in methods_of.values():
             assert {"psnr_volume", "ssim_brain", "kid_patient", "paper_ssim"} <= set(scores)
+            assert "psnr_maxnorm" in scores and "inception_score" not in scores
 
 
 def test_no_distance_is_called_fid(outcome):
@@ -164,6 +165,18 @@ def test_every_file_that_the_report_names_is_there(written):
     per_patient = [float(r["ssim_brain"]) for r in rows if r["direction"] == "a_to_b"]
     value = made["directions"]["a_to_b"]["model"]["ssim_brain"]["value"]
     assert value == pytest.approx(np.mean(per_patient), rel=1e-6)
+
+
+def test_an_evaluation_differs_from_itself_by_nothing(written):
+    run = comparison.load(str(written), "one")
+    kid = run.report["directions"]["a_to_b"]["model"]["kid_patient"]["value"]
+    sums = run.sums["a_to_b"]
+    ones = np.ones((1, 2))
+    assert kid == pytest.approx(sums.distances(ones, ones)[0], rel=1e-9)
+    figures = comparison.compare([run, run])["directions"]["a_to_b"]
+    assert figures["kid_patient"]["differences"][0]["value"] == 0.0
+    frechet = figures["fd_randconv_v1"]["differences"][0]
+    assert frechet["value"] == frechet["standard_error"] == 0.0
 
 
 def write_some(directory, test: dict[str, list]):

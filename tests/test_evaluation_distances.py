@@ -64,14 +64,15 @@ def test_two_patients_have_no_interval_that_looks_certain(extractor):
 def test_the_jackknife_leaves_each_patient_out_once():
     real, fake = features(3, 4, 0), features(3, 4, 1)
     fake = (fake[0], real[1])
-    error, groups = distances.standard_error(real, fake)
+    values = distances.jackknife(real, fake)
     left_out = []
     for patient in set(real[1]):
         rows = real[1] != patient
         left_out.append(float(metrics.frechet_distance(real[0][rows], fake[0][rows])))
     # (g - 1) / g times the sum of squares: Efron and Tibshirani, equation 11.5.
-    assert groups == 3
-    assert error == pytest.approx(np.sqrt(2 / 3 * 3 * np.var(left_out)), rel=1e-9)
+    assert sorted(values) == pytest.approx(sorted(left_out), rel=1e-12) and len(values) == 3
+    error = np.sqrt(2 / 3 * np.sum((np.array(left_out) - np.mean(left_out)) ** 2))
+    assert distances.standard_error(values) == pytest.approx(error, rel=1e-9)
 
 
 def test_the_jackknife_of_a_mean_is_the_error_of_the_mean(monkeypatch):
@@ -79,8 +80,26 @@ def test_the_jackknife_of_a_mean_is_the_error_of_the_mean(monkeypatch):
     monkeypatch.setattr(metrics, "frechet_distance", lambda x, y: x.mean())
     values = np.random.default_rng(0).normal(size=(12, 1))
     side = (values, np.arange(12))
-    error, _ = distances.standard_error(side, side)
+    error = distances.standard_error(distances.jackknife(side, side))
     assert error == pytest.approx(values.std(ddof=1) / np.sqrt(12), rel=1e-9)
+
+
+class Classes:
+    """The FID network's classes, of features that are logits themselves."""
+
+    def logits(self, features):
+        return features
+
+
+def test_the_inception_score_stands_beside_the_real_slices_and_its_caveat():
+    same, sure = np.zeros((20, 5)), np.tile(1000 * np.eye(5), (4, 1))
+    # One class for all, however sure: 1; the bound is the number of classes.
+    made = distances.inception_score(Classes(), same, np.tile(sure[:1], (20, 1)))
+    assert made["value"] == pytest.approx(1.0) and made["real"] == pytest.approx(1.0)
+    made = distances.inception_score(Classes(), sure, np.tile(np.log([[0.5, 0.5]]), (30, 1)))
+    assert made["value"] == pytest.approx(1.0) and 1 < made["real"] <= 5
+    assert made["splits"] == 10 and "says nothing of quality" in made["reason"]
+    assert distances.inception_score(Classes(), same[:9], sure)["value"] is None
 
 
 def test_small_samples_are_told_with_the_floor(extractor):

@@ -156,3 +156,12 @@ def test_the_papers_scores_are_scikit_images_on_eight_bits():
     ]
     assert entries["paper_psnr"]["value"] == pytest.approx(np.mean(psnr), abs=1e-9)
     assert entries["paper_ssim"]["value"] == pytest.approx(np.mean(ssim), abs=1e-9)
+    # The published scales: mean over patients of a formula on the images as they are.
+    pairs = [(x / x.max(), y / y.max()) for x, y in zip(target, made, strict=True)]
+    maxnorm = [-10 * np.log10(np.mean((x - y) ** 2)) for x, y in pairs]
+    assert entries["psnr_maxnorm"]["value"] == pytest.approx(np.mean(maxnorm), abs=1e-4)
+    assert entries["psnr_maxnorm"]["n_patients"] == 2 and entries["psnr_maxnorm"]["ci"]
+    gained = paper.entries(direction, four(0.8 * target))
+    assert gained["psnr_meannorm"]["value"] > 100
+    assert gained["ssim_maxnorm"]["value"] == pytest.approx(1.0, abs=1e-6)
+    assert gained["paper_psnr"]["value"] < 25

@@ -10,6 +10,7 @@ from tfcyclegan.metrics import (
     PatientKernelSums,
     kernel_distance,
     kernel_distance_patient,
+    kernel_distance_patient_difference,
     kernel_distance_patient_interval,
 )
 
@@ -145,6 +146,31 @@ def test_shared_patients_are_drawn_together(study):
     assert together.n_patients == 3
     assert apart.n_patients == 6
     assert together.high - together.low < apart.high - apart.low
+
+
+def test_a_difference_draws_the_same_patients_for_both():
+    rng = np.random.default_rng(0)
+    ids = np.repeat(np.arange(12), 4)
+    real = np.repeat(rng.normal(size=(12, 6)), 4, axis=0) + 0.3 * rng.normal(size=(48, 6))
+    near, far = (real + shift + 0.1 * rng.normal(size=real.shape) for shift in (0.2, 0.5))
+    first, other = (PatientKernelSums.of(real, ids, fake, ids) for fake in (far, near))
+    made = kernel_distance_patient_difference(first, other, seed=0)
+    values = [kernel_distance_patient(real, ids, fake, ids) for fake in (far, near)]
+    assert made.estimate == pytest.approx(values[0] - values[1], rel=1e-12)
+    # By the definition, for two draws that are written out: a patient drawn twice counts twice.
+    w = np.array([[2, 0, 3, 1, 1, 0, 0, 1, 2, 1, 1, 0]])
+    rows = np.concatenate([np.flatnonzero(ids == p) for p in range(12) for _ in range(w[0, p])])
+    slow = [slow_distance(real[rows], ids[rows], fake[rows], ids[rows]) for fake in (far, near)]
+    difference = first.distances(w, w) - other.distances(w, w)
+    assert difference[0] == pytest.approx(slow[0] - slow[1], rel=1e-9)
+    alone = [kernel_distance_patient_interval(sums, seed=0) for sums in (first, other)]
+    assert made.low > 0 and alone[0].low < alone[1].high
+    assert made.high - made.low < min(one.high - one.low for one in alone)
+    itself = kernel_distance_patient_difference(first, first, seed=0)
+    assert itself[:3] == (0.0, 0.0, 0.0)
+    strangers = PatientKernelSums.of(real, ids + 1, near, ids + 1)
+    with pytest.raises(ValueError, match="the same patients. Received: others"):
+        kernel_distance_patient_difference(first, strangers, seed=0)
 
 
 def test_bad_input_is_refused(study):

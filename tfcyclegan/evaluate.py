@@ -18,6 +18,7 @@ from tfcyclegan.errors import UserError
 from tfcyclegan.evaluation import (
     cautions,
     document,
+    kernel_sums,
     leakage,
     memorisation,
     methods,
@@ -26,6 +27,7 @@ from tfcyclegan.evaluation import (
     subject,
 )
 from tfcyclegan.evaluation.cases import cases_of
+from tfcyclegan.evaluation.distribution import Distribution
 from tfcyclegan.evaluation.entries import null, strict_json, write_csv
 from tfcyclegan.evaluation.methods import MODEL, Scored
 from tfcyclegan.evaluation.subject import Subject
@@ -53,7 +55,13 @@ def main(config: EvaluateConfig) -> None:
         directory, [s for s in shards if s.sequence in (model["domain_a"], model["domain_b"])]
     )
     output = made_directory(config.output)
-    report, scored = evaluate(translators, data, extractor, protocol=config.protocol)
+    report, scored = evaluate(
+        translators,
+        data,
+        extractor,
+        protocol=config.protocol,
+        with_inception_score=config.inception_score,
+    )
     report |= {
         "model": model,
         "split": config.split,
@@ -89,6 +97,7 @@ def evaluate(
     extractor: Extractor,
     *,
     protocol: str = "default",
+    with_inception_score: bool = False,
 ) -> tuple[dict, list[Scored]]:
     """Scores both directions of a model and every baseline.
 
@@ -96,16 +105,22 @@ def evaluate(
         translators: Translator of each direction.
         data: What is scored.
         extractor: Features of the distances.
-        protocol: "paper" adds the paper's figures.
+        protocol: "paper" adds the figures of `evaluation.paper`.
+        with_inception_score: Add it; the extractor is the FID network.
 
     Returns:
         The report, and per direction the images behind it.
     """
     scored = []
     for case in cases_of(data.slices["a"], data.slices["b"], data.pairs):
-        distance = methods.distance_of(extractor, case.target, data.train.get(case.name[-1]))
+        distribution = Distribution(
+            extractor,
+            case.target,
+            data.train.get(case.name[-1]),
+            with_inception_score=with_inception_score,
+        )
         fake = methods.translate(translators[case.name], case.name, case.source.unit())
-        scored.append(methods.score(case, fake, distance, with_paper=protocol == "paper"))
+        scored.append(methods.score(case, fake, distribution, with_paper=protocol == "paper"))
     fakes = {one.case.name[0]: one.fake for one in scored}
     report = document.frame(scored, extractor, protocol) | subject.describe(data)
     report["self_consistency"] = self_consistency.section(data.slices, fakes, translators)
@@ -132,9 +147,11 @@ def remember(scored: list[Scored], data: Subject, output: pathlib.Path) -> dict:
 
 
 def write(report: dict, scored: list[Scored], output: pathlib.Path, started: float) -> None:
-    """Writes CSVs, pictures and the page, and metrics.json last."""
+    """Writes CSVs, kernel sums, pictures and the page, and metrics.json last."""
     write_csv(output / "metrics_per_slice.csv", *document.slice_rows(scored))
     write_csv(output / "metrics_per_patient.csv", *document.patient_rows(scored))
+    sums = {one.case.name: one.distribution.kernel_sums(one.features[MODEL]) for one in scored}
+    kernel_sums.write(output, {name: of for name, of in sums.items() if of is not None})
     report["plots"] = plots.draw(scored, output)
     sheets = np.concatenate([sheet(one) for one in scored], axis=1)
     png = tf.io.encode_png(tf.cast(np.rint(sheets * 255), tf.uint8))

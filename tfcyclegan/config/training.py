@@ -254,6 +254,11 @@ class EvaluateConfig(Command):
             lambda v: bool(v["workdir"]) != bool(v["model"]),
             "give either --workdir or --model",
         ),
+        (
+            ["inception_score", "extractor"],
+            lambda v: not v["inception_score"] or v["extractor"].startswith("fid_"),
+            "--inception_score needs the classes of the FID network: an --extractor fid_...",
+        ),
     )
 
     workdir: str = flag("", "Workdir of a training run.")
@@ -274,8 +279,14 @@ class EvaluateConfig(Command):
     extractor_weights: str = flag("", "Weight file of --extractor; nothing is downloaded.")
     protocol: str = flag(
         "default",
-        "paper adds SSIM and PSNR as the paper's text defines them: 8 bits, 256 px, whole frame.",
+        "paper adds SSIM and PSNR as the paper's text defines them, 8 bits, 256 px, whole frame,"
+        " and as other tables do, each image divided by its own maximum or mean.",
         choices=["default", "paper"],
+    )
+    inception_score: bool = flag(
+        False,
+        "Adds the Inception Score, for published tables only: it knows no real image and no"
+        " anatomy. Needs an --extractor fid_....",
     )
 
 

@@ -13,6 +13,7 @@ def of(report: dict, scored: list[Scored], extractor: Extractor) -> list[str]:
     return [
         *_about_data(report),
         *_about_masks(scored),
+        *_about_inception_score(scored),
         *(
             text
             for one in scored
@@ -57,3 +58,8 @@ def _about_masks(scored: list[Scored]):
                 f"{one.case.name}: {one.case.left_out} pairs left out, the brain mask of their"
                 " target volume is empty."
             )
+
+
+def _about_inception_score(scored: list[Scored]):
+    if any("inception_score" in one.entries[MODEL] for one in scored):
+        yield f"{distances.NO_MEANING[0].upper()}{distances.NO_MEANING[1:]}."

@@ -1,7 +1,8 @@
 """Finished evaluations side by side, if they measured the same thing.
 
-Differences are taken patient by patient before they are resampled: what patients have in common
-falls out, and an interval that leaves out 0 is about the models.
+Differences are taken patient by patient before they are resampled, and a kernel distance draws the
+same patients for both: what patients have in common falls out, and an interval that leaves out 0 is
+about the models.
 """
 
 import csv
@@ -12,8 +13,16 @@ import pathlib
 
 from tfcyclegan import metrics
 from tfcyclegan.errors import UserError
+from tfcyclegan.evaluation import kernel_sums
+from tfcyclegan.evaluation.distances import (
+    FEWEST,
+    JACKKNIFE,
+    NO_INTERVAL,
+    TWO_PATIENTS,
+    standard_error,
+)
 from tfcyclegan.evaluation.document import SCHEMA_VERSION, figure
-from tfcyclegan.evaluation.entries import ONE_PATIENT, SEED, null
+from tfcyclegan.evaluation.entries import ONE_PATIENT, SEED, null, plain
 from tfcyclegan.evaluation.methods import MODEL
 
 MISSING, DAMAGED = 5, 8
@@ -36,6 +45,7 @@ SAME = {
 }
 """What has to be equal in two reports, and how a refusal calls it."""
 NO_PATIENTS = "the figure is not per patient"
+NO_SUMS = f"the evaluations hold no {kernel_sums.FILE} of the same patients"
 FIRST_OF_TABLE = (
     "psnr_volume",
     "psnr_volume_brain",
@@ -63,11 +73,13 @@ class Evaluated:
         label: Name in tables.
         report: metrics.json.
         patients: (direction, figure) to value by patient, of the model.
+        sums: Direction to what its `kid_patient` follows from.
     """
 
     label: str
     report: dict
     patients: dict[tuple[str, str], dict[str, float]]
+    sums: dict[str, metrics.PatientKernelSums]
 
 
 def load_all(paths: tuple[str, ...]) -> list[Evaluated]:
@@ -88,13 +100,14 @@ def load(path: str, label: str) -> Evaluated:
         report = json.loads((directory / "metrics.json").read_text())
         with (directory / "metrics_per_patient.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
+        sums = kernel_sums.read(directory)
     except FileNotFoundError as error:
         raise UserError(
             "compare takes directories that python -m tfcyclegan.evaluate wrote, with metrics.json"
             f" and metrics_per_patient.csv. Received: {directory}.",
             MISSING,
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, kernel_sums.Damaged) as error:
         raise UserError(
             f"{directory} holds a report that cannot be read. Evaluate again.", DAMAGED
         ) from error
@@ -105,7 +118,7 @@ def load(path: str, label: str) -> Evaluated:
             " again with this version.",
             DAMAGED,
         )
-    return Evaluated(label, report, _by_patient(rows))
+    return Evaluated(label, report, _by_patient(rows), sums)
 
 
 def _by_patient(rows: list[dict]) -> dict[tuple[str, str], dict[str, float]]:
@@ -183,7 +196,15 @@ def _entry(run: Evaluated, direction: str, name: str) -> dict:
 
 
 def _difference(run: Evaluated, first: Evaluated, direction: str, name: str) -> dict:
-    """Returns the mean difference run - first over the patients that both have, with interval."""
+    """Returns the difference run - first: of figures per patient over those that both have."""
+    entries = [_entry(one, direction, name) for one in (run, first)]
+    for one in entries:
+        if one["value"] is None:
+            return null(one["reason"])
+    if name == "kid_patient":
+        return _kid_difference(run.sums.get(direction), first.sums.get(direction))
+    if all(JACKKNIFE in one for one in entries):
+        return _frechet_difference(*entries)
     mine, other = (one.patients.get((direction, name), {}) for one in (run, first))
     both = sorted(mine.keys() & other.keys())
     if not both:
@@ -199,6 +220,27 @@ def _difference(run: Evaluated, first: Evaluated, direction: str, name: str) -> 
     }
 
 
+def _kid_difference(mine, other) -> dict:
+    if not mine or not other or mine.patients_fake != other.patients_fake:
+        return null(NO_SUMS)
+    interval = metrics.kernel_distance_patient_difference(mine, other, seed=SEED)
+    if min(len(mine.patients_real), len(mine.patients_fake)) < FEWEST:
+        return plain(interval.estimate, TWO_PATIENTS, n_patients=interval.n_patients)
+    return {
+        "value": interval.estimate,
+        "ci": [interval.low, interval.high],
+        "n_patients": interval.n_patients,
+        "resamples": interval.resamples,
+    }
+
+
+def _frechet_difference(mine: dict, other: dict) -> dict:
+    """Returns the difference with its jackknife error: the same patients leave both at a time."""
+    pairs = zip(mine[JACKKNIFE], other[JACKKNIFE], strict=True)
+    error = standard_error([a - b for a, b in pairs])
+    return plain(mine["value"] - other["value"], NO_INTERVAL, standard_error=error)
+
+
 def table(compared: dict) -> str:
     """Returns the main figures as Markdown, one table per direction.
 
@@ -209,12 +251,13 @@ def table(compared: dict) -> str:
     columns = ["figure", "real", "copy_source", *labels, *differences]
     lines = [
         f"{compared['n_pairs']} pairs of {compared['n_patients']} patients, split"
-        f" {compared['split']}. Differences are paired by patient; 95 % intervals."
-        f" {compared['notice']}"
+        f" {compared['split']}. Differences are paired by patient; 95 % intervals, or ±"
+        f" one standard error. {compared['notice']}"
     ]
     for direction, figures in compared["directions"].items():
         lines += ["", f"## {direction}", "", _row(columns), _row(["---"] * len(columns))]
-        for name in FIRST_OF_TABLE:
+        frechet = [name for name, of in figures.items() if JACKKNIFE in of["runs"][0]]
+        for name in (*FIRST_OF_TABLE, *frechet):
             of = figures.get(name)
             if of and any(run["value"] is not None for run in of["runs"]):
                 real = {"value": of["runs"][0].get("real")}

@@ -10,12 +10,16 @@ import numpy as np
 from tfcyclegan import metrics
 from tfcyclegan.evaluation.entries import SEED, null, plain
 from tfcyclegan.extractors import Extractor, frechet_name
+from tfcyclegan.extractors.inception import Inception2015
 from tfcyclegan.metrics.neighbours import SAMPLES_PER_NEIGHBOUR
 
 SPLITS = 5
 """Draws of two groups of real patients, for the floor."""
 GROUPS = 20
 """Most groups of the jackknife, each of whole patients."""
+JACKKNIFE = "jackknife"
+"""Field with the distance without each group in turn, for the error of a difference."""
+INCEPTION_SPLITS = 10
 NEIGHBOURS = 5
 """k of density and coverage."""
 TTUR_MINIMUM, TTUR_ADVICE = 2048, 10_000
@@ -24,6 +28,10 @@ ONE_PATIENT = "kid_patient compares slices of different patients, and one side h
 FEWEST = 3
 TWO_PATIENTS = "two patients: every resample with a distance weighs both alike, so all are equal"
 TOO_FEW = "a Frechet distance needs two slices a side"
+NO_MEANING = (
+    "the Inception Score compares with no real image and asks for ImageNet's classes, none of which"
+    " is a brain: for published tables only, it says nothing of quality"
+)
 NO_INTERVAL = "no bootstrap of a Frechet distance contains its own estimate; see standard_error"
 
 
@@ -49,7 +57,7 @@ def entries(
             ("kid_patient", "kid", name, "fd_floor", "fd_ratio", "density", "coverage"), missing
         )
     distance = metrics.frechet_distance(real[0], fake[0])
-    error, groups = standard_error(real, fake)
+    values = jackknife(real, fake)
     return {
         "kid_patient": _kid_patient(real, fake) | counts,
         "kid": plain(
@@ -61,8 +69,8 @@ def entries(
             distance.value,
             NO_INTERVAL,
             **counts,
-            standard_error=error,
-            jackknife_groups=groups,
+            standard_error=standard_error(values),
+            **{JACKKNIFE: values},
             dimension=distance.dimension,
             rank_deficient=min(counts.values()) <= distance.dimension,
         ),
@@ -70,6 +78,32 @@ def entries(
         "fd_ratio": _ratio(real, fake, floor),
         **_density_coverage(real[0], fake[0]),
     }
+
+
+def inception_score(extractor: Inception2015, real: np.ndarray, fake: np.ndarray) -> dict:
+    """Returns the entry of the Inception Score of features [N, 2048]; `real` is the real slices'.
+
+    Args:
+        extractor: The FID network.
+        real: Features of real slices.
+        fake: Of synthetic ones.
+    """
+    if min(len(real), len(fake)) < INCEPTION_SPLITS:
+        return null(f"needs {INCEPTION_SPLITS} slices a side")
+    score, of_real = (
+        metrics.inception_score(
+            np.asarray(extractor.logits(side)), splits=INCEPTION_SPLITS, seed=SEED
+        )
+        for side in (fake, real)
+    )
+    return plain(
+        score.mean,
+        NO_MEANING,
+        deviation=score.deviation,
+        splits=score.splits,
+        n_fake=len(fake),
+        real=of_real.mean,
+    )
 
 
 def _density_coverage(real: np.ndarray, fake: np.ndarray) -> dict[str, dict]:
@@ -151,12 +185,11 @@ def _ratio(real: tuple, fake: tuple, floor: dict) -> dict:
     return plain(value / floor["value"], NO_INTERVAL, n_slices=min(map(len, rows)))
 
 
-def standard_error(real: tuple, fake: tuple) -> tuple[float | None, int]:
-    """Returns the delete-a-group jackknife error of the Frechet distance, and the groups used.
+def jackknife(real: tuple, fake: tuple) -> list[float]:
+    """Returns the Frechet distance without each group of patients in turn; nothing where too few.
 
-    Patients are dealt into at most `GROUPS` groups; a group's slices leave both sides together.
-
-    Reference: Efron and Tibshirani 1993, An Introduction to the Bootstrap, equation 11.5.
+    Patients are dealt into at most `GROUPS` groups; a group's slices leave both sides together. The
+    same patients make the same groups, whatever the features.
     """
     everyone = sorted(set(real[1]) | set(fake[1]))
     groups = min(GROUPS, len(everyone))
@@ -165,12 +198,20 @@ def standard_error(real: tuple, fake: tuple) -> tuple[float | None, int]:
         left = everyone[group::groups]
         kept = [side[0][~np.isin(side[1], left)] for side in (real, fake)]
         if min(map(len, kept)) < 2:
-            return None, groups
+            return []
         values.append(float(metrics.frechet_distance(*kept)))
+    return values
+
+
+def standard_error(values: list[float]) -> float | None:
+    """Returns the delete-a-group jackknife error of what `jackknife` left out group by group.
+
+    Reference: Efron and Tibshirani 1993, An Introduction to the Bootstrap, equation 11.5.
+    """
+    groups = len(values)
     if groups < 2:
-        return None, groups
-    spread = np.sum((np.array(values) - np.mean(values)) ** 2)
-    return float(np.sqrt((groups - 1) / groups * spread)), groups
+        return None
+    return float(np.sqrt((groups - 1) * np.var(values)))
 
 
 def warnings_of(direction: str, scores: dict[str, dict], extractor: Extractor) -> list[str]:

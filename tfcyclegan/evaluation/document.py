@@ -127,9 +127,11 @@ def table(report: dict) -> str:
 
 
 def figure(score: dict | None) -> str:
-    """Returns value and interval of an entry as text, a dash where there is none."""
+    """Returns value and interval or error of an entry as text, a dash where there is none."""
     if score is None or score["value"] is None:
         return "-"
-    interval = score.get("ci")
-    beside = f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else ""
+    interval, error = score.get("ci"), score.get("standard_error")
+    beside = f" ± {error:.3g}" if error else ""
+    if interval:
+        beside = f" [{interval[0]:.3g}, {interval[1]:.3g}]"
     return f"{score['value']:.4g}{beside}"

@@ -1,18 +1,17 @@
 """One direction scored: the model and every baseline, by every figure."""
 
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 
 import numpy as np
 
 from tfcyclegan import metrics, scoring
-from tfcyclegan.data import Slices
 from tfcyclegan.errors import UserError
-from tfcyclegan.evaluation import contrast, distances, lesions, paired, paper
+from tfcyclegan.evaluation import contrast, lesions, paired, paper
 from tfcyclegan.evaluation.baselines import BASELINES
 from tfcyclegan.evaluation.cases import Case
+from tfcyclegan.evaluation.distribution import Distribution, patients_of
 from tfcyclegan.evaluation.entries import entry, null, plain
-from tfcyclegan.extractors import Extractor
 
 MODEL = "model"
 SLICES = "slices are not independent; psnr_volume has an interval"
@@ -27,6 +26,8 @@ class Scored:
     Attributes:
         case: What was scored.
         fake: The model's translations of all source slices, float32 [N, H, W, 1], unit range.
+        distribution: Real features, and what compares others with them.
+        features: Of all translations by the model, and of copy_source, with their patients.
         images: Method to images [P, H, W, 1] of the pairs; empty where there are none.
         entries: Method to name to entry, as in metrics.json.
         slices: Method to name to float64 [P].
@@ -35,6 +36,8 @@ class Scored:
 
     case: Case
     fake: np.ndarray
+    distribution: Distribution
+    features: dict[str, tuple[np.ndarray, np.ndarray]]
     images: dict[str, np.ndarray]
     entries: dict[str, dict[str, dict]]
     slices: dict[str, dict[str, np.ndarray]]
@@ -44,7 +47,7 @@ class Scored:
 def score(
     case: Case,
     fake: np.ndarray,
-    distance: Callable[[np.ndarray, np.ndarray], dict[str, dict]],
+    distribution: Distribution,
     *,
     with_paper: bool,
 ) -> Scored:
@@ -53,14 +56,15 @@ def score(
     Args:
         case: What is scored.
         fake: Translations of all source slices.
-        distance: From images and their patients to the entries of the distribution.
+        distribution: Real features, and what compares others with them.
         with_paper: Add the figures of `paper`.
     """
-    everyone = _patients(case.source)
+    everyone = patients_of(case.source)
     whole = {MODEL: fake, "copy_source": case.source.unit()}
-    made = Scored(case, fake, {}, {}, {}, {})
+    made = Scored(case, fake, distribution, {}, {}, {}, {}, {})
     for method, images in whole.items():
-        made.entries[method] = distance(images, everyone)
+        made.features[method] = distribution.of(images, everyone)
+        made.entries[method] = distribution.entries(made.features[method])
     if case.paired is None:
         _unpaired(made, whole)
         return made
@@ -72,7 +76,8 @@ def score(
             continue
         made.images[method] = images
         if method not in whole:
-            made.entries[method] = distance(images, case.paired.direction.patients)
+            patients = case.paired.direction.patients
+            made.entries[method] = distribution.entries(distribution.of(images, patients))
         _paired(made, method, real)
         if with_paper:
             made.entries[method] |= paper.entries(case.paired.direction, images)
@@ -81,7 +86,7 @@ def score(
 
 def _unpaired(made: Scored, whole: dict[str, np.ndarray]) -> None:
     """Adds what remains without pairs, and an explicit null for the rest."""
-    source, patients = made.case.source.unit(), _patients(made.case.source)
+    source, patients = made.case.source.unit(), patients_of(made.case.source)
     for method, images in whole.items():
         missing = (*paired.NAMES, *contrast.FLUID, *contrast.VENTRICLE, *lesions.NAMES)
         values = contrast.unpaired_values(source, images, patients)
@@ -161,33 +166,3 @@ def translate(translator: scoring.Translator, case_name: str, images: np.ndarray
             WORK_FAILED,
         )
     return made
-
-
-def distance_of(
-    extractor: Extractor, target: Slices, train: Slices | None
-) -> Callable[[np.ndarray, np.ndarray], dict[str, dict]]:
-    """Returns a function from images and their patients to the entries of the distribution.
-
-    Args:
-        extractor: Makes features.
-        target: All real target slices of the split.
-        train: Training slices of the same domain, for the floor; None where not at hand.
-    """
-    features, patients = scoring.features(extractor, target.unit()), _patients(target)
-    pool, owners = features, patients
-    if train is not None:
-        # Two groups as large as the split are enough, however much there is to train on.
-        some = train.take(distances.spread(np.arange(len(train)), 2 * len(target)))
-        pool = np.concatenate([features, scoring.features(extractor, some.unit())])
-        owners = np.concatenate([patients, _patients(some)])
-    floor = distances.floor_of(pool, owners, len(target))
-
-    def distance(images: np.ndarray, sources: np.ndarray) -> dict[str, dict]:
-        made = scoring.features(extractor, images)
-        return distances.entries(extractor, (features, patients), (made, sources), floor)
-
-    return distance
-
-
-def _patients(slices: Slices) -> np.ndarray:
-    return slices.metadata["id/patient"]

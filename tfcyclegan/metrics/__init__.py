@@ -14,6 +14,7 @@ from tfcyclegan.metrics.kernel_distance import (
     PatientKernelSums,
     kernel_distance,
     kernel_distance_patient,
+    kernel_distance_patient_difference,
     kernel_distance_patient_interval,
 )
 from tfcyclegan.metrics.kernel_subsets import SubsetDistance, kernel_distance_subsets
@@ -60,6 +61,7 @@ __all__ = [
     "interior",
     "kernel_distance",
     "kernel_distance_patient",
+    "kernel_distance_patient_difference",
     "kernel_distance_patient_interval",
     "kernel_distance_subsets",
     "mae",

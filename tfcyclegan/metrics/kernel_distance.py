@@ -4,7 +4,7 @@ Reference: Binkowski et al. 2018, section 4, arXiv:1801.01401; Gretton et al. 20
 """
 
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
@@ -134,6 +134,46 @@ def kernel_distance_patient_interval(
     Raises:
         ValueError: An option is out of range, or no sample remains.
     """
+    return _interval(sums, sums.distances, seed, resamples, level)
+
+
+def kernel_distance_patient_difference(
+    sums: PatientKernelSums,
+    other: PatientKernelSums,
+    *,
+    seed: int,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Returns `kernel_distance_patient` of one model less another's, and the interval of that.
+
+    Each resample draws the same patients for both, so that what makes patients hard for both falls
+    out. Everything else as `kernel_distance_patient_interval`.
+
+    Args:
+        sums: Of the one model.
+        other: Of the other, over features of the same real slices and the same patients' sources.
+
+    Raises:
+        ValueError: The two are not of the same patients in one order, an option is out of range,
+            or no sample remains.
+    """
+    if (sums.patients_real, sums.patients_fake) != (other.patients_real, other.patients_fake):
+        raise ValueError("A paired difference expected the same patients. Received: others.")
+
+    def difference(w: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return sums.distances(w, v) - other.distances(w, v)
+
+    return _interval(sums, difference, seed, resamples, level)
+
+
+def _interval(
+    sums: PatientKernelSums,
+    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    seed: int,
+    resamples: int,
+    level: float,
+) -> Interval:
     real, fake = sums.patients_real, sums.patients_fake
     if set(real) & set(fake):
         everyone = list(dict.fromkeys(real + fake))
@@ -146,11 +186,11 @@ def kernel_distance_patient_interval(
         w = resampling_weights(len(real), seed=seed, resamples=resamples)
         v = resampling_weights(len(fake), seed=seed + 1, resamples=resamples)
         n_patients = len(real) + len(fake)
-    samples = sums.distances(w, v)
+    samples = statistic(w, v)
     samples = samples[np.isfinite(samples)]
     if not samples.size:
         raise ValueError("An interval expected samples of two or more patients. Received: none.")
-    estimate = float(sums.distances(np.ones((1, len(real))), np.ones((1, len(fake))))[0])
+    estimate = float(statistic(np.ones((1, len(real))), np.ones((1, len(fake))))[0])
     low, high = percentile_interval(samples, level)
     return Interval(estimate, low, high, level, n_patients, samples.size)
 

@@ -157,7 +157,7 @@ def _row(keys: tuple, methods: dict, pointer: str) -> str:
 
 
 def _extra(value: dict) -> dict:
-    return {k: v for k, v in value.items() if k not in ("value", "ci")}
+    return {k: v for k, v in value.items() if k not in ("value", "ci", "jackknife")}
 
 
 def _best(keys: tuple, methods: dict) -> str | None:
