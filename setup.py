@@ -53,6 +53,7 @@ setup(
             "ruff",
             "scikit-image",
             "tensorflow-serving-api",
+            'tomli; python_version < "3.11"',
         ],
     },
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tfcyclegan.config.ablation import AblationConfig
 from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
@@ -11,6 +12,7 @@ from tfcyclegan.config.verification import VerifyConfig
 
 __all__ = [
     "COMMANDS",
+    "AblationConfig",
     "BenchmarkConfig",
     "Command",
     "CompareConfig",
@@ -37,6 +39,7 @@ COMMANDS = {
     "python -m tfcyclegan.export": ExportConfig,
     "python -m tfcyclegan.translate": TranslateConfig,
     "tools/benchmark.py": BenchmarkConfig,
+    "tools/ablation.py": AblationConfig,
 }
 
 

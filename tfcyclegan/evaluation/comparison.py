@@ -72,7 +72,7 @@ class Evaluated:
     Attributes:
         label: Name in tables.
         report: metrics.json.
-        patients: (direction, figure) to value by patient, of the model.
+        patients: (direction, figure) to value by patient, of the model or another method.
         sums: Direction to what its `kid_patient` follows from.
     """
 
@@ -89,8 +89,13 @@ def load_all(paths: tuple[str, ...]) -> list[Evaluated]:
     return [load(path, label) for path, label in zip(paths, labels, strict=True)]
 
 
-def load(path: str, label: str) -> Evaluated:
+def load(path: str | pathlib.Path, label: str, method: str = MODEL) -> Evaluated:
     """Reads what `python -m tfcyclegan.evaluate` wrote into a directory.
+
+    Args:
+        path: The directory.
+        label: Name in tables.
+        method: Whose values by patient are wanted.
 
     Raises:
         UserError: It is no such directory, or of another schema.
@@ -118,13 +123,13 @@ def load(path: str, label: str) -> Evaluated:
             " again with this version.",
             DAMAGED,
         )
-    return Evaluated(label, report, _by_patient(rows), sums)
+    return Evaluated(label, report, _by_patient(rows, method), sums)
 
 
-def _by_patient(rows: list[dict]) -> dict[tuple[str, str], dict[str, float]]:
+def _by_patient(rows: list[dict], method: str) -> dict[tuple[str, str], dict[str, float]]:
     made: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
-        if row["method"] != MODEL:
+        if row["method"] != method:
             continue
         for name in row.keys() - set(LABELS):
             value = float(row[name] or "nan")
