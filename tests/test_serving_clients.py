@@ -21,6 +21,7 @@ import pytest
 import requests
 import serving_model
 import tensorflow as tf
+from conftest import made_once
 from record_sets import record
 from serving_model import NAME, SHAPES
 
@@ -66,10 +67,8 @@ def server(tmp_path_factory):
         host = urllib.parse.urlparse(REAL).hostname
         yield Server(REAL, f"{host}:{GRPC_PORT}", serving_model.generators())
         return
-    models = tmp_path_factory.mktemp("models")
-    generators = serving_model.write(models)
-    with StandIn(models) as stand_in:
-        yield Server(stand_in.url, stand_in.target, generators, stand_in)
+    with StandIn(made_once(tmp_path_factory, "models", serving_model.write)) as stand_in:
+        yield Server(stand_in.url, stand_in.target, serving_model.generators(), stand_in)
 
 
 @pytest.fixture(scope="module")

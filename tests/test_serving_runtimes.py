@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import serving_model
 import tensorflow as tf
+from conftest import made_once
 from record_sets import head
 from replica_run import set_precision
 from serving_model import SHAPES
@@ -40,9 +41,8 @@ assert not any(name.startswith(("tensorflow", "keras")) for name in sys.modules)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """Directory of the version, and the generators it was made of."""
-    models = tmp_path_factory.mktemp("models")
-    generators = serving_model.write(models)
-    return models / serving_model.NAME / "1", generators
+    models = made_once(tmp_path_factory, "models", serving_model.write)
+    return models / serving_model.NAME / "1", serving_model.generators()
 
 
 @pytest.fixture(scope="module")
