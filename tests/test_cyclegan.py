@@ -13,7 +13,7 @@ from tfcyclegan.augment import Augmentation
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import Slices, training_batches
 from tfcyclegan.models import build_model
-from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
+from tfcyclegan.models.objective import DIAGNOSED, TRACKED
 
 TINY = (
     "--data_dir=none",

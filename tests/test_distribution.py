@@ -8,7 +8,7 @@ from replica_run import STEPS, set_precision, trained
 from worker_processes import Workers
 
 from tfcyclegan.errors import UserError
-from tfcyclegan.models.cyclegan import DIAGNOSED, TRACKED
+from tfcyclegan.models.objective import DIAGNOSED, TRACKED
 from tfcyclegan.strategies import check_batch_size, make_strategy
 
 TOLERANCE = 1e-9

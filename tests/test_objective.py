@@ -29,4 +29,4 @@ def test_a_warm_up_weighs_cycle_and_identity_by_the_updates_so_far():
 
 def test_without_a_warm_up_the_objective_is_itself_and_nothing_more_is_logged():
     objective = Objective()
-    assert objective.at(tf.constant(3)) is objective and objective.diagnosed() == ()
+    assert objective.at(tf.constant(3)) is objective and objective.diagnosed == ()

@@ -29,7 +29,7 @@ MULTIPLE = {"resnet": 4, "unet": 2 ** len(UNET_WIDTHS)}
 """Of what a generator's inner height and width are multiples."""
 
 
-class _Weights:
+class Weights:
     """Hands each layer its own seeded initializer, so that weights depend on the seed alone."""
 
     def __init__(self, kind: str, seed: int):
@@ -86,7 +86,7 @@ def build_generator(
     """
     if kind not in MULTIPLE:
         raise ValueError(f"generator: expected resnet or unet. Received: {kind!r}.")
-    weights = _Weights(initializer, seed)
+    weights = Weights(initializer, seed)
     inputs = keras.Input((None, None, 1), name="image")
     x = Coordinates()(inputs) if positions else inputs
     x = PadToMultiple(MULTIPLE[kind])(x)
@@ -96,12 +96,12 @@ def build_generator(
         x = _unet(x, filters, upsampling, weights)
     x = ReflectionPadding(3)(x)
     x = keras.layers.Conv2D(1, 7, kernel_initializer=weights(output_gain))(x)
-    x = keras.layers.Activation("tanh", dtype=_full_precision())(x)
-    outputs = CropLike(dtype=_full_precision())([x, inputs])
+    x = keras.layers.Activation("tanh", dtype=full_precision())(x)
+    outputs = CropLike(dtype=full_precision())([x, inputs])
     return keras.Model(inputs, outputs, name=name)
 
 
-def _resnet(x, filters: int, blocks: int, upsampling: str, weights: _Weights):
+def _resnet(x, filters: int, blocks: int, upsampling: str, weights: Weights):
     x = ReflectionPadding(3)(x)
     x = _normalized(
         keras.layers.Conv2D(filters, 7, use_bias=False, kernel_initializer=weights())(x)
@@ -118,7 +118,7 @@ def _resnet(x, filters: int, blocks: int, upsampling: str, weights: _Weights):
     return x
 
 
-def _unet(x, filters: int, upsampling: str, weights: _Weights):
+def _unet(x, filters: int, upsampling: str, weights: Weights):
     skips = []
     for level, k in enumerate(UNET_WIDTHS):
         x = keras.layers.Conv2D(filters * k, 4, 2, padding="same", kernel_initializer=weights())(x)
@@ -150,7 +150,7 @@ def build_discriminator(
         A model from [N, H, W, 1] in model range (2 channels with `positions`) to float32 logits
         [N, H/8 - 2, W/8 - 2, 1], one per patch; H and W at least 32.
     """
-    weights = _Weights(initializer, seed)
+    weights = Weights(initializer, seed)
     inputs = keras.Input((None, None, 2 if positions else 1), name="image")
     x = Coordinates()(inputs) if positions else inputs
     x = keras.layers.Conv2D(filters, 4, 2, padding="same", kernel_initializer=weights())(x)
@@ -169,12 +169,12 @@ def build_discriminator(
         x = keras.layers.LeakyReLU(LEAK)(InstanceNormalization()(x))
     x = keras.layers.ZeroPadding2D(1)(x)
     x = keras.layers.Conv2D(1, 4, kernel_initializer=weights())(x)
-    outputs = keras.layers.Activation("linear", dtype=_full_precision())(x)
+    outputs = keras.layers.Activation("linear", dtype=full_precision())(x)
     return keras.Model(inputs, outputs, name=name)
 
 
-def _full_precision() -> str:
-    """float32 under mixed precision: 8 bits of mantissa would band a 16-bit image."""
+def full_precision() -> str:
+    """Returns float32 under mixed precision: 8 bits of mantissa would band a 16-bit image."""
     return keras.config.dtype_policy().variable_dtype
 
 
@@ -182,7 +182,7 @@ def _normalized(x):
     return keras.layers.ReLU()(InstanceNormalization()(x))
 
 
-def _upsampled(x, filters: int, upsampling: str, weights: _Weights):
+def _upsampled(x, filters: int, upsampling: str, weights: Weights):
     if upsampling == "transpose":
         return keras.layers.Conv2DTranspose(
             filters, 3, 2, padding="same", use_bias=False, kernel_initializer=weights()

@@ -42,3 +42,15 @@ class Recipe(Command):
         "Differentiable augmentation of what discriminators see, real and fake alike: a list of"
         " color, translation, cutout.",
     )
+    r1_weight: float = flag(
+        0.0, "Weight of the discriminators' R1 penalty, the slope at real images.", lower=0.0
+    )
+    r1_every: int = flag(
+        1, "Steps between those with the R1 penalty, which then counts so many times.", lower=1
+    )
+    intensity_discriminator_weight: float = flag(
+        0.0,
+        "Weight of second discriminators, which see local mean and deviation of intensity and"
+        " where they are; 0 makes none.",
+        lower=0.0,
+    )

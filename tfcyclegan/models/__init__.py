@@ -6,6 +6,7 @@ from tfcyclegan import networks
 from tfcyclegan.adam import Adam
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.image_pool import ImagePool
+from tfcyclegan.local_intensity import build_intensity_discriminator
 from tfcyclegan.models.cyclegan import CycleGAN, Objective
 from tfcyclegan.models.view import View
 from tfcyclegan.schedules import SCHEDULES
@@ -50,6 +51,7 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         discriminator_b=networks.build_discriminator(
             **discriminator, seed=seeds[3], name="discriminator_b"
         ),
+        **_intensity_discriminators(config, discriminator, seeds[6:8]),
         pool_a=ImagePool(config.pool_size, shape, seeds[4]),
         pool_b=ImagePool(config.pool_size, shape, seeds[5]),
         ema_decay=config.ema_decay,
@@ -73,11 +75,23 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
             config.structure_weight,
             config.cycle_warmup_steps,
             config.cycle_warmup_start,
+            config.intensity_discriminator_weight,
+            config.r1_weight,
+            config.r1_every,
         ),
         accumulate_steps=config.accumulate_steps,
         clip_gradient_norm=config.clip_gradient_norm,
     )
     return model
+
+
+def _intensity_discriminators(config: TrainConfig, settings: dict, seeds: list[int]) -> dict:
+    if not config.intensity_discriminator_weight:
+        return {}
+    return {
+        name: build_intensity_discriminator(**settings, seed=seed, name=name)
+        for name, seed in zip(("intensity_a", "intensity_b"), seeds, strict=True)
+    }
 
 
 def view_of(config: TrainConfig) -> View:

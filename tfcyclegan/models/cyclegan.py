@@ -7,22 +7,18 @@ from tfcyclegan.gradients import over_parts, summed
 from tfcyclegan.guard import NonFiniteGuard
 from tfcyclegan.image_pool import ImagePool
 from tfcyclegan.models.averages import average_of, follow
+from tfcyclegan.models.judging import Judging
 from tfcyclegan.models.objective import (
+    ACCURACIES,
     DIAGNOSED,
-    GENERATOR_LOSSES,
-    JUDGED,
-    TRACKED,
     Objective,
     generator_losses,
-    judged,
 )
 from tfcyclegan.models.view import AS_IT_IS, View
 from tfcyclegan.strategies import FitsOnWorkers, update_if
 
-NO_DETAILS = (None, None, None)
 
-
-class CycleGAN(FitsOnWorkers, keras.Model):
+class CycleGAN(Judging, FitsOnWorkers, keras.Model):
     """Translates a to b and b to a, learnt from unpaired images.
 
     Networks are injected, and built already; optimizers come with `compile`. Everything that
@@ -36,6 +32,8 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         discriminator_b: The same for domain b.
         pool_a: Pool that `discriminator_a` sees translated images through.
         pool_b: The same for `discriminator_b`.
+        intensity_a: Second discriminator of domain a, alike, or None.
+        intensity_b: The same for domain b.
         ema_decay: Decay of the moving average of the generators' weights; 0 keeps none.
         view: How the discriminators are shown images.
     """
@@ -49,12 +47,15 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         discriminator_b: keras.Model,
         pool_a: ImagePool,
         pool_b: ImagePool,
+        intensity_a: keras.Model | None = None,
+        intensity_b: keras.Model | None = None,
         ema_decay: float = 0.0,
         view: View = AS_IT_IS,
     ):
         super().__init__(name="cyclegan")
         self.generator_ab, self.generator_ba = generator_ab, generator_ba
         self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
+        self.intensity_a, self.intensity_b = intensity_a, intensity_b
         self.pool_a, self.pool_b = pool_a, pool_b
         self.ema_decay, self.view = ema_decay, view
         self.average_ab = average_of(generator_ab) if ema_decay else None
@@ -72,11 +73,11 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         clip_gradient_norm: float = 0.0,
         **kwargs,
     ):
-        """Sets the optimizers, one for both generators and one for both discriminators.
+        """Sets the optimizers, one for both generators and one for all discriminators.
 
         Args:
             generator_optimizer: Updates both generators.
-            discriminator_optimizer: Updates both discriminators.
+            discriminator_optimizer: Updates all discriminators.
             objective: The losses' kinds and weights.
             accumulate_steps: Parts that a batch goes through the networks in, before one update.
             clip_gradient_norm: Largest norm of the gradient of each optimizer; 0 clips nothing.
@@ -87,7 +88,8 @@ class CycleGAN(FitsOnWorkers, keras.Model):
         self.discriminator_optimizer = discriminator_optimizer
         self.objective = objective
         # What an objective does not have gets no variable, and a checkpoint no place for it.
-        self.tracked, self.diagnosed = TRACKED, (*DIAGNOSED, *objective.diagnosed())
+        self.tracked = (*objective.generator_losses, *objective.discriminator_losses)
+        self.diagnosed = (*DIAGNOSED, *objective.diagnosed)
         names = (*self.tracked, *self.diagnosed)
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         generator_optimizer.build(self.generator_variables)
@@ -97,11 +99,6 @@ class CycleGAN(FitsOnWorkers, keras.Model):
     def generator_variables(self) -> list:
         """Trainable variables of both generators."""
         return self.generator_ab.trainable_variables + self.generator_ba.trainable_variables
-
-    @property
-    def discriminator_variables(self) -> list:
-        """Trainable variables of both discriminators."""
-        return self.discriminator_a.trainable_variables + self.discriminator_b.trainable_variables
 
     @property
     def replica_variables(self) -> list:
@@ -142,7 +139,7 @@ class CycleGAN(FitsOnWorkers, keras.Model):
             data,
             parts=self.accumulate_steps,
             variables=self.generator_variables,
-            names=(*GENERATOR_LOSSES, "fake_a", "fake_b"),
+            names=(*self.objective.generator_losses, "fake_a", "fake_b"),
         )
         fake_a, pool_a = self.pool_a.exchange(values.pop("fake_a"))
         fake_b, pool_b = self.pool_b.exchange(values.pop("fake_b"))
@@ -151,13 +148,14 @@ class CycleGAN(FitsOnWorkers, keras.Model):
             (*data[:2], fake_a, fake_b, *data[2:]),
             parts=self.accumulate_steps,
             variables=self.discriminator_variables,
-            names=JUDGED,
+            names=(*self.objective.discriminator_losses, *ACCURACIES),
         )
         values |= found
         descent_g, norm_g = summed(descent_g, self.optimizer, self.clip_gradient_norm)
         descent_d, norm_d = summed(descent_d, self.discriminator_optimizer, self.clip_gradient_norm)
         values |= {"generator_gradient_norm": norm_g, "discriminator_gradient_norm": norm_d}
-        values["cycle_weight"] = self._objective_now().cycle_weight
+        if self.objective.warmup_steps:
+            values["cycle_weight"] = self._objective_now().cycle_weight
         good = self.guard.admit(
             [values[name] for name in self.tracked],
             (self.optimizer, norm_g),
@@ -193,33 +191,7 @@ class CycleGAN(FitsOnWorkers, keras.Model):
             values = self.generator_losses(real_a, real_b, translated, *details)
             total = self._replica_loss(values["loss"], self.optimizer)
         gradients = tape.gradient(total, self.generator_variables)
-        return values | self._placed_fakes(translated, *details), gradients
-
-    def _placed_fakes(self, translated: dict, numbers=None, place_a=None, place_b=None) -> dict:
-        """Returns both fakes with the place of their sources."""
-        places = {"fake_a": place_b, "fake_b": place_a}
-        return {name: self.view.placed(translated[name], place) for name, place in places.items()}
-
-    def _teach_discriminators(self, real_a, real_b, fake_a, fake_b, *details) -> tuple[dict, list]:
-        """Returns losses [N] of images [N, H, W, 1], and the discriminators' gradients.
-
-        The fakes, placed already, come from outside the tape: no gradient of the discriminators
-        reaches a generator.
-        """
-        numbers, place_a, place_b = details or NO_DETAILS
-        images = {
-            "real_a": self.view.placed(real_a, place_a),
-            "real_b": self.view.placed(real_b, place_b),
-            "fake_a": fake_a,
-            "fake_b": fake_b,
-        }
-        shown = {name: self.view.shown(x, numbers, name) for name, x in images.items()}
-        with tf.GradientTape() as tape:
-            values = self._judge("a", self.discriminator_a, shown["real_a"], shown["fake_a"])
-            values |= self._judge("b", self.discriminator_b, shown["real_b"], shown["fake_b"])
-            total = values["discriminator_a_loss"] + values["discriminator_b_loss"]
-            total = self._replica_loss(total, self.discriminator_optimizer)
-        return values, tape.gradient(total, self.discriminator_variables)
+        return values | self.placed_fakes(translated, *details), gradients
 
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict:
         """Returns fake, cycled and identity images of a batch, float32 [N, H, W, 1], model range.
@@ -245,23 +217,11 @@ class CycleGAN(FitsOnWorkers, keras.Model):
 
         Both cycle terms are in the one total whose gradient both generators receive.
         """
-        numbers, *_ = details or NO_DETAILS
-        shown = {
-            name: self.view.shown(fake, numbers, f"new_{name}")
-            for name, fake in self._placed_fakes(translated, *details).items()
-        }
-        scores_a = self.discriminator_a(shown["fake_a"], training=True)
-        scores_b = self.discriminator_b(shown["fake_b"], training=True)
-        return generator_losses(
-            real_a, real_b, translated, scores_a, scores_b, objective=self._objective_now()
-        )
+        scores = self.scores_of_fakes(translated, *details)
+        return generator_losses(real_a, real_b, translated, scores, objective=self._objective_now())
 
     def _objective_now(self) -> Objective:
         return self.objective.at(self.optimizer.iterations)
-
-    def _judge(self, domain: str, discriminator, real: tf.Tensor, fake: tf.Tensor) -> dict:
-        scores = discriminator(tf.concat([real, tf.stop_gradient(fake)], 0), training=True)
-        return judged(domain, *tf.split(scores, 2), kind=self.objective.adversarial)
 
     def _replica_loss(self, values: tf.Tensor, optimizer) -> tf.Tensor:
         """The only mean over a batch; the optimizers sum over replicas, so their number divides."""

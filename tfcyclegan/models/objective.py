@@ -27,12 +27,10 @@ ACCURACIES = (
     "discriminator_b_accuracy_real",
     "discriminator_b_accuracy_fake",
 )
-JUDGED = (*DISCRIMINATOR_LOSSES, *ACCURACIES)
-"""What `judged` returns, for both domains."""
 TRACKED = (*GENERATOR_LOSSES, *DISCRIMINATOR_LOSSES)
-"""Names in the logs; "loss" is the generators' total, which TerminateOnNaN looks at."""
+"""Names in all logs; "loss" is the generators' total, which TerminateOnNaN looks at."""
 DIAGNOSED = (*ACCURACIES, "generator_gradient_norm", "discriminator_gradient_norm")
-"""Names in the logs that are no losses: see `diagnostics`."""
+"""Names in all logs that are no losses: see `diagnostics`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +45,9 @@ class Objective:
         structure_weight: Its weight.
         warmup_steps: Updates in which `cycle_weight` rises to its value; 0 for none.
         warmup_start: Share of it that it rises from.
+        intensity_weight: Weight of what the discriminators of local intensity say; 0 for none.
+        r1_weight: Weight of the R1 penalty of the other discriminators.
+        r1_every: Steps between those that have the penalty.
     """
 
     adversarial: str = "vanilla"
@@ -56,6 +57,9 @@ class Objective:
     structure_weight: float = 0.0
     warmup_steps: int = 0
     warmup_start: float = 0.0
+    intensity_weight: float = 0.0
+    r1_weight: float = 0.0
+    r1_every: int = 1
 
     def at(self, step: tf.Tensor) -> "Objective":
         """Returns the objective as it is after `step` updates."""
@@ -64,8 +68,22 @@ class Objective:
         share = risen(step, self.warmup_steps, self.warmup_start)
         return dataclasses.replace(self, cycle_weight=self.cycle_weight * share)
 
+    @property
+    def generator_losses(self) -> tuple[str, ...]:
+        """Names in the logs of the generators' losses."""
+        intensity = ("intensity_ab_loss", "intensity_ba_loss") if self.intensity_weight else ()
+        return (*GENERATOR_LOSSES, *intensity)
+
+    @property
+    def discriminator_losses(self) -> tuple[str, ...]:
+        """Names in the logs of the discriminators' losses."""
+        intensity = ("intensity_a_loss", "intensity_b_loss") if self.intensity_weight else ()
+        penalty = ("r1_a_loss", "r1_b_loss") if self.r1_weight else ()
+        return (*DISCRIMINATOR_LOSSES, *intensity, *penalty)
+
+    @property
     def diagnosed(self) -> tuple[str, ...]:
-        """Returns names in the logs, beyond `DIAGNOSED`, of what changes while a run goes on."""
+        """Names in the logs, beyond `DIAGNOSED`, of what changes while a run goes on."""
         return ("cycle_weight",) if self.warmup_steps else ()
 
 
@@ -73,8 +91,7 @@ def generator_losses(
     real_a: tf.Tensor,
     real_b: tf.Tensor,
     translated: dict,
-    scores_a: tf.Tensor,
-    scores_b: tf.Tensor,
+    scores: dict,
     *,
     objective: Objective,
 ) -> dict:
@@ -84,14 +101,17 @@ def generator_losses(
         real_a: Images of domain a, [N, H, W, 1], model range.
         real_b: Images of domain b.
         translated: fake, cycled and, if they have a weight, identity images of both domains.
-        scores_a: Logits of the translated images of domain a, [N, h, w, 1].
-        scores_b: The same for domain b.
+        scores: Logits of the translated images, [N, h, w, 1], by the name of the discriminator.
         objective: Kinds and weights.
     """
     kind, weight = objective.adversarial, objective.cycle_weight
     values = {
-        "generator_ab_loss": losses.generator_adversarial_loss(scores_b, kind=kind),
-        "generator_ba_loss": losses.generator_adversarial_loss(scores_a, kind=kind),
+        "generator_ab_loss": losses.generator_adversarial_loss(
+            scores["discriminator_b"], kind=kind
+        ),
+        "generator_ba_loss": losses.generator_adversarial_loss(
+            scores["discriminator_a"], kind=kind
+        ),
         "cycle_a_loss": losses.cycle_loss(real_a, translated["cycled_a"]),
         "cycle_b_loss": losses.cycle_loss(real_b, translated["cycled_b"]),
     }
@@ -106,6 +126,13 @@ def generator_losses(
         values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
     structure = structure_losses(real_a, real_b, translated, kind=objective.structure)
     total += objective.structure_weight * tf.add_n(list(structure.values()))
+    if objective.intensity_weight:
+        for name, judge in (
+            ("intensity_ab_loss", "intensity_b"),
+            ("intensity_ba_loss", "intensity_a"),
+        ):
+            values[name] = losses.generator_adversarial_loss(scores[judge], kind=kind)
+            total += objective.intensity_weight * values[name]
     return {**values, **structure, "loss": total}
 
 

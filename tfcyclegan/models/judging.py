@@ -1,0 +1,130 @@
+"""What the discriminators of a CycleGAN see, say and learn: their half of the train step."""
+
+import keras
+import tensorflow as tf
+
+from tfcyclegan import losses
+from tfcyclegan.gradient_penalty import r1_penalty
+from tfcyclegan.models.objective import judged
+
+NO_DETAILS = (None, None, None)
+ZERO = tf.UnconnectedGradients.ZERO
+
+
+class Judging:
+    """The discriminators' half of a CycleGAN; to be inherited before keras.Model.
+
+    The model has the networks `discriminator_a` and `_b`, `intensity_a` and `_b` or None, the
+    `view`, the `objective` and the `discriminator_optimizer`.
+    """
+
+    @property
+    def discriminator_variables(self) -> list:
+        """Trainable variables of all discriminators."""
+        networks = [self.discriminator_a, self.discriminator_b]
+        networks += [self.intensity_a, self.intensity_b] if self.intensity_a else []
+        return [variable for network in networks for variable in network.trainable_variables]
+
+    def placed_fakes(self, translated: dict, numbers=None, place_a=None, place_b=None) -> dict:
+        """Returns both fakes with the place of their sources, as `view` shows places."""
+        places = {"fake_a": place_b, "fake_b": place_a}
+        return {name: self.view.placed(translated[name], place) for name, place in places.items()}
+
+    def scores_of_fakes(self, translated: dict, *details) -> dict:
+        """Returns what each discriminator says of new fakes: its name to logits [N, h, w, 1]."""
+        numbers, *_ = details or NO_DETAILS
+        shown = {
+            name: self.view.shown(fake, numbers, f"new_{name}")
+            for name, fake in self.placed_fakes(translated, *details).items()
+        }
+        scores = {
+            "discriminator_a": self.discriminator_a(shown["fake_a"], training=True),
+            "discriminator_b": self.discriminator_b(shown["fake_b"], training=True),
+        }
+        if self.intensity_a:
+            scores["intensity_a"] = self.intensity_a(shown["fake_a"], training=True)
+            scores["intensity_b"] = self.intensity_b(shown["fake_b"], training=True)
+        return scores
+
+    def _teach_discriminators(self, real_a, real_b, fake_a, fake_b, *details) -> tuple[dict, list]:
+        """Returns losses [N] of images [N, H, W, 1], and the discriminators' gradients.
+
+        The fakes, placed already, come from outside the tape: no gradient of the discriminators
+        reaches a generator.
+        """
+        numbers, place_a, place_b = details or NO_DETAILS
+        reals = {
+            "real_a": self.view.placed(real_a, place_a),
+            "real_b": self.view.placed(real_b, place_b),
+        }
+        images = {**reals, "fake_a": fake_a, "fake_b": fake_b}
+        shown = {name: self.view.shown(x, numbers, name) for name, x in images.items()}
+        with tf.GradientTape() as tape:
+            values = self._judge("a", self.discriminator_a, shown["real_a"], shown["fake_a"])
+            values |= self._judge("b", self.discriminator_b, shown["real_b"], shown["fake_b"])
+            total = values["discriminator_a_loss"] + values["discriminator_b_loss"]
+            if self.intensity_a:
+                felt = {
+                    f"{name}_loss": self._told_apart(network, shown[real], shown[fake])
+                    for name, network, real, fake in (
+                        ("intensity_a", self.intensity_a, "real_a", "fake_a"),
+                        ("intensity_b", self.intensity_b, "real_b", "fake_b"),
+                    )
+                }
+                values, total = values | felt, total + tf.add_n(list(felt.values()))
+            total = self._replica_loss(total, self.discriminator_optimizer)
+        gradients = tape.gradient(total, self.discriminator_variables)
+        if self.objective.r1_weight:
+            penalties, slopes = self._penalised(reals, numbers)
+            values |= penalties
+            gradients = [one + other for one, other in zip(gradients, slopes, strict=True)]
+        return values, gradients
+
+    def _judge(self, domain: str, discriminator, real: tf.Tensor, fake: tf.Tensor) -> dict:
+        return judged(domain, *_scores(discriminator, real, fake), kind=self.objective.adversarial)
+
+    def _told_apart(self, network: keras.Model, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return losses.discriminator_adversarial_loss(
+            *_scores(network, real, fake), kind=self.objective.adversarial
+        )
+
+    def _penalised(self, reals: dict, numbers: tf.Tensor | None) -> tuple[dict, list]:
+        """Returns R1 of the PatchGANs, [N] by its name in the logs, and its weighted gradients.
+
+        Every k steps it counts k times, and not at all in between, so that its mean over steps is
+        the same (Karras et al. 2020, arXiv:1912.04958, section 3.1).
+        """
+        variables = [variable.value for variable in self.discriminator_variables]
+        optimizer = self.discriminator_optimizer
+        every = self.objective.r1_every
+
+        def of(domain: str, discriminator: keras.Model) -> tf.Tensor:
+            real = f"real_{domain}"
+            shown = lambda placed: self.view.shown(placed, numbers, real)  # noqa: E731
+            return every * r1_penalty(discriminator, reals[real], shown)
+
+        def penalised() -> tuple[dict, list]:
+            with tf.GradientTape() as tape:
+                values = {
+                    "r1_a_loss": of("a", self.discriminator_a),
+                    "r1_b_loss": of("b", self.discriminator_b),
+                }
+                total = self.objective.r1_weight * tf.add_n(list(values.values()))
+                total = self._replica_loss(total, optimizer)
+            return values, tape.gradient(total, variables, unconnected_gradients=ZERO)
+
+        def nothing() -> tuple[dict, list]:
+            none = tf.zeros_like(reals["real_a"][:, 0, 0, 0])
+            values = {"r1_a_loss": none, "r1_b_loss": none}
+            return values, [tf.zeros(variable.shape, variable.dtype) for variable in variables]
+
+        if every == 1:
+            return penalised()
+        due = tf.equal(tf.convert_to_tensor(optimizer.iterations) % every, 0)
+        return tf.cond(due, penalised, nothing)
+
+
+def _scores(network: keras.Model, real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns logits of real images and of fakes, which no gradient reaches."""
+    scores = network(tf.concat([real, tf.stop_gradient(fake)], 0), training=True)
+    return tuple(tf.split(scores, 2))
