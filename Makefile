@@ -51,7 +51,7 @@ recipe: $(RECIPE)/records/manifest.jsonl
 	$(BIN)/python tools/ablation.py --study=studies/phantom.toml --output=$(RECIPE)/study \
 		--budget_minutes=56
 
-$(RECIPE)/records/manifest.jsonl: $(INSTALLED)
+$(RECIPE)/records/manifest.jsonl: | $(INSTALLED)
 	rm -rf $(RECIPE) && mkdir -p $(RECIPE)
 	printf 'phantom patients need no secret: 10' > $(RECIPE)/key && chmod 600 $(RECIPE)/key
 	$(BIN)/python tools/make_phantom.py --output=$(RECIPE)/phantom --patients=8 --nifti

@@ -63,6 +63,19 @@ def test_a_variants_flagfile_stands_before_its_flags_and_replaces_the_studys(tmp
     assert (plain.config.pool_size, ema.config.pool_size) == (7, 9)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*")), ids=lambda path: path.name)
+def test_the_studies_of_the_project_are_read_and_say_how_to_use_them(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = ablation_study.read(path)
+    assert study.reference == "reference" and {v.name for v in study.variants} >= {"paper"}
+    text = path.read_text()
+    assert text.startswith(f"# {path.name}: ") and f"--study=studies/{path.name}" in text
+    (reference,) = (v.config for v in study.variants if v.name == "reference")
+    assert (reference.enlarge_crop, reference.adversarial_loss) == (286 / 256, "lsgan")
+    assert (reference.identity_weight, reference.pool_size) == (0.5, 50)
+    assert (reference.rotations, reference.brightness, reference.flips) == ((), 0, ("horizontal",))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -1,9 +1,12 @@
-"""docs/data_format.md is the table of records.py and runs; docs/datasets.md makes tables."""
+"""docs/data_format.md is the table of records.py and runs; docs/datasets.md and recipe.md make
+tables.
+"""
 
 import doctest
 import pathlib
 import re
 
+import nibabel
 import numpy as np
 import pytest
 from nifti_volumes import affine, convert_table, head, image, row, write, write_table
@@ -111,3 +114,27 @@ def test_each_snippet_lists_t2_and_flair_with_their_masks(tmp_path, monkeypatch,
     assert len(found) == 2 + 2 * masks and not any(item.refused for item in found)
     for item in images:
         assert (b"FLAIR" in item.path.upper().rpartition(b"/")[2]) == (item.sequence == "flair")
+
+
+def test_the_snippet_of_the_recipe_lists_images_with_masks_and_mirrors_two(tmp_path, monkeypatch):
+    voxels = np.zeros((6, 5, 4), np.uint8)
+    voxels[1, 2, 3] = 1
+    for case in ("case01", "case03", "case04"):
+        for name in ("T2", "FLAIR", "lesion", "brain", "ventricles"):
+            path = tmp_path / "shared" / "mri" / "nifti" / case / f"{name}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            spacing = (1.0, 1.0, 3.0) if name in ("T2", "FLAIR") else (2.0, 1.0, 3.0)
+            write(image(voxels, affine((6, 5, 4), spacing)), path)
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    (snippet,) = blocks((DOCS / "recipe.md").read_text())
+    exec(compile(snippet, "recipe.md", "exec"), {})
+    made = tmp_path / "project" / "build" / "mri"
+    found = table.read(made / "volumes.csv", "axial")
+    assert len(found) == 2 * (1 + 3 + 1 + 1 + 1 + 3) and not any(item.refused for item in found)
+    names = [item.name for item in found if hasattr(item, "name")]
+    assert sorted(names) == sorted([*records.MASKS, *records.MASKS, "brain"] * 2)
+    turned = nibabel.load(made / "case01_ventricles.nii.gz")
+    assert np.argwhere(turned.get_fdata()).tolist() == [[4, 2, 3]]
+    t2 = nibabel.load(tmp_path / "shared/mri/nifti/case01/T2.nii.gz")
+    np.testing.assert_allclose(turned.affine, t2.affine)
