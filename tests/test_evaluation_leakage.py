@@ -38,6 +38,23 @@ def test_a_leak_is_an_error_that_names_its_kind(tmp_path, changes, what):
     assert caught.value.exit_code == manifest.DAMAGED
 
 
+def test_a_patient_saved_again_under_another_id_is_an_error(tmp_path):
+    images = [head("t2", 1, i, 4) for i in range(4)]
+    rows = {"train": [record("t2", 1, i, 4, **{"image/data": x}) for i, x in enumerate(images)]}
+    rows["train"] += [
+        record("t2", 3, i, 4, **{"image/data": x // 5 * 3}) for i, x in enumerate(images)
+    ]
+    rows["test"] = [
+        record("t2", 2, i, 4, **{"image/data": x // 257 * 257}) for i, x in enumerate(images)
+    ]
+    shards = [write_shard(tmp_path, split, "t2", rows[split]) for split in rows]
+    with pytest.raises(
+        UserError, match="4 t2 slices of a patient of split t.* saved again"
+    ) as raised:
+        leakage.check(tmp_path, shards)
+    assert raised.value.exit_code == manifest.DAMAGED
+
+
 def test_flat_slices_may_be_equal(tmp_path):
     flat = head("t2", 1, 0, 2) * 0
     rows = {

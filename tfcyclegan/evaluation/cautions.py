@@ -36,6 +36,12 @@ def _about_data(report: dict):
             f"{report['n_patients']} patients: percentile intervals of so few are too narrow; read"
             " the patients one by one."
         )
+    near = sum(one["slices"] or 0 for one in report["leakage"]["near_duplicates"].values())
+    if near:
+        yield (
+            f"{near} slices are near duplicates of slices of another split; look whether patients"
+            " stand under two ids."
+        )
     if report["split"] == model["train_split"]:
         yield "The evaluated split is the one that the model was trained on."
     if model["trained_on"] not in (None, report["dataset_hash"]):
