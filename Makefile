@@ -34,7 +34,9 @@ demo: $(INSTALLED)
 		--split=test --output=$(DEMO)/eval
 	$(BIN)/python -m tfcyclegan.export --workdir=$(DEMO)/run --output=$(DEMO)/export
 	$(BIN)/python -m tfcyclegan.translate --model=$(DEMO)/export --direction=a_to_b --audit \
-		--input=$(DEMO)/dicom/patient008 --output=$(DEMO)/translated --identity=source
+		--input=$(DEMO)/dicom/patient007 --output=$(DEMO)/translated --identity=source
+	$(BIN)/python tools/study_picture.py $(DEMO)/dicom/patient007 $(DEMO)/translated \
+		$(DEMO)/translated.png
 	@echo
 	@echo "The demo is done. Look at:"
 	@echo "  $(DEMO)/dicom             simulated studies; any DICOM viewer opens them"
@@ -44,6 +46,7 @@ demo: $(INSTALLED)
 	@echo "  $(DEMO)/export/1          SavedModel for a model server"
 	@echo "  $(DEMO)/translated/report a page of a translated study: source, synthetic, risk"
 	@echo "  $(DEMO)/translated/dicom  synthetic FLAIR of a T2 study, and where not to trust it"
+	@echo "  $(DEMO)/translated.png    two slices of that study beside the real FLAIR"
 	@echo "  $(BIN)/tensorboard --logdir $(DEMO)/run"
 
 # Which recipe is better, on a phantom and in less than an hour; started again, it continues.

@@ -5,7 +5,7 @@ import pathlib
 
 import tensorflow as tf
 
-from tfcyclegan.export import CARD
+from tfcyclegan.exported import CARD
 
 
 class Formula(tf.Module):

@@ -1,8 +1,12 @@
 """The road of the README on the phantom, each station by its own command; and its dead ends."""
 
+import importlib
 import json
+import pathlib
 import subprocess
+import sys
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +15,9 @@ from forked import finished
 from record_sets import write_dataset, write_index
 
 from tfcyclegan import manifest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+study_picture = importlib.import_module("study_picture")
 
 KEY = b"phantom patients need no secret: 1"
 """Puts the six patients of seed 0 into all three splits."""
@@ -58,6 +65,22 @@ def test_a_translated_study_ends_the_road(road):
     *series, page = (road / "translated" / file for file in report["files"])
     assert [len(list(folder.iterdir())) for folder in series] == [8, 8]
     assert "Translated study" in page.read_text()
+
+
+def test_the_picture_of_a_study_shows_slices_of_one_place(road, tmp_path):
+    study = road / "dicom" / "patient001"
+    succeed("tools/study_picture.py", study, road / "translated", tmp_path / "picture.png")
+    height, width, _ = cv2.imread(str(tmp_path / "picture.png")).shape
+    assert 1.5 < width / height < 2.5 and (tmp_path / "picture.png").stat().st_size < 150_000
+    volumes = study_picture.panels(study, road / "translated")
+    assert list(volumes) == ["T2, source", "synthetic FLAIR", "real FLAIR", "risk"]
+    for volume in volumes.values():
+        assert volume.shape == (8, 64, 64) and 0 <= volume.min() < volume.max() <= 1
+    with pytest.raises(ValueError, match="does not lie where the source lies"):
+        study_picture.panels(road / "dicom" / "patient002", road / "translated")
+    lesions = np.zeros((5, 4, 4), bool)
+    lesions[1, 0, :2] = lesions[3, :, 0] = lesions[4, 0, 0] = True
+    assert study_picture.chosen(lesions) == [1, 3]
 
 
 def test_every_phantom_patient_arrives_once_with_both_sequences(road):

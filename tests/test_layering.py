@@ -35,7 +35,7 @@ FLOORS = (
     ("dicom", "models", "data"),
     ("pairing", "checkpoints", "nifti", "doctor", "provenance"),
     ("scoring", "served", "validation_slices"),
-    ("self_check",),
+    ("self_check", "exported"),
     ("callbacks", "inversion", "safeguards", "selection", "warmup", "report"),
     ("export",),
     ("validation", "evaluation"),

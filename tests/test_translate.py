@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -231,6 +233,16 @@ def test_nothing_to_translate_has_a_code_of_its_own(model, tmp_path):
     with pytest.raises(UserError, match="saved_model.pb") as caught:
         run(tmp_path, tmp_path / "in", tmp_path / "other")
     assert caught.value.exit_code == 5
+
+
+def test_translating_imports_no_networks_and_no_statistics():
+    """These took a second and a half of the processor at every start."""
+    program = (
+        "import sys; import tfcyclegan.translation.command; print({'tfcyclegan.networks',"
+        " 'tfcyclegan.extractors', 'tfcyclegan.metrics', 'scipy.stats'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.stdout == "set()\n"
 
 
 def test_the_model_works_at_the_size_that_it_was_trained_at(tmp_path):

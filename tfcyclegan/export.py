@@ -15,11 +15,10 @@ import tfcyclegan
 from tfcyclegan.checkpoints import load_run
 from tfcyclegan.config import ExportConfig, TrainConfig, run
 from tfcyclegan.errors import UserError
+from tfcyclegan.exported import CARD
 from tfcyclegan.self_check import check_in_fresh_process
 from tfcyclegan.served import ServedTranslator
 from tfcyclegan.warmup import write_requests
-
-CARD = pathlib.Path("assets.extra") / "model_card.json"
 
 
 def main(config: ExportConfig) -> None:

@@ -3,13 +3,16 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from tfcyclegan import intensity
-from tfcyclegan.extractors import Extractor
 from tfcyclegan.pairing import Pairs
+
+if TYPE_CHECKING:  # Whoever only translates does without their networks, and starts sooner.
+    from tfcyclegan.extractors import Extractor
 
 BATCH = 8
 DIRECTIONS = ("a_to_b", "b_to_a")
@@ -91,11 +94,11 @@ def _direction(name: str, source: np.ndarray, target: np.ndarray, slices) -> Dir
     )
 
 
-def features(extractor: Extractor, images: np.ndarray) -> np.ndarray:
+def features(extractor: "Extractor", images: np.ndarray) -> np.ndarray:
     """Returns float32 features [N, d] of images [N, H, W, 1] in unit range."""
     return translate(_compiled(extractor), images)
 
 
 @functools.cache
-def _compiled(extractor: Extractor) -> Callable[[tf.Tensor], tf.Tensor]:
+def _compiled(extractor: "Extractor") -> Callable[[tf.Tensor], tf.Tensor]:
     return tf.function(extractor.__call__, autograph=False, reduce_retracing=True)

@@ -6,7 +6,7 @@ import platform
 import numpy as np
 
 import tfcyclegan
-from tfcyclegan.evaluation import contrast, lesions
+from tfcyclegan.evaluation import contrast, spots
 from tfcyclegan.evaluation.baselines import ABOUT
 from tfcyclegan.evaluation.entries import SEED
 from tfcyclegan.evaluation.methods import MODEL, Scored
@@ -55,7 +55,7 @@ def frame(scored: list[Scored], extractor: Extractor, protocol: str) -> dict:
             "interval": "95 % percentile bootstrap over patients, 2000 resamples",
             "brain_mask": None if paired is None else paired.brain_rule,
             "fluid": contrast.FLUID_RULE,
-            "lesion_thresholder": lesions.THRESHOLDER,
+            "lesion_thresholder": spots.THRESHOLDER,
             "ssim": "Wang et al. 2004: 11-tap Gaussian, sigma 1.5, K1 0.01, K2 0.03, valid region",
             "data_range": 1.0,
         },

@@ -8,22 +8,13 @@ it.
 from collections.abc import Hashable
 
 import numpy as np
-from scipy import ndimage
 
 from tfcyclegan.data import Slices
+from tfcyclegan.evaluation import spots
 from tfcyclegan.evaluation.cases import Paired
 from tfcyclegan.evaluation.contrast import log_ratio, region_contrast
 from tfcyclegan.evaluation.entries import slice_means
 
-DEVIATIONS = 2.5
-"""Robust standard deviations above the median of the real volume's brain, the threshold. Of 1.5, 2,
-2.5 and 3 it has the best Dice on the phantom's real FLAIR at 128 px, 0.5 to 0.7."""
-SMALLEST = 3
-"""Pixels of the smallest spot that the thresholder reports."""
-THRESHOLDER = (
-    f"brighter than median + {DEVIATIONS:g} x 1.4826 x MAD of the real volume's brain, spots of at"
-    f" least {SMALLEST} pixels; the same threshold for real and synthetic"
-)
 NO_MASKS = "no lesion masks in the records"
 NO_LESIONS = "no lesion in the evaluated slices"
 NAMES = (
@@ -58,8 +49,8 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
     truth = region_contrast(
         paired.direction.target[known][..., 0], lesion, brain & ~lesion, patients
     )
-    spots = spots_of(images[known][..., 0], brain, _thresholds(paired)[known])
-    counts = [count(mask, spot) for mask, spot in zip(lesion, spots, strict=True)]
+    marked = spots.spots_of(images[known][..., 0], brain, _thresholds(paired)[known])
+    counts = [spots.count(mask, spot) for mask, spot in zip(lesion, marked, strict=True)]
     found, lesions, false = np.array(counts, float).T
     has = lesion.any(axis=(1, 2))
     return {
@@ -69,8 +60,8 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
         "lesion_false_positives_lesion_slices": slice_means(np.where(has, false, np.nan), patients),
         "lesion_false_positives_free_slices": slice_means(np.where(has, np.nan, false), patients),
         "lesion_dice": _ratio(
-            2.0 * (lesion & spots).sum(axis=(1, 2)),
-            lesion.sum(axis=(1, 2)) + spots.sum(axis=(1, 2)),
+            2.0 * (lesion & marked).sum(axis=(1, 2)),
+            lesion.sum(axis=(1, 2)) + marked.sum(axis=(1, 2)),
             patients,
         ),
     }
@@ -83,33 +74,8 @@ def _thresholds(paired: Paired) -> np.ndarray:
     for volume in set(direction.volumes):
         rows = np.flatnonzero(direction.volumes == volume)
         voxels = direction.target[rows][..., 0][paired.brain[rows]].astype(np.float64)
-        made[rows] = threshold_of(voxels)
+        made[rows] = spots.threshold_of(voxels)
     return made
-
-
-def threshold_of(voxels: np.ndarray) -> float:
-    """Returns what brain voxels of a volume, float64, must exceed to be a spot."""
-    median = np.median(voxels)
-    return float(median + DEVIATIONS * 1.4826 * np.median(np.abs(voxels - median)))
-
-
-def spots_of(images: np.ndarray, brain: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Returns the thresholder's answer, bool [N, H, W], spots below the smallest size left out."""
-    bright = (images > thresholds[:, None, None]) & brain
-    for mask in bright:
-        labels, _ = ndimage.label(mask)
-        sizes = np.bincount(labels.ravel())
-        mask &= (sizes >= SMALLEST)[labels]
-    return bright
-
-
-def count(lesion: np.ndarray, spots: np.ndarray) -> tuple[int, int, int]:
-    """Returns (lesions found, lesions, spots that hit no lesion) of one slice, bool [H, W]."""
-    lesions, n_lesions = ndimage.label(lesion)
-    labels, n_spots = ndimage.label(spots)
-    found = np.setdiff1d(np.unique(lesions[spots]), 0).size
-    hits = np.setdiff1d(np.unique(labels[lesion]), 0).size
-    return found, n_lesions, n_spots - hits
 
 
 def _ratio(

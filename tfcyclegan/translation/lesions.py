@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfcyclegan import data, intensity
-from tfcyclegan.evaluation import lesions
+from tfcyclegan.evaluation import spots
 
 
 def fate(records: Sequence[dict], images: np.ndarray) -> tuple[int, int, int] | None:
@@ -35,9 +35,9 @@ def fate(records: Sequence[dict], images: np.ndarray) -> tuple[int, int, int] | 
         return None
     brain |= lesion
     made = images[known]
-    threshold = lesions.threshold_of(made[brain].astype(np.float64))
-    spots = lesions.spots_of(made, brain, np.full(len(made), threshold))
-    counts = [lesions.count(mask, spot) for mask, spot in zip(lesion, spots, strict=True)]
+    threshold = spots.threshold_of(made[brain].astype(np.float64))
+    marked = spots.spots_of(made, brain, np.full(len(made), threshold))
+    counts = [spots.count(mask, spot) for mask, spot in zip(lesion, marked, strict=True)]
     kept, total, elsewhere = np.sum(counts, axis=0)
     return int(kept), int(total), int(elsewhere)
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import pathlib
 
-from tfcyclegan.evaluation.translators import load_saved_model
+from tfcyclegan import exported
 from tfcyclegan.scoring import Translator
 
 _BACK = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
@@ -44,7 +44,7 @@ def load(path: str, direction: str) -> Model:
         UserError: There is none (5).
     """
     directory = _version(pathlib.Path(path))
-    translators, described = load_saved_model(directory)
+    translators, described = exported.load(directory)
     domains = [described["domain_a"], described["domain_b"]]
     source, target = domains if direction == "a_to_b" else domains[::-1]
     return Model(
