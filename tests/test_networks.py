@@ -10,7 +10,7 @@ import tensorflow as tf
 from scipy import ndimage
 
 from tfcyclegan import networks
-from tfcyclegan.layers import INSTANCE_NORM_EPSILON
+from tfcyclegan.layers import INSTANCE_NORM_EPSILON, ToneCurves
 
 # Counts of the reference implementation (3 channels, biases everywhere), as its log prints them.
 REFERENCE_GENERATOR_9 = 11_378_179
@@ -139,7 +139,7 @@ def test_resize_conv_leaves_no_checkerboard_and_transpose_does(generator):
     assert (score > 500).all() if transposed else (score < 50).all()
 
 
-@pytest.mark.parametrize("kind", ["resnet", "unet"])
+@pytest.mark.parametrize("kind", ["resnet", "unet", "curves"])
 def test_generator_with_positions_takes_any_size_and_sees_where_a_pixel_is(kind):
     plain, model = (
         networks.build_generator(
@@ -147,7 +147,7 @@ def test_generator_with_positions_takes_any_size_and_sees_where_a_pixel_is(kind)
         )
         for positions in (False, True)
     )
-    per_channel = 4 * {"resnet": 7, "unet": 4}[kind] ** 2
+    per_channel = 4 * {"unet": 4}.get(kind, 7) ** 2
     assert model.count_params() == plain.count_params() + 2 * per_channel
     anything = tf.TensorSpec([None, None, None, 1])
     served = tf.function(model, input_signature=[anything])
@@ -221,10 +221,34 @@ def test_weights_depend_on_the_seed_alone():
     assert np.abs(first(1) - first(2)).max() > 0.01
 
 
+def test_tone_curves_interpolate_between_their_heights():
+    """Against numpy.interp: with constant curves, and with one a row."""
+    heights = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    image = np.linspace(-1, 1, 3 * 41, dtype=np.float32).reshape(1, 3, 41, 1)
+    curves = np.broadcast_to(heights[np.newaxis, :, np.newaxis], (1, 3, 41, 5))
+    made = ToneCurves()([curves, image]).numpy()[0, ..., 0]
+    for row in range(3):
+        wanted = np.interp(image[0, row, :, 0], np.linspace(-1, 1, 5), heights[row])
+        np.testing.assert_allclose(made[row], wanted, atol=1e-5)
+
+
+def test_curves_keep_edges_and_can_turn_one_region_only():
+    model = networks.build_generator(kind="curves", filters=4, blocks=1, name="g", **TINY)
+    kernel, bias = model.get_weights()[-2:]
+    assert kernel.shape == (3, 3, 16, 8) and not bias.any()
+    for heights in (np.linspace(-1, 1, 8), np.linspace(1, -1, 8) ** 3):
+        model.set_weights([*model.get_weights()[:-2], 0 * kernel, heights.astype(np.float32)])
+        image = images(1, 37, 50)
+        wanted = np.tanh(np.interp(image, np.linspace(-1, 1, 8), heights))
+        np.testing.assert_allclose(model(image), wanted, atol=1e-5)
+
+
 def test_unknown_choices_are_named():
     with pytest.raises(ValueError, match="upsampling: expected transpose or resize_conv"):
         networks.build_generator(filters=4, blocks=1, name="g", **{**TINY, "upsampling": "up"})
-    with pytest.raises(ValueError, match="generator: expected resnet or unet. Received: 'vit'"):
+    with pytest.raises(
+        ValueError, match="generator: expected resnet, unet or curves. Received: 'vit'"
+    ):
         networks.build_generator(kind="vit", filters=4, blocks=1, name="g", **TINY)
     with pytest.raises(ValueError, match="initializer: expected he_normal or normal_0.02"):
         networks.build_discriminator(filters=4, initializer="zeros", seed=1, name="d")

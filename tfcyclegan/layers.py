@@ -173,6 +173,29 @@ class BilinearDoubling(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tfcyclegan")
+class ToneCurves(keras.layers.Layer):
+    """Applies to each pixel the curve that it has, ([N, H, W, K], [N, H, W, 1]) to [N, H, W, 1].
+
+    A curve is piecewise linear; its K heights stand at equal steps from -1 to 1 of the image, whose
+    values lie there. Curves that vary slowly keep every edge of the image where it is.
+
+    Reference:
+        Gharbi et al. (2017), https://doi.org/10.1145/3072959.3073592: what the bilateral grid and
+        its guide are there, with one coefficient a cell.
+    """
+
+    def call(self, inputs):
+        heights, images = inputs
+        count = heights.shape[-1]
+        knots = tf.linspace(tf.constant(-1.0, images.dtype), 1.0, count)
+        hats = tf.nn.relu(1.0 - tf.abs(images - knots) * ((count - 1) / 2.0))
+        return tf.reduce_sum(heights * tf.cast(hats, heights.dtype), axis=-1, keepdims=True)
+
+    def compute_output_shape(self, input_shapes):
+        return input_shapes[1]
+
+
+@keras.saving.register_keras_serializable("tfcyclegan")
 class Coordinates(keras.layers.Layer):
     """Appends where each pixel is: its row and its column, [N, H, W, C] to [N, H, W, C + 2].
 

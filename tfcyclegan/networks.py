@@ -17,6 +17,7 @@ from tfcyclegan.layers import (
     InstanceNormalization,
     PadToMultiple,
     ReflectionPadding,
+    ToneCurves,
 )
 from tfcyclegan.residual import ResidualBlock
 
@@ -25,7 +26,10 @@ LEAK = 0.2
 UNET_WIDTHS = (1, 2, 4, 8, 8)
 """Filters of the U-Net's levels, as multiples of the first; each level halves the size."""
 
-MULTIPLE = {"resnet": 4, "unet": 2 ** len(UNET_WIDTHS)}
+KNOTS = 8
+"""Heights of a tone curve."""
+
+MULTIPLE = {"resnet": 4, "unet": 2 ** len(UNET_WIDTHS), "curves": 4}
 """Of what a generator's inner height and width are multiples."""
 
 
@@ -65,43 +69,65 @@ def build_generator(
 
     "resnet" is c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-1 (Zhu et al. 2017); "unet" is
     C64-C128-C256-C512-C512 and back, with skip connections (Isola et al. 2017, arXiv:1611.07004),
-    and the same last layer.
+    and the same last layer. "curves" has the ResNet's first half, and instead of the second a tone
+    curve for each 4 x 4 pixels, which is applied to the image itself (Gharbi et al. 2017,
+    doi:10.1145/3072959.3073592): it can turn the contrast of a region, and cannot move an edge.
 
     Args:
         filters: Filters of the first layer, 64 in the papers.
         blocks: Residual blocks, 9 at 256 px and 6 at 128 px; the U-Net has none.
-        upsampling: "transpose" (3x3 transposed convolution) or "resize_conv" (bilinear, then 3x3),
-            which cannot write a checkerboard (Odena et al. 2016, doi:10.23915/distill.00003).
+        upsampling: Of "resnet" and "unet": "transpose" (3x3 transposed convolution) or
+            "resize_conv" (bilinear, then 3x3), which cannot write a checkerboard (Odena et al.
+            2016, doi:10.23915/distill.00003).
         initializer: "he_normal" or "normal_0.02".
         seed: Seed of the weights.
         name: "generator_ab" or "generator_ba".
-        kind: "resnet" or "unet".
+        kind: "resnet", "unet" or "curves".
         positions: Whether the first layer also sees each pixel's row and column.
         output_gain: Factor of the last layer's initial weights.
 
     Returns:
         A model from [N, H, W, 1] to float32 [N, H, W, 1], both in model range. Any H and W of at
-        least 16 (resnet) or 17 (unet); what `MULTIPLE` does not divide is padded by reflection, and
-        cropped in the end.
+        least 16 (resnet, curves) or 17 (unet); what `MULTIPLE` does not divide is padded by
+        reflection, and cropped in the end.
     """
     if kind not in MULTIPLE:
-        raise ValueError(f"generator: expected resnet or unet. Received: {kind!r}.")
+        raise ValueError(f"generator: expected resnet, unet or curves. Received: {kind!r}.")
     weights = Weights(initializer, seed)
     inputs = keras.Input((None, None, 1), name="image")
     x = Coordinates()(inputs) if positions else inputs
     x = PadToMultiple(MULTIPLE[kind])(x)
-    if kind == "resnet":
-        x = _resnet(x, filters, blocks, upsampling, weights)
+    if kind == "curves":
+        x = _curves(x, filters, blocks, weights, output_gain)
     else:
-        x = _unet(x, filters, upsampling, weights)
-    x = ReflectionPadding(3)(x)
-    x = keras.layers.Conv2D(1, 7, kernel_initializer=weights(output_gain))(x)
+        x = (
+            _unet(x, filters, upsampling, weights)
+            if kind == "unet"
+            else _resnet(x, filters, blocks, upsampling, weights)
+        )
+        x = ReflectionPadding(3)(x)
+        x = keras.layers.Conv2D(1, 7, kernel_initializer=weights(output_gain))(x)
     x = keras.layers.Activation("tanh", dtype=full_precision())(x)
     outputs = CropLike(dtype=full_precision())([x, inputs])
     return keras.Model(inputs, outputs, name=name)
 
 
 def _resnet(x, filters: int, blocks: int, upsampling: str, weights: Weights):
+    x = _encoded(x, filters, blocks, weights)
+    for k in (2, 1):
+        x = _normalized(_upsampled(x, filters * k, upsampling, weights))
+    return x
+
+
+def _curves(images, filters: int, blocks: int, weights: Weights, gain: float):
+    x = ReflectionPadding(1)(_encoded(images, filters, blocks, weights))
+    x = keras.layers.Conv2D(KNOTS, 3, kernel_initializer=weights(gain))(x)
+    x = BilinearDoubling()(BilinearDoubling()(x))
+    return ToneCurves(dtype=full_precision())([x, images[..., :1]])
+
+
+def _encoded(x, filters: int, blocks: int, weights: Weights):
+    """c7s1-64, d128, d256, R256 x blocks."""
     x = ReflectionPadding(3)(x)
     x = _normalized(
         keras.layers.Conv2D(filters, 7, use_bias=False, kernel_initializer=weights())(x)
@@ -113,8 +139,6 @@ def _resnet(x, filters: int, blocks: int, upsampling: str, weights: Weights):
         x = _normalized(x)
     for _ in range(blocks):
         x = ResidualBlock(filters * 4, (weights(), weights()))(x)
-    for k in (2, 1):
-        x = _normalized(_upsampled(x, filters * k, upsampling, weights))
     return x
 
 

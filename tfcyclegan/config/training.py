@@ -99,7 +99,7 @@ class TrainConfig(Recipe):
     image_size: int = flag(
         256, "Height and width the networks see, in pixels.", lower=32, upper=1024
     )
-    generator: str = flag("resnet", "Kind of the generators.", choices=["resnet", "unet"])
+    generator: str = flag("resnet", "Kind of the generators.", choices=["resnet", "unet", "curves"])
     generator_blocks: int = flag(
         9, "Residual blocks of a resnet: 9 for 256 px, 6 for 128 px.", lower=1
     )
