@@ -80,6 +80,10 @@ PREFIXES = {
     "lesion_dice": Name("Dice of the thresholder", "", 1, LESIONS, 3),
     "fluid_contrast": Name("Contrast of fluid", "", 0, CONTRAST, 3),
     "fluid_contrast_log_ratio": Name("Fluid, ln(synthetic / real)", "0 is right", 0, CONTRAST, 3),
+    "ventricle_contrast": Name("Contrast of ventricles", "", 0, CONTRAST, 3),
+    "ventricle_contrast_log_ratio": Name(
+        "Ventricles, ln(synthetic / real)", "0 is right", 0, CONTRAST, 3
+    ),
     "source_correlation": Name("Correlation with the source", "", 0, CONTRAST, 3),
     "paper_psnr": Name("PSNR as in the paper", "dB", 1, OTHER, 2),
     "paper_ssim": Name("SSIM as in the paper", "", 1, OTHER, 4),
