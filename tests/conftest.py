@@ -50,6 +50,7 @@ LONGEST = (
     "test_gradients",
     "test_distribution",
     "test_ingest_resume",
+    "test_ablation",
 )
 """Files that take half a minute or more go first, lest one process be left with them at the end."""
 

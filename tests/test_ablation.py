@@ -1,14 +1,21 @@
-"""A study from its file to its table, by the command itself: a tiny recipe and one that fails."""
+"""A study from its file to its table, once with real commands; their failures with stand-ins."""
 
+import importlib
 import json
 import pathlib
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
+from ablation_studies import ablation_runs
 from conftest import TINY_RUN, command
 from matplotlib import image as pictures
 
+from tfcyclegan.config import AblationConfig
+from tfcyclegan.errors import UserError
+
+ablation = importlib.import_module("ablation")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SET_BY_THE_BENCH = ("--steps_per_epoch", "--validate_every")
 FLAGS = [flag for flag in TINY_RUN if not flag.startswith(SET_BY_THE_BENCH)]
@@ -24,59 +31,38 @@ flags = {flags}
 
 [[variants]]
 name = "plain"
-
-[[variants]]
-name = "lonely"
-flags = ["--strategy=multi_worker"]
-
-[[external]]
-name = "again"
-data_dir = "{dataset}"
-split = "val"
 """
+
+
+def write(folder: pathlib.Path, dataset: pathlib.Path, more: str = "") -> list[str]:
+    """Writes a study and returns the flags that run it."""
+    text = STUDY.format(dataset=dataset, flags=json.dumps(FLAGS)) + more
+    (folder / "study.toml").write_text(text)
+    return [f"--study={folder / 'study.toml'}", f"--output={folder / 'out'}"]
 
 
 @pytest.fixture(scope="module")
 def made(dataset, tmp_path_factory):
-    """What the command says of a new study, and again; and where it wrote."""
+    """What the command says of a new study, and of a finished one; and where it wrote."""
     folder = tmp_path_factory.mktemp("study")
-    (folder / "study.toml").write_text(STUDY.format(dataset=dataset, flags=json.dumps(FLAGS)))
-    words = (f"--study={folder / 'study.toml'}", f"--output={folder / 'out'}")
+    words = write(folder, dataset)
 
     def run(*flags: str):
         line = command("tools/ablation.py", *words, *flags)
         return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    dry = run("--dry_run")
-    assert not (folder / "out").exists()
-    return SimpleNamespace(dry=dry, first=run(), again=run(), output=folder / "out")
+    return SimpleNamespace(first=run(), again=run("--dry_run"), output=folder / "out")
 
 
-def test_a_dry_run_lists_the_runs(made):
-    assert made.dry.returncode == 0
-    assert made.dry.stdout.splitlines()[-5:] == [
-        "tiny: 4 runs, 4 left",
-        "plain fold 0 seed 3",
-        "lonely fold 0 seed 3",
-        "plain fold 1 seed 3",
-        "lonely fold 1 seed 3",
-    ]
-
-
-def test_what_works_is_in_the_table_and_what_fails_is_told(made):
-    assert made.first.returncode == 1 and "Traceback" not in made.first.stderr
-    last = made.first.stderr.splitlines()[-1]
-    assert last.startswith("error: 2 of 4 runs failed: lonely fold 0 seed 3, lonely fold 1 seed 3.")
+def test_the_table_has_every_patient_and_copy_source(made):
+    assert made.first.returncode == 0, made.first.stderr
     table = json.loads((made.output / "table.json").read_text())
-    assert table["runs"] == {"planned": 4, "done": 2}
-    assert table["variants"]["plain"]["steps"] == 4 and table["variants"]["lonely"]["trained"] == 0
-    assert "TF_CONFIG" in table["failed"]["lonely fold 0 seed 3"]
+    assert table["runs"] == {"planned": 2, "done": 2} and table["failed"] == {}
+    assert table["variants"]["plain"]["steps"] == 4
     psnr = table["sets"]["test"]["a_to_b"]["psnr_volume"]
     # All seven patients of the records are in the test of one fold.
     assert psnr["plain"]["n_patients"] == psnr["copy_source"]["n_patients"] == 7
     assert list(psnr["plain"]["seeds"]) == ["3"] and psnr["plain"]["seed_sd"] is None
-    assert psnr["lonely"]["value"] is None and psnr["lonely"]["reason"] == "no finished run"
-    assert table["sets"]["again"]["b_to_a"]["psnr_volume"]["plain"]["n_patients"] == 2
     text = (made.output / "table.md").read_text()
     assert text.strip() in made.first.stdout and "Pictures in this directory show patients" in text
 
@@ -96,11 +82,45 @@ def test_runs_and_evaluations_say_their_fold(made):
     assert len(splits) == 2
 
 
-def test_the_sheet_shows_source_variants_and_real_in_both_directions(made):
+def test_the_sheet_is_drawn_and_a_finished_study_has_nothing_left(made):
     assert pictures.imread(made.output / "sheet.png").shape[0] > 300
+    assert made.again.returncode == 0 and "tiny: 2 runs, 0 left" in made.again.stdout
 
 
-def test_a_second_call_does_what_failed_and_nothing_else(made):
-    assert made.again.returncode == 1
-    assert "tiny: 4 runs, 2 left" in made.again.stdout
-    assert "plain fold 0 seed 3: " not in made.again.stdout
+OTHER = '[[variants]]\nname = "other"\n'
+
+
+def stand_in(monkeypatch, code: str) -> None:
+    """Replaces training and evaluation by a script."""
+    monkeypatch.setattr(ablation_runs, "command", lambda *_: [sys.executable, "-c", code])
+
+
+def test_a_failure_is_told_and_the_others_run(dataset, tmp_path, monkeypatch, capsys):
+    config = AblationConfig.parse(*write(tmp_path, dataset, OTHER))
+    stand_in(monkeypatch, "print('error: no luck'); raise SystemExit(1)")
+    with pytest.raises(UserError, match="4 of 4 runs failed: plain fold 0 seed 3, other") as caught:
+        ablation.main(config)
+    assert caught.value.exit_code == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[1] == "other fold 0 seed 3: error: no luck" and len(told) == 4
+    failed = json.loads((tmp_path / "out" / "table.json").read_text())["failed"]
+    assert failed["other fold 1 seed 3"] == "error: no luck"
+
+
+def test_a_budget_that_is_used_up_names_what_is_left(dataset, tmp_path, monkeypatch):
+    flags = [*write(tmp_path, dataset, OTHER), f"--budget_minutes={2 / 60}"]
+    stand_in(monkeypatch, "import time; time.sleep(60)")
+    with pytest.raises(UserError, match="4 of 4 runs left: plain fold 0 seed 3, other") as caught:
+        ablation.main(AblationConfig.parse(*flags))
+    assert caught.value.exit_code == 11 and "The same command continues" in str(caught.value)
+
+
+def test_missing_records_and_too_many_folds_are_told_before_anything_runs(dataset, tmp_path):
+    flags = write(tmp_path, tmp_path / "nowhere")
+    with pytest.raises(UserError, match="nowhere, which does not exist"):
+        ablation.main(AblationConfig.parse(*flags))
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY.format(dataset=dataset, flags="[]").replace("folds = 2", "folds = 8"))
+    with pytest.raises(UserError, match="--folds must be at most the number of patients, 7"):
+        ablation.main(AblationConfig.parse(*flags))
+    assert not (tmp_path / "out").exists()

@@ -80,6 +80,10 @@ PREFIXES = {
     "lesion_dice": Name("Dice of the thresholder", "", 1, LESIONS, 3),
     "fluid_contrast": Name("Contrast of fluid", "", 0, CONTRAST, 3),
     "fluid_contrast_log_ratio": Name("Fluid, ln(synthetic / real)", "0 is right", 0, CONTRAST, 3),
+    "ventricle_contrast": Name("Contrast of ventricles", "", 0, CONTRAST, 3),
+    "ventricle_contrast_log_ratio": Name(
+        "Ventricles, ln(synthetic / real)", "0 is right", 0, CONTRAST, 3
+    ),
     "source_correlation": Name("Correlation with the source", "", 0, CONTRAST, 3),
     "psnr_maxnorm": Name("PSNR, each image over its own maximum", "dB", 0, OTHER, 2),
     "ssim_maxnorm": Name("SSIM, each image over its own maximum", "", 0, OTHER, 4),
