@@ -37,10 +37,11 @@ FLOORS = (
     ("scoring", "served", "validation_slices"),
     ("self_check", "exported"),
     ("callbacks", "inversion", "safeguards", "selection", "warmup", "report"),
-    ("export",),
+    ("export", "basin"),
     ("validation", "evaluation"),
     ("ingest",),
     ("fitting", "translation"),
+    ("restarts",),
     ("train", "evaluate", "compare", "translate"),
 )
 """Lowest floor first. A module imports from lower floors, or from its own package."""

@@ -20,8 +20,10 @@ RUN_FILE = "run.json"
 FOLDER = "checkpoints"
 BEST_FOLDER = "best"
 CHANGES = "config_changes"
-KEPT_RECORDS = (CHANGES, "validation", "selection")
+RESTARTS = "restarts"
+KEPT_RECORDS = (CHANGES, RESTARTS, "validation", "selection")
 """What of run.json outlives the start that wrote it."""
+BEFORE_ALL = Position(-1)
 FREE_FLAGS = frozenset(
     {
         "dry_run",
@@ -206,6 +208,22 @@ def record(workdir: pathlib.Path, name: str, value) -> None:
     """Makes run.json say that `name` is `value`."""
     described = {**recorded(workdir), name: value}
     write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
+
+
+def restarts_of(workdir: pathlib.Path) -> int:
+    """Returns how often the run has begun again with other weights."""
+    return len(recorded(workdir).get(RESTARTS, []))
+
+
+def begin_again(workdir: pathlib.Path, reason: dict) -> None:
+    """Removes every checkpoint of a run and records why, so that it begins again.
+
+    In this order: a run killed in between finds either no checkpoint, and comes to the same
+    decision again, or the record, and goes on with what it says.
+    """
+    for folder in (FOLDER, BEST_FOLDER):
+        CheckpointFolder(workdir / folder, 1).forget_after(BEFORE_ALL)
+    record(workdir, RESTARTS, [*recorded(workdir).get(RESTARTS, []), reason])
 
 
 def _record_change(workdir: pathlib.Path, changed: list[str]) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import pathlib
 import sys
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -32,9 +33,18 @@ RATE_AFTER_TROUBLE = 0.5
 
 
 def fit(
-    config: TrainConfig, model, train_a, train_b, validated: ValidationSlices, steps: int
+    config: TrainConfig,
+    model,
+    train_a,
+    train_b,
+    validated: ValidationSlices,
+    steps: int,
+    judges: Callable[[Position], list[keras.callbacks.Callback]] = lambda start: [],
 ) -> None:
-    """Runs what is left of the run, and turns back once if it diverges."""
+    """Runs what is left of the run, and turns back once if it diverges.
+
+    `judges` returns callbacks that stand before all others, for a fit from a position on.
+    """
     strategy = model.distribute_strategy
     checkpoints = RunCheckpoints(
         config.workdir, model, config.keep_checkpoints, keeps=is_chief(strategy)
@@ -54,9 +64,10 @@ def fit(
             batches = batches_from(
                 config, strategy, train_a, train_b, start.epoch * steps + start.step
             )
-            watching = make_callbacks(
-                config, model, checkpoints, validation, validated, start, stop
-            )
+            watching = [
+                *judges(start),
+                *make_callbacks(config, model, checkpoints, validation, validated, start, stop),
+            ]
             try:
                 start = fit_from(start, config, model, batches, steps, watching)
             except Diverged as trouble:

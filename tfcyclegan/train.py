@@ -8,11 +8,10 @@ import sys
 import keras
 import tensorflow as tf
 
-from tfcyclegan import data, doctor, fitting, manifest, provenance
+from tfcyclegan import data, doctor, manifest, provenance, restarts
 from tfcyclegan.checkpoints import KEPT_RECORDS, RUN_FILE, claim_workdir, recorded
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.files import write_atomically
-from tfcyclegan.models import build_model
 from tfcyclegan.strategies import (
     check_agreement,
     check_batch_size,
@@ -54,9 +53,7 @@ def main(config: TrainConfig) -> int | None:
         before = recorded(workdir)
         described |= {name: before[name] for name in KEPT_RECORDS if name in before}
         write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
-    with strategy.scope():
-        model = build_model(config, steps)
-    fitting.fit(config, model, train_a, train_b, validated, steps)
+    restarts.fit(config, strategy, train_a, train_b, validated, steps)
     return None
 
 

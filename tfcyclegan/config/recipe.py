@@ -54,3 +54,9 @@ class Recipe(Command):
         " where they are; 0 makes none.",
         lower=0.0,
     )
+    wrong_basin: str = flag(
+        "ignore",
+        "What becomes of a run that its first tenth has led into identity or inversion: a warning,"
+        " or a restart with the next seed, three times at most.",
+        choices=["ignore", "report", "restart"],
+    )

@@ -1,0 +1,180 @@
+"""Which basin a run has fallen into, seen early enough to begin again.
+
+A CycleGAN of two sequences falls early into one of two basins, and neither is right: "identity",
+where fluid keeps the brightness that it had, or "inversion", where the scalp is inverted too. The
+signs of the correlation between source and translation tell them apart: inside the head, where
+fluid decides, and at its rim, where skin and fat are bright in both sequences.
+"""
+
+import dataclasses
+import math
+import sys
+
+import keras
+import numpy as np
+from scipy import ndimage
+
+from tfcyclegan import scoring
+from tfcyclegan.checkpoint_files import Position
+from tfcyclegan.inversion import MARGIN, correlation, head
+from tfcyclegan.safeguards import position
+from tfcyclegan.strategies import from_chief, is_chief
+from tfcyclegan.validation_slices import ValidationSlices
+
+DECIDED_AT = 0.1
+"""Share of a run's steps after which it is judged."""
+SLICES = 8
+"""Slices of each domain that it is judged by."""
+RIM = 0.06
+"""Thickness of the rim of the head as a share of the frame: skin, fat and skull."""
+REGIONS = ("inside", "rim")
+
+
+class WrongBasin(Exception):
+    """The run has fallen into a basin that it seldom leaves."""
+
+    def __init__(self, found: "Finding"):
+        super().__init__(found.basin)
+        self.found = found
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """How a run stood when it was judged.
+
+    Args:
+        basin: "identity", "inversion", or "" where neither is certain.
+        step: Steps of the run so far.
+        made: Correlation of source and translation by direction and region, `a_to_b_inside`.
+        real: That of the real pairs; NaN where there are none.
+    """
+
+    basin: str
+    step: int
+    made: dict[str, float]
+    real: dict[str, float]
+
+    def described(self) -> dict:
+        """Returns what run.json says of it."""
+        figures = {
+            name: {k: round(v, 4) if math.isfinite(v) else None for k, v in values.items()}
+            for name, values in (("correlation", self.made), ("real", self.real))
+        }
+        return {"basin": self.basin, "step": self.step, **figures}
+
+
+def regions(images: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns where the inside and the rim of each head are, bool [N, H, W].
+
+    Args:
+        images: float32 [N, H, W, 1], unit range.
+    """
+    whole = head(images)
+    width = max(1, round(RIM * images.shape[1]))
+    inside = np.stack([ndimage.binary_erosion(one, iterations=width) for one in whole])
+    return dict(zip(REGIONS, (inside, whole & ~inside), strict=True))
+
+
+def correlations(source: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    """Returns the mean correlation of images [N, H, W, 1] in each region of `source`, or NaN."""
+    made = {}
+    for name, mask in regions(source).items():
+        values = correlation(source, other, mask).numpy()
+        values = values[np.isfinite(values)]
+        made[name] = float(values.mean()) if len(values) else math.nan
+    return made
+
+
+def basin_of(made: dict[str, float], real: dict[str, float]) -> str:
+    """Returns "inversion", "identity" or "" from the correlations of one direction.
+
+    Inverted is a rim whose correlation is clearly below both 0 and that of real pairs. Left as it
+    was is an inside whose correlation is nearer to that of a copy, 1, than to that of real pairs,
+    which is near 0 for T2 and FLAIR; without real pairs that cannot be told.
+    """
+    if made["rim"] < (min(0.0, real["rim"]) if math.isfinite(real["rim"]) else 0.0) - MARGIN:
+        return "inversion"
+    if made["inside"] > (1.0 + real["inside"]) / 2.0:
+        return "identity"
+    return ""
+
+
+class BasinWatch(keras.callbacks.Callback):
+    """Judges a run once, after `DECIDED_AT` of its steps, and says or raises what it found.
+
+    The step is a function of the run's length and the slices are fixed, so a run that was killed
+    and goes on is judged alike.
+
+    Args:
+        slices: Validation slices; pairs, where there are any, say how real images correlate.
+        start: Position of the run at which this fit begins.
+        steps: Steps per epoch.
+        epochs: Epochs of the run.
+        restart: Whether to raise `WrongBasin`, or only to warn.
+        restarts: Restarts so far, added to `logs`.
+    """
+
+    def __init__(
+        self,
+        slices: ValidationSlices,
+        start: Position,
+        *,
+        steps: int,
+        epochs: int,
+        restart: bool,
+        restarts: int,
+    ):
+        super().__init__()
+        shown = slices.shown(SLICES)
+        self._sources = dict(zip(scoring.DIRECTIONS, (shown.a.unit(), shown.b.unit()), strict=True))
+        self._paired = shown.pairs > 0
+        self._start, self._steps = start, steps
+        self._restart, self._restarts = restart, restarts
+        self._due = max(1, int(DECIDED_AT * steps * epochs))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        where = position(self._start, self._epoch, batch)
+        step = where.epoch * self._steps + where.step
+        if step == self._due:
+            self._judge(step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["restarts"] = self._restarts
+
+    def _judge(self, step: int) -> None:
+        # Workers hold equal weights, but only one of them may decide.
+        strategy = self.model.distribute_strategy
+        found = Finding(**from_chief(strategy, dataclasses.asdict(self._finding(step))))
+        if found.basin and self._restart:
+            raise WrongBasin(found)
+        if found.basin and is_chief(strategy):
+            print(f"warning: {sentence(found)}", file=sys.stderr)
+
+    def _finding(self, step: int) -> Finding:
+        made, real, basins = {}, {}, []
+        # Not the moving averages, which early in a run are still what it began with.
+        generators = self.model.generator_ab, self.model.generator_ba
+        for name, generator in zip(scoring.DIRECTIONS, generators, strict=True):
+            translator = scoring.translator_of(generator)
+            source = self._sources[name]
+            of_made = correlations(source, scoring.translate(translator, source))
+            of_real = dict.fromkeys(REGIONS, math.nan)
+            if self._paired:
+                other = next(images for key, images in self._sources.items() if key != name)
+                of_real = correlations(source, other)
+            basins.append(basin_of(of_made, of_real))
+            made |= {f"{name}_{region}": value for region, value in of_made.items()}
+            real |= {f"{name}_{region}": value for region, value in of_real.items()}
+        return Finding(max(basins), step, made, real)  # "inversion" before "identity" before ""
+
+
+def sentence(found: Finding) -> str:
+    """Returns what a person reads about a run in a wrong basin."""
+    figures = ", ".join(f"{name} {value:.2f}" for name, value in found.made.items())
+    return (
+        f"after {found.step} steps the run is in the basin of {found.basin} ({figures}; correlation"
+        " of source and translation), which runs seldom leave"
+    )
