@@ -139,6 +139,7 @@ def remember(scored: list[Scored], data: Subject, output: pathlib.Path) -> dict:
             (fake, one.case.source.metadata["id/patient"]),
             (real.images, real.metadata["id/patient"]),
             (train.images, train.metadata["id/patient"]),
+            (one.features[MODEL], one.distribution.real, one.distribution.train),
         )
         name = f"closest_training_slices_{one.case.name}.png"
         plots.save(plots.closest_pairs(pairs, fake, train.images), output / name)
