@@ -156,6 +156,7 @@ def test_the_command_writes_metrics_for_a_run(written):
 
 def test_every_file_that_the_report_names_is_there(written):
     made = json.loads((written / "metrics.json").read_text())
+    assert "history.png" in made["plots"]
     figures = [made["memorisation"][name]["figure"] for name in scoring.DIRECTIONS]
     for name in ("samples.png", *made["plots"], *figures):
         assert (written / name).read_bytes().startswith(b"\x89PNG"), name

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 from tfcyclegan import intensity, manifest, scoring
 from tfcyclegan.callbacks import grid
@@ -18,6 +19,7 @@ from tfcyclegan.errors import UserError
 from tfcyclegan.evaluation import (
     cautions,
     document,
+    history,
     kernel_sums,
     leakage,
     memorisation,
@@ -71,7 +73,8 @@ def main(config: EvaluateConfig) -> None:
         "memorisation": remember(scored, data, output),
     }
     report["warnings"] = cautions.of(report, scored, extractor)
-    write(report, scored, output, started)
+    curves = history.figure(config.workdir, scored, extractor.name)
+    write(report, scored, curves, output, started)
     print(document.table(report))
 
 
@@ -139,6 +142,7 @@ def remember(scored: list[Scored], data: Subject, output: pathlib.Path) -> dict:
             (fake, one.case.source.metadata["id/patient"]),
             (real.images, real.metadata["id/patient"]),
             (train.images, train.metadata["id/patient"]),
+            (one.features[MODEL], one.distribution.real, one.distribution.train),
         )
         name = f"closest_training_slices_{one.case.name}.png"
         plots.save(plots.closest_pairs(pairs, fake, train.images), output / name)
@@ -146,13 +150,22 @@ def remember(scored: list[Scored], data: Subject, output: pathlib.Path) -> dict:
     return section
 
 
-def write(report: dict, scored: list[Scored], output: pathlib.Path, started: float) -> None:
+def write(
+    report: dict,
+    scored: list[Scored],
+    curves: Figure | None,
+    output: pathlib.Path,
+    started: float,
+) -> None:
     """Writes CSVs, kernel sums, pictures and the page, and metrics.json last."""
     write_csv(output / "metrics_per_slice.csv", *document.slice_rows(scored))
     write_csv(output / "metrics_per_patient.csv", *document.patient_rows(scored))
     sums = {one.case.name: one.distribution.kernel_sums(one.features[MODEL]) for one in scored}
     kernel_sums.write(output, {name: of for name, of in sums.items() if of is not None})
     report["plots"] = plots.draw(scored, output)
+    if curves is not None:
+        plots.save(curves, output / "history.png")
+        report["plots"].append("history.png")
     sheets = np.concatenate([sheet(one) for one in scored], axis=1)
     png = tf.io.encode_png(tf.cast(np.rint(sheets * 255), tf.uint8))
     (output / "samples.png").write_bytes(png.numpy())
