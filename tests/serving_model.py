@@ -41,11 +41,10 @@ def generators() -> list:
     ]
 
 
-def write(models: pathlib.Path) -> list:
-    """Writes MODELS/tfcyclegan/1 and returns the generators it was made of."""
-    made = generators()
-    export.write_version(models / NAME, ServedTranslator(*made, image_size=256), {"name": NAME})
-    return made
+def write(models: pathlib.Path) -> None:
+    """Writes MODELS/tfcyclegan/1 from the generators."""
+    served = ServedTranslator(*generators(), image_size=256)
+    export.write_version(models / NAME, served, {"name": NAME})
 
 
 def images(shape: tuple) -> np.ndarray:

@@ -8,20 +8,29 @@ import sys
 
 import pytest
 import tensorflow as tf
+from forked import finished
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+BENCHMARK = str(ROOT / "tools" / "benchmark.py")
 
 
 def measured(what: str, *flags: str) -> dict:
-    command = [sys.executable, ROOT / "tools" / "benchmark.py", f"--what={what}", "--json", *flags]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = json.loads(run.stdout.splitlines()[-1])
+    code, text = finished(BENCHMARK, f"--what={what}", "--json", *flags)
+    assert code == 0, text
+    return checked(what, text)
+
+
+def checked(what: str, text: str) -> dict:
+    found = json.loads(text.splitlines()[-1])
     assert found["what"] == what
     return found
 
 
 def test_ingest_reports_rates_ratio_speed_up_and_memory():
-    found = measured("ingest", "--files=50", "--matrix=64")
+    # A process of its own, not a fork: it tells its peak memory.
+    command = [sys.executable, BENCHMARK, "--what=ingest", "--json", "--files=50", "--matrix=64"]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found = checked("ingest", run.stdout)
     assert (found["files"], found["matrix"]) == (50, 64)
     share = found["slices_per_s"] / found["reference_files_per_s"]
     assert abs(found["share_of_reference"] - share) < 0.01
@@ -74,9 +83,8 @@ def test_epoch_reports_the_share_that_is_not_spent_in_steps():
 
 
 def test_a_reference_that_prints_no_figures_is_an_error():
-    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--what=step", "--reference=true"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode and "error: --reference must be a command" in run.stderr
+    code, text = finished(BENCHMARK, "--what=step", "--reference=true")
+    assert code > 0 and "error: --reference must be a command" in text
 
 
 def test_metrics_report_ratios_of_equal_values():

@@ -4,7 +4,6 @@ import pathlib
 
 import numpy as np
 import pytest
-from conftest import command
 from replica_run import STEPS, set_precision, trained
 from worker_processes import Workers
 
@@ -33,7 +32,7 @@ def single(float64):
 def workers(tmp_path_factory):
     """What each of two worker processes ends with."""
     directory = tmp_path_factory.mktemp("workers")
-    program = command(str(pathlib.Path(__file__).with_name("replica_run.py")), str(directory))
+    program = str(pathlib.Path(__file__).with_name("replica_run.py")), str(directory)
     with Workers(program, program) as processes:
         assert processes.wait() == [0, 0], "\n".join(processes.outputs())
     return [np.load(directory / f"{index}.npz") for index in range(2)]

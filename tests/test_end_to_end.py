@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import TINY_RUN, command
+from forked import finished
 from record_sets import write_dataset, write_index
 
 from tfcyclegan import manifest
@@ -15,16 +16,9 @@ KEY = b"phantom patients need no secret: 1"
 """Puts the six patients of seed 0 into all three splits."""
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command(*map(str, arguments)), capture_output=True, text=True, check=False
-    )
-
-
-def succeed(*arguments: str) -> str:
-    result = run(*arguments)
+def succeed(*arguments: str) -> None:
+    result = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +103,11 @@ def test_nothing_of_a_header_is_in_any_output(road):
 
 def test_a_server_finds_the_layout_it_expects(road):
     model = tf.saved_model.load(str(road / "export" / "1"))
-    assert {"a_to_b", "b_to_a", "serving_default"} <= set(model.signatures)
+    assert set(model.signatures) == {"serving_default"} | {
+        direction + kind
+        for direction in ("a_to_b", "b_to_a")
+        for kind in ("", "_volume", "_example")
+    }
     image = tf.constant(np.zeros((2, 40, 48, 1), np.float32))
     assert model.signatures["serving_default"](image=image)["image"].shape == (2, 40, 48, 1)
 
@@ -154,8 +152,9 @@ def broken(tmp_path_factory):
 )
 def test_bad_input_gets_one_sentence_and_a_non_zero_exit(broken, tmp_path, arguments, message):
     output = "--workdir" if "tfcyclegan.train" in arguments else "--output"
-    result = run(*[a.format(r=broken) for a in arguments], f"{output}={tmp_path / 'out'}")
-    assert result.returncode != 0
-    last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: ") and message in last, result.stderr
-    assert "Traceback" not in result.stderr
+    arguments = [a.format(r=broken) for a in arguments]
+    code, text = finished(*arguments, f"{output}={tmp_path / 'out'}")
+    assert code > 0
+    last = text.strip().splitlines()[-1]
+    assert last.startswith("error: ") and message in last, text
+    assert "Traceback" not in text

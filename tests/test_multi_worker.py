@@ -8,7 +8,6 @@ import pathlib
 import time
 
 import pytest
-from conftest import command
 from test_resume import assert_same_end
 from test_train import rows, train
 from worker_processes import DEADLINE_S, Workers
@@ -23,7 +22,7 @@ FLAGS = (
 )
 
 
-def worker(data_dir, workdir) -> list[str]:
+def worker(data_dir, workdir) -> tuple[str, ...]:
     return train(data_dir, workdir, *FLAGS)
 
 
@@ -41,8 +40,8 @@ def undisturbed(dataset, tmp_path_factory):
 @pytest.fixture(scope="module")
 def with_keras():
     """What each of two workers can do with Keras and with the other."""
-    program = command(str(pathlib.Path(__file__).with_name("workers_and_keras.py")))
-    with Workers(program, program) as run:
+    program = str(pathlib.Path(__file__).with_name("workers_and_keras.py"))
+    with Workers((program,), (program,)) as run:
         codes = run.wait()
         printed = run.outputs()
     assert codes == [0, 0], "\n".join(printed)

@@ -10,13 +10,13 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
 import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY_RUN, command
+from forked import Forked, finished
+from test_train import train
 
 KILLS = int(os.environ.get("TFCYCLEGAN_KILLS", "1"))
 OFTEN = "--checkpoint_minutes=0.00001"
@@ -45,21 +45,7 @@ run(train.main, TrainConfig)
 """Training whose input is infinite from step 14 (the second of epoch 3) in the first fits."""
 
 
-def arguments(data_dir, workdir, *flags: str) -> list[str]:
-    return [*TINY_RUN, f"--data_dir={data_dir}", f"--workdir={workdir}", *flags]
-
-
-def started(data_dir, workdir, *flags: str) -> subprocess.Popen:
-    line = command("-m", "tfcyclegan.train", *arguments(data_dir, workdir, *flags))
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def finished(process: subprocess.Popen) -> tuple[int, str]:
-    text, _ = process.communicate(timeout=900)
-    return process.returncode, text
-
-
-def wait_for(process: subprocess.Popen, ready) -> bool:
+def wait_for(process: Forked, ready) -> bool:
     """Returns whether `ready()` came true before the process ended."""
     while process.poll() is None:
         if ready():
@@ -68,7 +54,7 @@ def wait_for(process: subprocess.Popen, ready) -> bool:
     return False
 
 
-def wait_for_change(process: subprocess.Popen, workdir: pathlib.Path) -> None:
+def wait_for_change(process: Forked, workdir: pathlib.Path) -> None:
     """Waits until the run has written a checkpoint."""
     before = checkpoints(workdir)
     wait_for(process, lambda: checkpoints(workdir) != before)
@@ -113,7 +99,7 @@ def test_kill_at_any_instant_then_run_again(tiny_run, dataset, tmp_path):
     draw, landed, inside, runs = random.Random(KILLS), 0, 0, 0
     workdir = tmp_path / "killed"
     while landed < KILLS:
-        process = started(dataset, workdir, OFTEN)
+        process = Forked(*train(dataset, workdir, OFTEN))
         # Most of the command's time is its start, so most kills wait for the first step after it.
         if draw.random() < 0.9:
             wait_for_change(process, workdir)
@@ -122,12 +108,11 @@ def test_kill_at_any_instant_then_run_again(tiny_run, dataset, tmp_path):
             time.sleep(draw.uniform(0, 10))
         killed = process.poll() is None
         process.kill()
-        process.communicate()
         landed += killed
         inside += killed and bool(checkpoints(workdir)) and "000000" not in checkpoints(workdir)[-1]
         # Some are killed several times before they may finish.
         if not killed or landed % 3 == 0 or landed == KILLS:
-            code, text = finished(started(dataset, workdir, OFTEN))
+            code, text = finished(*train(dataset, workdir, OFTEN))
             assert code == 0, text
             assert_same_end(workdir, tiny_run)
             shutil.rmtree(workdir)
@@ -140,16 +125,16 @@ def test_a_signal_saves_inside_the_epoch_and_the_next_start_continues(
 ):
     saved = ["epoch-0003-step-000000"]
     for number, expected in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        process = started(dataset, interrupted, "--checkpoint_minutes=0")
-        assert wait_for(process, lambda p=process: "continue after epoch 3" in p.stdout.readline())
+        process = Forked(*train(dataset, interrupted, "--checkpoint_minutes=0"))
+        assert wait_for(process, lambda p=process: "continue after epoch 3" in p.printed())
         time.sleep(0.5)  # into the first step, which takes seconds to trace
         process.send_signal(number)
-        code, text = finished(process)
+        code, text = process.wait(), process.printed()
         assert code == expected, text
         assert f"error: stopped by {number.name}; epoch 3 and" in text.splitlines()[-1]
         saved.append(checkpoints(interrupted)[-1])
         assert saved[-1].startswith("epoch-0003-step-00000") and saved[-1] > saved[-2]
-    code, text = finished(started(dataset, interrupted))
+    code, text = finished(*train(dataset, interrupted))
     assert code == 0 and "continue after epoch 3 and" in text
     assert_same_end(interrupted, tiny_run)
 
@@ -157,7 +142,7 @@ def test_a_signal_saves_inside_the_epoch_and_the_next_start_continues(
 def test_a_damaged_newest_checkpoint_costs_an_epoch_and_says_so(interrupted, tiny_run, dataset):
     path = next((interrupted / "checkpoints" / "epoch-0003-step-000000").glob("state.data*"))
     os.truncate(path, path.stat().st_size // 2)
-    code, text = finished(started(dataset, interrupted))
+    code, text = finished(*train(dataset, interrupted))
     assert code == 0 and "epoch-0003-step-000000/state is damaged" in text
     assert "continue after epoch 2 of 4" in text
     assert_same_end(interrupted, tiny_run)
@@ -167,46 +152,42 @@ def test_when_all_are_damaged_nothing_begins_from_zero(interrupted, dataset):
     for path in (interrupted / "checkpoints").glob("epoch-*/state.index"):
         path.unlink()
     before = (interrupted / "history.csv").read_bytes()
-    code, text = finished(started(dataset, interrupted))
+    code, text = finished(*train(dataset, interrupted))
     assert code == 8 and "error: Every checkpoint of this run is damaged" in text
     assert (interrupted / "history.csv").read_bytes() == before
+
+
+def little_disk() -> None:
+    """Leaves enough for the history, too little for a checkpoint."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
 def test_a_full_disk_and_a_damaged_shard_end_in_a_sentence_and_the_run_goes_on(
     interrupted, tiny_run, dataset, tmp_path
 ):
-    line = command("-m", "tfcyclegan.train", *arguments(dataset, interrupted))
-    result = subprocess.run(
-        line,
-        capture_output=True,
-        text=True,
-        check=False,
-        # Enough for the history, too little for a checkpoint.
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
-    )
-    assert result.returncode == 6 and "Traceback" not in result.stderr
-    assert result.stderr.splitlines()[-1].startswith("error: ")
+    code, text = finished(*train(dataset, interrupted), first=little_disk)
+    assert code == 6 and "Traceback" not in text
+    assert text.splitlines()[-1].startswith("error: ")
     copy = tmp_path / "data"
     shutil.copytree(dataset, copy)
     shard = next(copy.glob("*train-t2*"))
     os.truncate(shard, shard.stat().st_size - 1)
-    code, text = finished(started(copy, interrupted))
+    code, text = finished(*train(copy, interrupted))
     assert code == 8 and shard.name in text and "Traceback" not in text
-    code, text = finished(started(dataset, interrupted))
+    code, text = finished(*train(dataset, interrupted))
     assert code == 0, text
     assert_same_end(interrupted, tiny_run)
 
 
-def diverging(data_dir, workdir, times: int) -> subprocess.CompletedProcess:
-    flags = arguments(data_dir, workdir, "--max_skipped_steps=3")
-    line = command("-c", INJECT.format(times=times), *flags)
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+def diverging(data_dir, workdir, times: int) -> tuple[int, str]:
+    arguments = train(data_dir, workdir, "--max_skipped_steps=3")[2:]
+    return finished("-c", INJECT.format(times=times), *arguments)
 
 
 def test_too_many_bad_steps_turn_back_with_half_the_rate_then_stop(tiny_run, dataset, tmp_path):
-    result = diverging(dataset, tmp_path / "once", times=1)
-    assert result.returncode == 0, result.stderr
-    assert "back to epoch 2 at half the learning rate" in result.stderr
+    code, text = diverging(dataset, tmp_path / "once", times=1)
+    assert code == 0, text
+    assert "back to epoch 2 at half the learning rate" in text
     rows, whole = (
         [line.split(",") for line in (path / "history.csv").read_text().splitlines()]
         for path in (tmp_path / "once", tiny_run)
@@ -219,15 +200,15 @@ def test_too_many_bad_steps_turn_back_with_half_the_rate_then_stop(tiny_run, dat
     assert rows[3][1] != whole[3][1] and np.isfinite(float(rows[3][1]))
     assert [row[skipped] for row in rows[1:]] == ["0"] * 4
 
-    result = diverging(dataset, tmp_path / "always", times=9)
-    assert result.returncode == 1 and "Traceback" not in result.stderr
-    last = result.stderr.splitlines()[-1]
+    code, text = diverging(dataset, tmp_path / "always", times=9)
+    assert code == 1 and "Traceback" not in text
+    last = text.splitlines()[-1]
     assert "3 steps in a row had a loss or gradient that is not finite, again at half" in last
 
 
 def test_allowed_changes_are_recorded_with_their_epoch(interrupted, dataset):
     flags = ("--cycle_weight=5", "--allow_config_change", "--dry_run=false")
-    code, text = finished(started(dataset, interrupted, *flags))
+    code, text = finished(*train(dataset, interrupted, *flags))
     assert code == 0, text
     changes = json.loads((interrupted / "run.json").read_text())["config_changes"]
     assert changes == [{"epoch": 3, "step": 0, "changed": ["--cycle_weight was 10.0 and is 5.0"]}]

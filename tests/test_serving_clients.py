@@ -21,14 +21,15 @@ import pytest
 import requests
 import serving_model
 import tensorflow as tf
+from conftest import made_once
 from record_sets import record
 from serving_model import NAME, SHAPES
 
 from tfcyclegan import intensity, records
 from tfcyclegan.served import translate
 
-grpc = pytest.importorskip("grpc")
-pytest.importorskip("tensorflow_serving.apis", reason="needs tensorflow-serving-api")
+grpc = pytest.importorskip("grpc", reason="needs grpcio, of the extra `dev`")
+pytest.importorskip("tensorflow_serving.apis", reason="needs the extra `serving`")
 
 from google.protobuf import text_format  # noqa: E402
 from serving_stand_in import StandIn  # noqa: E402
@@ -66,10 +67,8 @@ def server(tmp_path_factory):
         host = urllib.parse.urlparse(REAL).hostname
         yield Server(REAL, f"{host}:{GRPC_PORT}", serving_model.generators())
         return
-    models = tmp_path_factory.mktemp("models")
-    generators = serving_model.write(models)
-    with StandIn(models) as stand_in:
-        yield Server(stand_in.url, stand_in.target, generators, stand_in)
+    with StandIn(made_once(tmp_path_factory, "models", serving_model.write)) as stand_in:
+        yield Server(stand_in.url, stand_in.target, serving_model.generators(), stand_in)
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +239,7 @@ def test_ovmsclient_over_grpc_gives_what_keras_gives(server):
 
 
 def ovms():
-    return pytest.importorskip("ovmsclient")
+    return pytest.importorskip("ovmsclient", reason="needs ovmsclient, of the extra `dev`")
 
 
 def test_a_server_plays_the_warm_up_requests_when_it_loads(server):

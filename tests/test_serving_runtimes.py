@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import serving_model
 import tensorflow as tf
+from conftest import made_once
 from record_sets import head
 from replica_run import set_precision
 from serving_model import SHAPES
@@ -40,9 +41,8 @@ assert not any(name.startswith(("tensorflow", "keras")) for name in sys.modules)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """Directory of the version, and the generators it was made of."""
-    models = tmp_path_factory.mktemp("models")
-    generators = serving_model.write(models)
-    return models / serving_model.NAME / "1", generators
+    models = made_once(tmp_path_factory, "models", serving_model.write)
+    return models / serving_model.NAME / "1", serving_model.generators()
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_the_c_api_gives_the_same_bits(saved, through_c, shape):
 def through_openvino(model, tmp_path_factory):
     """What OpenVINO makes of each shape, in a process that never sees TensorFlow."""
     if importlib.util.find_spec("openvino") is None:
-        pytest.skip("needs openvino")
+        pytest.skip("needs openvino, of the extra `dev`")
     folder = tmp_path_factory.mktemp("openvino")
     images, results = folder / "images.npz", folder / "results.npz"
     sources = {str(shape): serving_model.images(shape) for shape in SHAPES}

@@ -2,21 +2,23 @@
 
 import csv
 import json
-import subprocess
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY_RUN, command
+from conftest import TINY_RUN
+from forked import finished
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tfcyclegan import callbacks
 from tfcyclegan.checkpoints import load_run
 
 
-def train(data_dir, workdir, *flags: str) -> list[str]:
+def train(data_dir, workdir, *flags: str) -> tuple[str, ...]:
+    """Arguments that follow `python`."""
     paths = (f"--data_dir={data_dir}", f"--workdir={workdir}")
-    return command("-m", "tfcyclegan.train", *TINY_RUN, *paths, *flags)
+    return "-m", "tfcyclegan.train", *TINY_RUN, *paths, *flags
 
 
 def rows(workdir) -> list[dict]:
@@ -116,30 +118,27 @@ def test_the_cost_of_validation_is_logged_where_the_clock_may_be(tiny_run):
     assert "validation_share" not in rows(tiny_run)[0]
 
 
-def test_the_same_command_on_a_finished_run_changes_nothing(tiny_run, dataset):
-    before = (tiny_run / "history.csv").read_bytes()
-    selection = json.loads((tiny_run / "run.json").read_text())["selection"]
-    result = subprocess.run(train(dataset, tiny_run), capture_output=True, text=True, check=False)
-    assert result.returncode == 0 and "continue after epoch 4 of 4" in result.stdout
-    assert (tiny_run / "history.csv").read_bytes() == before
-    assert json.loads((tiny_run / "run.json").read_text())["selection"] == selection
+def test_the_same_command_on_a_finished_run_changes_nothing(tiny_run, dataset, tmp_path):
+    workdir = shutil.copytree(tiny_run, tmp_path / "run")
+    before = (workdir / "history.csv").read_bytes()
+    selection = json.loads((workdir / "run.json").read_text())["selection"]
+    code, text = finished(*train(dataset, workdir))
+    assert code == 0 and "continue after epoch 4 of 4" in text
+    assert (workdir / "history.csv").read_bytes() == before
+    assert json.loads((workdir / "run.json").read_text())["selection"] == selection
 
 
 @pytest.mark.parametrize("flag", ["--cycle_weight=5", "--seed=1"])
 def test_other_mathematics_in_the_same_workdir_is_refused_by_name(tiny_run, dataset, flag):
-    result = subprocess.run(
-        train(dataset, tiny_run, flag), capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 8
+    code, text = finished(*train(dataset, tiny_run, flag))
+    assert code == 8
     name = flag.split("=")[0]
-    assert f"{name} was" in result.stderr and "--allow_config_change" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert f"{name} was" in text and "--allow_config_change" in text
+    assert "Traceback" not in text
 
 
 def test_dry_run_prints_the_plan_and_touches_nothing(dataset, tmp_path):
-    result = subprocess.run(
-        train(dataset, tmp_path / "dry", "--dry_run"), capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0
-    assert "--cycle_weight=10.0" in result.stdout and "12 t2 and 12 flair" in result.stdout
+    code, text = finished(*train(dataset, tmp_path / "dry", "--dry_run"))
+    assert code == 0
+    assert "--cycle_weight=10.0" in text and "12 t2 and 12 flair" in text
     assert not (tmp_path / "dry").exists()

@@ -2,13 +2,10 @@
 
 import contextlib
 import json
-import os
-import pathlib
-import signal
 import socket
-import subprocess
-import tempfile
 import time
+
+from forked import Forked
 
 DEADLINE_S = 900
 """A worker that takes longer hangs, however busy the machine is."""
@@ -35,35 +32,22 @@ class Workers:
     """Processes that are the workers of one cluster.
 
     Args:
-        commands: The command line of each.
+        commands: The arguments of each, as of `Forked`.
     """
 
-    def __init__(self, *commands: list[str]):
-        self.processes = []
-        self._folder = tempfile.TemporaryDirectory()
+    def __init__(self, *commands: tuple[str, ...]):
         ports = free_ports(len(commands))
-        for index, command in enumerate(commands):
-            config = {"TF_CONFIG": tf_config(ports, index)}
-            # A file, not a pipe: a full pipe would stop a worker.
-            with self._path(index).open("w") as file:
-                process = subprocess.Popen(
-                    command,
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, **config},
-                    start_new_session=True,
-                )
-            self.processes.append(process)
+        self.processes = [
+            Forked(*command, environment={"TF_CONFIG": tf_config(ports, index)})
+            for index, command in enumerate(commands)
+        ]
 
     def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *error) -> None:
         for process in self.processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        self._folder.cleanup()
+            process.kill()
 
     def wait(self) -> list[int]:
         """Exit codes, when all have ended."""
@@ -72,7 +56,4 @@ class Workers:
 
     def outputs(self) -> list[str]:
         """What each has printed."""
-        return [self._path(index).read_text() for index in range(len(self.processes))]
-
-    def _path(self, index: int) -> pathlib.Path:
-        return pathlib.Path(self._folder.name) / f"{index}.log"
+        return [process.printed() for process in self.processes]
