@@ -8,7 +8,7 @@ arXiv:1805.08841).
 import dataclasses
 
 import numpy as np
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from tfcyclegan import records
 from tfcyclegan.data import Slices
@@ -125,6 +125,8 @@ def _counts(domains: tuple[Slices, Slices]) -> list[Measure]:
 
 
 def _position(domains: tuple[Slices, Slices]) -> Measure:
+    from scipy import stats  # takes a second, and training does not need it
+
     positions = [s.metadata["geom/slice_frac"] for s in domains]
     return Measure(
         "relative slice position, mean",

@@ -1,7 +1,7 @@
 """Normalised mutual information: how much one image tells of the other, whatever the contrast."""
 
 import numpy as np
-from scipy.stats import entropy
+from scipy.special import entr
 
 from tfcyclegan.metrics.image_pairs import checked_mask, checked_pair
 
@@ -46,8 +46,8 @@ def nmi(
 def _nmi(x: np.ndarray, y: np.ndarray, bins: int) -> float:
     if not x.size:
         return np.nan
-    joint = np.histogram2d(x, y, bins=bins)[0]
-    together = entropy(joint.ravel())
+    joint = np.histogram2d(x, y, bins=bins)[0] / x.size
+    together = entr(joint).sum()
     if together == 0:
         return np.nan
-    return (entropy(joint.sum(axis=0)) + entropy(joint.sum(axis=1))) / together
+    return (entr(joint.sum(axis=0)).sum() + entr(joint.sum(axis=1)).sum()) / together
