@@ -16,7 +16,7 @@ def program(name: str) -> str:
     """Returns the path of a peer's program, or skips the test."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if found is None:
-        pytest.skip(f"{name} is not installed; .ci/run installs it from Debian")
+        pytest.skip(f"needs {name}, which .ci/run installs from Debian")
     return found
 
 

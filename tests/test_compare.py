@@ -3,11 +3,10 @@
 import csv
 import json
 import pathlib
-import subprocess
 
 import numpy as np
 import pytest
-from conftest import command
+from forked import finished
 
 from tfcyclegan import compare, metrics
 from tfcyclegan.config import CompareConfig
@@ -194,15 +193,11 @@ def test_one_run_is_not_enough(tmp_path):
 
 
 def test_the_command_takes_words_and_writes_table_and_json(tmp_path):
-    result = subprocess.run(
-        command("-m", "tfcyclegan.compare", *runs(tmp_path), f"--output={tmp_path / 'out'}"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert "| psnr_volume | - | 15 [1, 2] | 21 [1, 2] | 21.58 [1, 2] | 0.5833 [" in result.stdout
-    assert (tmp_path / "out" / "compare.md").read_text() == result.stdout
+    words = *runs(tmp_path), f"--output={tmp_path / 'out'}"
+    code, text = finished("-m", "tfcyclegan.compare", *words)
+    assert code == 0, text
+    assert "| psnr_volume | - | 15 [1, 2] | 21 [1, 2] | 21.58 [1, 2] | 0.5833 [" in text
+    assert text.endswith((tmp_path / "out" / "compare.md").read_text())
     made = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert [run["label"] for run in made["runs"]] == ["one", "two"]
 

@@ -71,7 +71,7 @@ DCMTK = {
 def test_what_dcmtk_encoded_is_decoded_exactly(tmp_path, syntax, signed):
     program, *options = DCMTK[syntax]
     if shutil.which(program) is None:
-        pytest.skip(f"{program} of dcmtk is not installed")
+        pytest.skip(f"needs {program}: apt-get install dcmtk")
     stored = SIGNED if signed else UNSIGNED
     plain = save(image(stored, PixelRepresentation=signed, **TWELVE), tmp_path / "plain.dcm")
     packed = tmp_path / "packed.dcm"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from evaluation_cases import BRAIN, paired, textured
 from scipy import ndimage
+from skimage import exposure
 
 from tfcyclegan.evaluation import baselines
 
@@ -16,7 +17,6 @@ def case():
 
 
 def test_histograms_are_matched_per_patient_as_scikit_image_does(case):
-    exposure = pytest.importorskip("skimage.exposure")
     made = baselines.histogram_matched(case)
     for rows in (slice(0, 3), slice(3, 5)):
         expected = exposure.match_histograms(

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from evaluation_cases import BRAIN, HEAD, SIZE, four, paired, textured
+from scipy import ndimage
+from skimage import metrics as measure
 
 from tfcyclegan.data import Slices
 from tfcyclegan.evaluation import cases, paper
@@ -44,7 +46,6 @@ def test_an_erased_lesion_is_seen_by_the_map_in_the_mask_only():
 
 
 def test_the_lesion_score_is_the_mean_of_scikit_images_map():
-    measure = pytest.importorskip("skimage.metrics")
     target, made = textured(2), textured(2, seed=5)
     scores = scores_of.slice_scores(paired(target, target, lesion=LESION), four(made))
     real, fake = (np.where(BRAIN, four(x)[0, ..., 0].astype(float), 0) for x in (target, made))
@@ -68,7 +69,6 @@ def test_patients_count_and_not_slices():
 
 
 def test_blur_is_larger_for_the_blurred():
-    ndimage = pytest.importorskip("scipy.ndimage")
     target = textured(2)
     case = paired(target, target)
     sharp = scores_of.blur(case, four(target))["blur_brain"][b"p"]
@@ -138,7 +138,6 @@ def test_an_empty_brain_has_no_scale_and_says_so():
 
 
 def test_the_papers_scores_are_scikit_images_on_eight_bits():
-    measure = pytest.importorskip("skimage.metrics")
     rng = np.random.default_rng(0)
     target = rng.uniform(0.2, 0.8, (2, 256, 256))
     made = np.clip(target + rng.normal(0, 0.1, target.shape), 0, 1)

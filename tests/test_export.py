@@ -134,7 +134,9 @@ def test_an_audited_export_adds_residual_and_risk_to_every_signature(audited):
 
 
 def test_warm_up_requests_run_through_every_signature(exported, served):
-    logs = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    logs = pytest.importorskip(
+        "tensorflow_serving.apis.prediction_log_pb2", reason="needs the extra `serving`"
+    )
     asked = {}
     for row in tf.data.TFRecordDataset(str(exported / "1" / warmup.REQUESTS)).as_numpy_iterator():
         request = logs.PredictionLog.FromString(row).predict_log.request

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tfcyclegan.extractors.resize import RESIZERS, clean, half_pixel, ttur
 
-Image = pytest.importorskip("PIL.Image")
 GREY_LEVELS = 0.01
 """TensorFlow and Pillow sum in different orders; the two agree to 0.002 grey levels."""
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage import measure
+from skimage import metrics as skimage_metrics
 
 from tfcyclegan.metrics import blur_effect, nmi, nmse, nrmse_l2, nrmse_range
-
-skimage_metrics = pytest.importorskip("skimage.metrics")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,6 @@ def test_nmi_inside_a_mask(pair):
 
 
 def test_blur_equals_scikit_image(pair):
-    measure = pytest.importorskip("skimage.measure")
     for images in (pair[0], pair[1], np.zeros((1, 12, 11))):
         expected = [measure.blur_effect(image, h_size=11) for image in images]
         np.testing.assert_allclose(blur_effect(images, data_range=1), expected, atol=1e-12)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import skimage
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +20,7 @@ TENSORFLOW_TOLERANCE = 5e-5
 @pytest.fixture(scope="module")
 def camera():
     """The pair of scikit-image's own tests, uint8 [1, 512, 512]."""
-    data = pytest.importorskip("skimage.data")
-    image = data.camera()
+    image = skimage.data.camera()
     noise = np.random.RandomState(5).randn(*image.shape)
     noisy = np.clip(image + 20.0 * noise, 0, 255).astype(image.dtype)
     return image[None], noisy[None]
@@ -43,10 +43,9 @@ def test_golden_of_camera(camera):
 
 
 def test_equals_scikit_image_with_the_papers_options(camera):
-    metrics = pytest.importorskip("skimage.metrics")
     a, b = camera[0][0], camera[1][0]
     options = {"gaussian_weights": True, "sigma": 1.5, "data_range": 255}
-    wang, full = metrics.structural_similarity(
+    wang, full = skimage.metrics.structural_similarity(
         a, b, use_sample_covariance=False, full=True, **options
     )
     value = ssim(*camera, data_range=255)[0]
@@ -54,8 +53,8 @@ def test_equals_scikit_image_with_the_papers_options(camera):
     np.testing.assert_allclose(ssim_map(*camera, data_range=255)[0], full[5:-5, 5:-5], atol=1e-9)
     # What other options, and other ranges, give under the same name.
     for wrong in (
-        metrics.structural_similarity(a, b, **options),
-        metrics.structural_similarity(a, b, data_range=255),
+        skimage.metrics.structural_similarity(a, b, **options),
+        skimage.metrics.structural_similarity(a, b, data_range=255),
         ssim(camera[0] / 255, camera[1] / 255, data_range=2)[0],
         0.3674518327910367,
         0.356114582808,

@@ -20,7 +20,7 @@ from tfcyclegan.extractors.inception import Inception2015
 from tfcyclegan.extractors.resize import clean
 from tfcyclegan.extractors.weight_files import read_torch
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs PyTorch; `make parity` runs this test")
 
 RELATIVE = 1e-6
 FEATURES_RELATIVE = 1e-5

@@ -211,7 +211,9 @@ def test_left_is_left(tmp_path, monkeypatch):
     assert (side < 0).sum() > 1.4 * (side > 0).sum()
 
 
-@pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dciodvfy (dicom3tools) is not installed")
+@pytest.mark.skipif(
+    not shutil.which("dciodvfy"), reason="needs dciodvfy: apt-get install dicom3tools"
+)
 @pytest.mark.parametrize("number", ENCODINGS)
 @pytest.mark.parametrize("sequence", SEQUENCES)
 def test_dciodvfy_finds_no_error(made, number, sequence):
@@ -222,7 +224,7 @@ def test_dciodvfy_finds_no_error(made, number, sequence):
     assert not [line for line in report.splitlines() if line.startswith(("Error", "Abort"))]
 
 
-@pytest.mark.skipif(not shutil.which("dcm2niix"), reason="dcm2niix is not installed")
+@pytest.mark.skipif(not shutil.which("dcm2niix"), reason="needs dcm2niix: apt-get install dcm2niix")
 @pytest.mark.parametrize("number", ENCODINGS)
 @pytest.mark.parametrize("sequence", SEQUENCES)
 def test_dcm2niix_reads_the_same_volume_in_the_same_place(made, tmp_path, number, sequence):

@@ -28,8 +28,8 @@ from serving_model import NAME, SHAPES
 from tfcyclegan import intensity, records
 from tfcyclegan.served import translate
 
-grpc = pytest.importorskip("grpc")
-pytest.importorskip("tensorflow_serving.apis", reason="needs tensorflow-serving-api")
+grpc = pytest.importorskip("grpc", reason="needs grpcio, of the extra `dev`")
+pytest.importorskip("tensorflow_serving.apis", reason="needs the extra `serving`")
 
 from google.protobuf import text_format  # noqa: E402
 from serving_stand_in import StandIn  # noqa: E402
@@ -239,7 +239,7 @@ def test_ovmsclient_over_grpc_gives_what_keras_gives(server):
 
 
 def ovms():
-    return pytest.importorskip("ovmsclient")
+    return pytest.importorskip("ovmsclient", reason="needs ovmsclient, of the extra `dev`")
 
 
 def test_a_server_plays_the_warm_up_requests_when_it_loads(server):

@@ -125,7 +125,7 @@ def test_the_c_api_gives_the_same_bits(saved, through_c, shape):
 def through_openvino(model, tmp_path_factory):
     """What OpenVINO makes of each shape, in a process that never sees TensorFlow."""
     if importlib.util.find_spec("openvino") is None:
-        pytest.skip("needs openvino")
+        pytest.skip("needs openvino, of the extra `dev`")
     folder = tmp_path_factory.mktemp("openvino")
     images, results = folder / "images.npz", folder / "results.npz"
     sources = {str(shape): serving_model.images(shape) for shape in SHAPES}
