@@ -30,8 +30,8 @@ def phantom(tmp_path_factory):
     truth = simulate(grid, np.random.default_rng(1))
     exam = make.examine(0, 1, grid, np.random.default_rng(2))
     rows = []
-    make.write_mask(folder / "lesions.nii.gz", truth.lesions, exam)
-    make.write_mask(folder / "brain.nii.gz", truth.brain, exam)
+    make.write_volume(folder / "lesions.nii.gz", truth.lesions.astype(np.uint8), exam)
+    make.write_volume(folder / "brain.nii.gz", truth.brain.astype(np.uint8), exam)
     for sequence, series in scan(truth.fractions, grid, np.random.default_rng(3)).items():
         dicom.write_series(folder / "in" / sequence, exam, series, np.random.default_rng(4))
         path = write(image(series.pixels.transpose(), exam.affine()), folder / f"{sequence}.nii.gz")

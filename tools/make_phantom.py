@@ -19,7 +19,7 @@ from tfcyclegan.config import PhantomConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.phantom.anatomy import Grid
 from tfcyclegan.phantom.head import Head, simulate
-from tfcyclegan.phantom.scanner import scan
+from tfcyclegan.phantom.scanner import Series, scan
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -50,17 +50,30 @@ def refuse_used(output: pathlib.Path) -> None:
 
 
 def make_patient(output: pathlib.Path, config: PhantomConfig, number: int) -> Head:
-    """Simulates, scans and writes one patient; the patient depends on seed and number only."""
-    streams = [np.random.default_rng([config.seed, number, part]) for part in range(3)]
+    """Simulates, scans and writes one patient."""
     grid = Grid(config.matrix, config.slices)
-    head = simulate(grid, streams[0])
-    exam = examine(config.seed, number, grid, streams[1])
+    head, scanned, exam, rng = draw_patient(config.seed, number, grid)
     name = f"patient{number:03d}"
-    for sequence, series in scan(head.fractions, grid, streams[2]).items():
-        write_series(output / name / sequence, exam, series, streams[1])
+    for sequence, series in scanned.items():
+        write_series(output / name / sequence, exam, series, rng)
     for what in ("lesions", "ventricles", "brain"):
-        write_mask(output / "truth" / f"{name}_{what}.nii.gz", getattr(head, what), exam)
+        mask = getattr(head, what).astype(np.uint8)
+        write_volume(output / "truth" / f"{name}_{what}.nii.gz", mask, exam)
     return head
+
+
+def draw_patient(
+    seed: int, number: int, grid: Grid
+) -> tuple[Head, dict[str, Series], Examination, np.random.Generator]:
+    """Simulates and scans one patient, who depends on seed and number only.
+
+    Returns:
+        The head; its series by sequence; where they lie; and the stream of the header's values.
+    """
+    streams = [np.random.default_rng([seed, number, part]) for part in range(3)]
+    head = simulate(grid, streams[0])
+    exam = examine(seed, number, grid, streams[1])
+    return head, scan(head.fractions, grid, streams[2]), exam, streams[1]
 
 
 def examine(seed: int, number: int, grid: Grid, rng: np.random.Generator) -> Examination:
@@ -79,14 +92,14 @@ def examine(seed: int, number: int, grid: Grid, rng: np.random.Generator) -> Exa
     )
 
 
-def write_mask(path: pathlib.Path, mask: np.ndarray, exam: Examination) -> None:
-    """Writes a mask [slices, rows, columns] as NIfTI, whose axes are columns, rows, slices in RAS.
+def write_volume(path: pathlib.Path, voxels: np.ndarray, exam: Examination) -> None:
+    """Writes voxels [slices, rows, columns] as NIfTI, whose axes are columns, rows, slices in RAS.
 
-    The gzip header carries neither time nor name, so that the same mask is the same file.
+    The gzip header carries neither time nor name, so that the same voxels are the same file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     affine = LPS_TO_RAS @ exam.affine()
-    image = nibabel.Nifti1Image(mask.transpose().astype(np.uint8), affine)
+    image = nibabel.Nifti1Image(voxels.transpose(), affine)
     image.set_qform(affine, code="scanner")
     image.set_sform(affine, code="scanner")
     image.header.set_xyzt_units("mm")

@@ -4,6 +4,7 @@ import dataclasses
 
 from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
+from tfcyclegan.config.downstream import DownstreamConfig
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
 from tfcyclegan.config.training import CompareConfig, EvaluateConfig, ExportConfig, TrainConfig
 from tfcyclegan.config.translation import TranslateConfig
@@ -14,6 +15,7 @@ __all__ = [
     "BenchmarkConfig",
     "Command",
     "CompareConfig",
+    "DownstreamConfig",
     "EvaluateConfig",
     "ExportConfig",
     "IngestConfig",
@@ -37,6 +39,7 @@ COMMANDS = {
     "python -m tfcyclegan.export": ExportConfig,
     "python -m tfcyclegan.translate": TranslateConfig,
     "tools/benchmark.py": BenchmarkConfig,
+    "tools/downstream.py": DownstreamConfig,
 }
 
 
