@@ -120,3 +120,13 @@ def test_translate_reports_every_runtime_and_its_ratio_to_pytorch(tmp_path):
         ratio = found[f"{name}_cpu_seconds_one"] / 5.0
         assert found[f"{name}_cpu_latency_ratio"] == pytest.approx(ratio, abs=1e-3)
         assert 0 < found[f"{name}_seconds_one"] <= found[f"{name}_first_seconds"]
+
+
+def test_study_reports_rates_beside_the_bare_network_and_memory_of_both_forms():
+    found = measured("study", "--files=12", "--matrix=64", "--size=32", "--filters=4", "--blocks=1")
+    for form in ("dicom", "nifti"):
+        share = found[f"{form}_slices_per_s"] / found[f"{form}_network_slices_per_s"]
+        assert found[f"{form}_share_of_network"] == pytest.approx(share, abs=0.01)
+        # TensorFlow takes some hundreds of MiB, and so small a study next to nothing.
+        assert 200 < found[f"{form}_peak_mb"] < 1500
+        assert found[f"{form}_load_seconds"] > 0

@@ -11,6 +11,7 @@ import benchmark_ingest
 import benchmark_metrics
 import benchmark_pipeline
 import benchmark_step
+import benchmark_study
 import benchmark_translate
 
 from tfcyclegan import config
@@ -21,6 +22,7 @@ PARTS = {
     "metrics": benchmark_metrics.measure,
     "pipeline": benchmark_pipeline.measure,
     "step": benchmark_step.measure,
+    "study": benchmark_study.measure,
     "translate": benchmark_translate.measure,
 }
 """Values of --what to functions from the flags to the figures, a dictionary of names to numbers."""

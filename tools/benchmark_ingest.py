@@ -4,6 +4,7 @@ Uncompressed files with private elements of the size that scanners write (spec: 
 are converted by the command itself, in a process whose children and memory are watched.
 """
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -64,18 +65,18 @@ def measure(settings: BenchmarkConfig) -> dict[str, float]:
     }
 
 
-def write_files(folder: pathlib.Path, files: int, matrix: int) -> None:
-    """Writes `files` images of heads that differ in every file, `SLICES` to a series."""
+def write_files(folder: pathlib.Path, files: int, matrix: int, per_series: int = SLICES) -> None:
+    """Writes `files` images of heads that differ in every file, so many to a series."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[-1 : 1 : matrix * 1j, -1 : 1 : matrix * 1j]
     head = 900 * (x**2 / 0.6 + y**2 / 0.8 < 1) + 200 * np.sin(9 * x) * np.cos(7 * y)
     noise = rng.normal(100, 20, (matrix, 2 * matrix))
     private = rng.bytes(PRIVATE_BYTES)
     for number in range(files):
-        series, index = divmod(number, SLICES)
+        series, index = divmod(number, per_series)
         shift = number % matrix
         pixels = np.clip(head + noise[:, shift : shift + matrix], 0, None).astype("<u2")
-        path = folder / f"{series:05d}" / f"{index:03d}.dcm"
+        path = folder / f"{series:05d}" / f"{index:04d}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         _image(series, index, pixels, private).save_as(path, enforce_file_format=True)
 
@@ -159,11 +160,8 @@ def watch(process: subprocess.Popen, every_s: float = 0.1) -> dict[int, int]:
     """Returns the peak resident size in KiB of a process and of each of its descendants."""
     peaks: dict[int, int] = {}
     while process.poll() is None:
-        family = [process.pid]
-        for pid in family:
+        for pid in family(process.pid):
             try:
-                for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-                    family += map(int, (task / "children").read_text().split())
                 status = pathlib.Path(f"/proc/{pid}/status").read_text()
             except OSError:
                 continue  # it ended in between
@@ -172,3 +170,13 @@ def watch(process: subprocess.Popen, every_s: float = 0.1) -> dict[int, int]:
                 peaks[pid] = max(peaks.get(pid, 0), int(lines[0].split()[1]))
         time.sleep(every_s)
     return peaks
+
+
+def family(pid: int) -> list[int]:
+    """Returns a process and its descendants."""
+    found = [pid]
+    for member in found:
+        with contextlib.suppress(OSError):  # it ended in between
+            for task in pathlib.Path(f"/proc/{member}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    return found

@@ -22,7 +22,7 @@ from tfcyclegan.config import PhantomConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.phantom.anatomy import Grid
 from tfcyclegan.phantom.head import Head, simulate
-from tfcyclegan.phantom.scanner import scan
+from tfcyclegan.phantom.scanner import Series, scan
 
 TRUTH = "truth"
 TABLE = "volumes.csv"
@@ -59,20 +59,32 @@ def refuse_used(output: pathlib.Path) -> None:
 
 
 def make_patient(output: pathlib.Path, config: PhantomConfig, number: int) -> Head:
-    """Simulates, scans and writes one patient; the patient depends on seed and number only."""
-    streams = [np.random.default_rng([config.seed, number, part]) for part in range(3)]
+    """Simulates, scans and writes one patient."""
     grid = Grid(config.matrix, config.slices)
-    head = simulate(grid, streams[0])
-    exam = examine(config.seed, number, grid, streams[1])
+    head, scanned, exam, rng = draw_patient(config.seed, number, grid)
     name = f"patient{number:03d}"
-    for sequence, series in scan(head.fractions, grid, streams[2]).items():
-        write_series(output / name / sequence, exam, series, streams[1])
+    for sequence, series in scanned.items():
+        write_series(output / name / sequence, exam, series, rng)
         if config.nifti:
             write_nifti(output / TRUTH / f"{name}_{sequence}.nii.gz", series.pixels, exam)
     for what in MASKS.values():
         mask = getattr(head, what).astype(np.uint8)
         write_nifti(output / TRUTH / f"{name}_{what}.nii.gz", mask, exam)
     return head
+
+
+def draw_patient(
+    seed: int, number: int, grid: Grid
+) -> tuple[Head, dict[str, Series], Examination, np.random.Generator]:
+    """Simulates and scans one patient, who depends on seed and number only.
+
+    Returns:
+        The head; its series by sequence; where they lie; and the stream of the header's values.
+    """
+    streams = [np.random.default_rng([seed, number, part]) for part in range(3)]
+    head = simulate(grid, streams[0])
+    exam = examine(seed, number, grid, streams[1])
+    return head, scan(head.fractions, grid, streams[2]), exam, streams[1]
 
 
 def examine(seed: int, number: int, grid: Grid, rng: np.random.Generator) -> Examination:

@@ -5,6 +5,7 @@ import dataclasses
 from tfcyclegan.config.ablation import AblationConfig
 from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
+from tfcyclegan.config.downstream import DownstreamConfig
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
 from tfcyclegan.config.training import CompareConfig, EvaluateConfig, ExportConfig, TrainConfig
 from tfcyclegan.config.translation import TranslateConfig
@@ -16,6 +17,7 @@ __all__ = [
     "BenchmarkConfig",
     "Command",
     "CompareConfig",
+    "DownstreamConfig",
     "EvaluateConfig",
     "ExportConfig",
     "IngestConfig",
@@ -40,6 +42,7 @@ COMMANDS = {
     "python -m tfcyclegan.translate": TranslateConfig,
     "tools/benchmark.py": BenchmarkConfig,
     "tools/ablation.py": AblationConfig,
+    "tools/downstream.py": DownstreamConfig,
 }
 
 

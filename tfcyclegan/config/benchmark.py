@@ -12,23 +12,28 @@ class BenchmarkConfig(Command):
     what: str = flag(
         "ingest",
         "What is measured.",
-        choices=["ingest", "step", "epoch", "pipeline", "metrics", "translate"],
+        choices=["ingest", "step", "epoch", "pipeline", "metrics", "translate", "study"],
     )
     json: bool = flag(False, "End with one line that is a JSON object.")
-    files: int = flag(1000, "ingest: DICOM files to make and to convert.", lower=10)
+    files: int = flag(
+        1000, "ingest, study: DICOM files to make, and to convert or translate.", lower=10
+    )
     matrix: int = flag(
-        512, "ingest: rows and columns of a file; 64 for --files=100000.", lower=64, upper=512
+        512,
+        "ingest, study: rows and columns of a file; 64 for --files=100000.",
+        lower=64,
+        upper=512,
     )
     size: int = flag(
         256,
-        "step, epoch, pipeline, metrics, translate: height and width in pixels.",
+        "step, epoch, pipeline, metrics, translate, study: height and width in pixels.",
         lower=32,
         upper=1024,
     )
     filters: int = flag(
-        64, "step, epoch, translate: filters of the networks' first layers.", lower=1
+        64, "step, epoch, translate, study: filters of the networks' first layers.", lower=1
     )
-    blocks: int = flag(9, "step, epoch, translate: residual blocks.", lower=1)
+    blocks: int = flag(9, "step, epoch, translate, study: residual blocks.", lower=1)
     batch_size: int = flag(1, "step, epoch, pipeline: examples in a batch.", lower=1)
     identity: float = flag(
         0.5, "step, epoch: weight of the identity loss; 0 leaves it out.", lower=0.0

@@ -1,0 +1,197 @@
+"""Segments lesions on FLAIR, trained with and without synthetic slices; see docs/translation.md.
+
+    python tools/downstream.py --output=DIR
+
+Simulated patients of whom a few have a FLAIR, and all a T2 and a lesion mask. A translator learns
+from what there is, makes the FLAIR that lacks, and four small networks are compared on the real
+FLAIR of other patients. DIR/downstream.json has every number.
+"""
+
+import dataclasses
+import json
+import pathlib
+
+import downstream_cohort as cohort
+import downstream_scores as scores
+import downstream_segmenter as segmenter
+import make_phantom
+import numpy as np
+
+from tfcyclegan import data, export, manifest, train, translate
+from tfcyclegan.config import (
+    DownstreamConfig,
+    ExportConfig,
+    NiftiConfig,
+    TrainConfig,
+    TranslateConfig,
+    run,
+)
+from tfcyclegan.errors import UserError
+from tfcyclegan.ingest import pipeline
+from tfcyclegan.nifti import table
+
+REAL, SYNTHETIC = "real FLAIR of the few", "and synthetic FLAIR of the others"
+COPIED, ALL_REAL = "and T2 of the others, as it is", "real FLAIR of all"
+SYNTHETIC_SET = "synthetic"
+
+
+def main(config: DownstreamConfig) -> None:
+    """Makes the patients, the translator and the synthetic slices, and compares."""
+    output = pathlib.Path(config.output).resolve()
+    make_phantom.refuse_used(output)
+    if config.dry_run:
+        return
+    (output / "images").mkdir(parents=True)
+    for name, found in cohort.write(output / "images", config).items():
+        convert(found, output, name)
+    translated(output, config)
+    rows = training_rows(output, config.size)
+    test = slices(output, cohort.TEST, "flair", config.size)
+    found = {name: scored(name, row, test, config) for name, row in rows.items()}
+    report = compared(found, {name: len(images) for name, (images, _) in rows.items()})
+    report |= {"n_test_slices": len(test), "settings": dataclasses.asdict(config)}
+    del report["settings"]["output"]
+    (output / "downstream.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(text(report))
+
+
+def convert(path: pathlib.Path, output: pathlib.Path, name: str) -> None:
+    """Converts the images of a table to records; one key for all, so that ids agree."""
+    split = "test" if name == cohort.TEST else "train"
+    flags = NiftiConfig.parse(
+        f"--table={path}",
+        f"--output={output / name}",
+        f"--key_file={output / 'key'}",
+        f"--splits={split}:1",
+        "--object_timeout_s=600",  # simulated images are sound, and a machine may be busy
+    )
+    done = pipeline.run(flags.conversion(), lambda asked: table.read(path, asked.plane))
+    _check("tools/nifti_to_tfrecord.py", done)
+
+
+def translated(output: pathlib.Path, config: DownstreamConfig) -> None:
+    """Trains a translator on what is available, and writes the synthetic records."""
+    epochs, available = config.translator_epochs, output / cohort.AVAILABLE
+    flags = TrainConfig.parse(
+        f"--data_dir={available}",
+        f"--workdir={output / 'run'}",
+        # Nothing is selected by validation, so it needs no patients of its own, who are few.
+        "--val_split=train",
+        f"--validate_every={epochs}",
+        f"--image_size={config.size}",
+        f"--generator_blocks={config.blocks}",
+        f"--generator_filters={config.filters}",
+        f"--discriminator_filters={2 * config.filters}",
+        "--adversarial_loss=lsgan",
+        "--initializer=normal_0.02",
+        "--ema_decay=0.99",
+        "--rotations=-10,-5,5,10",
+        "--brightness=0.1",
+        "--match_slice_position=0.12",
+        f"--epochs={epochs}",
+        f"--decay_start_epoch={epochs // 2}",
+        f"--steps_per_epoch={config.steps_per_epoch}",
+    )
+    _check("python -m tfcyclegan.train", train.main(flags))
+    export.main(ExportConfig.parse(f"--workdir={output / 'run'}", f"--output={output / 'model'}"))
+    flags = TranslateConfig.parse(
+        "--dataset",
+        f"--model={output / 'model'}",
+        f"--input={available}",
+        f"--output={output / SYNTHETIC_SET}",
+    )
+    _check("python -m tfcyclegan.translate", translate.main(flags))
+
+
+def _check(command: str, code: int | None) -> None:
+    if code:
+        raise UserError(f"{command} ended with code {code}, see above.", code)
+
+
+def slices(output: pathlib.Path, name: str, sequence: str, size: int) -> data.Slices:
+    """Returns the slices of one of the directories of records, with lesion masks."""
+    shards = manifest.read(output / name)
+    split = "test" if name == cohort.TEST else "train"
+    return data.load_slices(
+        str(output / name),
+        shards,
+        split=split,
+        sequence=sequence,
+        image_size=size,
+        masks=("lesion",),
+    )
+
+
+def training_rows(output: pathlib.Path, size: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns what each row of the table is trained on: images and masks."""
+    few = slices(output, cohort.AVAILABLE, "flair", size)
+    have = np.unique(few.metadata["id/patient"])
+
+    def with_others(name: str, sequence: str) -> tuple[np.ndarray, np.ndarray]:
+        found = slices(output, name, sequence, size)
+        others = found.take(np.flatnonzero(~np.isin(found.metadata["id/patient"], have)))
+        return (
+            np.concatenate([few.unit(), others.unit()]),
+            np.concatenate([few.masks["lesion"], others.masks["lesion"]]),
+        )
+
+    return {
+        REAL: (few.unit(), few.masks["lesion"]),
+        SYNTHETIC: with_others(SYNTHETIC_SET, "flair"),
+        COPIED: with_others(cohort.AVAILABLE, "t2"),
+        ALL_REAL: with_others(cohort.WITHHELD, "flair"),
+    }
+
+
+def scored(name: str, row: tuple, test: data.Slices, config: DownstreamConfig) -> list[dict]:
+    """Returns the scores of each patient, for each seed."""
+    images, masks = row
+    made = []
+    for seed in range(config.seeds):
+        model = segmenter.train(
+            images, masks, filters=config.filters, steps=config.segmenter_steps, seed=seed
+        )
+        found = segmenter.segment(model, test.unit())
+        made.append(scores.of_patients(test.masks["lesion"], found, test.metadata["id/patient"]))
+        dice = np.mean(list(made[-1]["dice"].values()))
+        print(f"{name}, seed {seed}: {len(images)} slices, Dice {dice:.3f}", flush=True)
+    return made
+
+
+def compared(found: dict[str, list[dict]], n_slices: dict[str, int]) -> dict:
+    """Returns the table: means over seeds, with intervals over patients, and differences to `REAL`.
+
+    Args:
+        found: Row to its scores, of `scored`.
+        n_slices: Row to the number of slices that it was trained on.
+    """
+    table = {}
+    for score in scores.SCORES:
+        means = {name: scores.mean_of([run[score] for run in runs]) for name, runs in found.items()}
+        for name, runs in found.items():
+            entry = table.setdefault(name, {"n_training_slices": n_slices[name]})
+            by_seed = [float(np.mean(list(run[score].values()))) for run in runs]
+            entry[score] = scores.interval(means[name]) | {"by_seed": by_seed}
+            if name != REAL:
+                entry[f"{score}_difference"] = scores.difference(means[name], means[REAL])
+    return {"rows": table}
+
+
+def text(report: dict) -> str:
+    """Returns the table as Markdown."""
+    titles = ["trained on", "slices", *scores.SCORES, "dice, difference to the first row"]
+    lines = [" | ".join(titles), "|".join(["---"] * len(titles))]
+    for name, row in report["rows"].items():
+        shown = [_shown(row[score]) for score in scores.SCORES]
+        apart = _shown(row["dice_difference"]) if "dice_difference" in row else "-"
+        lines.append(" | ".join([name, str(row["n_training_slices"]), *shown, apart]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _shown(entry: dict) -> str:
+    low, high = entry["ci"]
+    return f"{entry['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+if __name__ == "__main__":
+    run(main, DownstreamConfig)
