@@ -81,7 +81,8 @@ def test_nothing_finished_is_a_table_without_figures(tmp_path):
 
 
 def test_the_table_says_what_the_figures_are(made):
-    made[3].note(failed="error: broken")
+    made[3].note(failed="error: broken", trained=False)
+    made[1].note(failed="error: mended since")
     collected = collect(made, phantom=False)
     text = ablation_table.markdown(collected)
     assert json.loads(ablation_table.strict_json(collected))["variants"]["plain"] == {
@@ -96,5 +97,5 @@ def test_the_table_says_what_the_figures_are(made):
     assert rows[8].startswith("| better | 15.5 [13.5, 17.5] ± 2.1 | 3 [3, 3] | 0.35 [0.2, 0.45]")
     assert "± 0.071 (40%)" in rows[8]
     assert "Pictures in this directory show patients" in text
-    assert "- failed: better fold 1 seed 0: error: broken" in text
+    assert "- failed: better fold 1 seed 0: error: broken" in text and "mended" not in text
     assert "Pictures" not in ablation_table.markdown(collect(made))

@@ -49,7 +49,11 @@ def collect(study: Study, runs: list[Run]) -> dict:
         "folds": study.folds,
         "runs": {"planned": len(runs), "done": sum(done(run, study) for run in runs)},
         "variants": {variant.name: _lengths(variant.name, runs) for variant in study.variants},
-        "failed": {str(run): text for run in runs if (text := run.account()["failed"])},
+        "failed": {
+            str(run): text
+            for run in runs
+            if not done(run, study) and (text := run.account()["failed"])
+        },
         "sets": {
             name: _set(study, runs, name)
             for name in (TEST, *(external.name for external in study.external))
