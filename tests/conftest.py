@@ -36,6 +36,7 @@ LONGEST = (
     "test_end_to_end",
     "test_train",
     "test_ingest_resume",
+    "test_basin",
 )
 """Files that take a minute or more go first, lest one process be left with them at the end."""
 
