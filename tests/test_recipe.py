@@ -1,0 +1,100 @@
+"""All ingredients at once: one replica or two, and a checkpoint in the middle, change nothing."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from replica_run import set_precision
+from test_cyclegan import TINY
+
+from tfcyclegan.augment import Augmentation
+from tfcyclegan.checkpoint_files import Position
+from tfcyclegan.checkpoints import RunCheckpoints
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.data import Slices, training_batches
+from tfcyclegan.models import build_model
+from tfcyclegan.strategies import make_strategy
+
+INGREDIENTS = (
+    "--position_channels=both",
+    "--cycle_warmup_steps=6",
+    "--output_gain=0.5",
+    "--diff_augment=color,translation,cutout",
+    "--r1_weight=1",
+    "--r1_every=3",
+    "--intensity_discriminator_weight=1",
+)
+STEPS = 6
+TOLERANCE = 1e-9
+
+
+def built(strategy, *flags: str):
+    with strategy.scope():
+        return build_model(TrainConfig.parse(*TINY, *INGREDIENTS, *flags), steps_per_epoch=STEPS)
+
+
+def batches(strategy, first_step: int = 0):
+    images = np.random.default_rng(0).integers(0, 65536, (2, 8, 32, 32), np.uint16)
+    places = {"geom/slice_frac": np.linspace(0, 1, 8, dtype=np.float32)}
+    return strategy.distribute_datasets_from_function(
+        lambda context: training_batches(
+            *(Slices(one, places) for one in images),
+            batch_size=2,
+            first_step=first_step,
+            seed=0,
+            augmentation=Augmentation(("horizontal",), (30.0,), 0.2),
+            details=True,
+            context=context,
+        ).map(lambda a, b, n, *places: (*(tf.cast(x, tf.float64) for x in (a, b)), n, *places))
+    )
+
+
+def trained(model, steps: int, first_step: int = 0) -> dict:
+    strategy = model.distribute_strategy
+    data = batches(strategy, first_step)
+    return model.fit(data, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0).history
+
+
+@pytest.fixture(scope="module", autouse=True)
+def float64():
+    set_precision("float64")
+    yield
+    set_precision("float32")
+
+
+@pytest.fixture(scope="module")
+def single(float64):
+    """A model after all steps, and its logs."""
+    model = built(make_strategy("single"))
+    return model, trained(model, STEPS)
+
+
+def test_two_replicas_equal_one_in_weights_and_logs(single):
+    double = built(make_strategy("mirrored"))
+    logs = trained(double, STEPS)
+    assert double.distribute_strategy.num_replicas_in_sync == 2
+    for x, y in zip(single[0].get_weights(), double.get_weights(), strict=True):
+        np.testing.assert_allclose(x, y, atol=TOLERANCE)
+    assert {"cycle_weight", "r1_a_loss", "intensity_ab_loss"} <= logs.keys() == single[1].keys()
+    for name, values in single[1].items():
+        np.testing.assert_allclose(values, logs[name], rtol=TOLERANCE, err_msg=name)
+
+
+def test_a_run_that_is_cut_ends_with_the_same_bits(single, tmp_path):
+    strategy = make_strategy("single")
+    model = built(strategy)
+    start = [variable.numpy() for variable in state(model)]
+    checkpoints = RunCheckpoints(str(tmp_path), model)
+    trained(model, 2)
+    checkpoints.save(Position(0, 2))
+    for variable, value in zip(state(model), start, strict=True):
+        variable.assign(value)
+    assert checkpoints.restore() == Position(0, 2)
+    trained(model, STEPS - 2, first_step=2)
+    for made, wanted in zip(state(model), state(single[0]), strict=True):
+        np.testing.assert_array_equal(made.numpy(), wanted.numpy(), err_msg=wanted.path)
+
+
+def state(model) -> list:
+    optimizers = model.optimizer, model.discriminator_optimizer
+    moments = [variable for optimizer in optimizers for variable in optimizer.variables]
+    return [*model.weights, *moments]
