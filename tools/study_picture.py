@@ -19,7 +19,7 @@ from tfcyclegan import intensity
 
 ROWS = 2
 INCHES = 1.55
-DPI = 76
+DPI = 70
 RISK_SHOWN = 0.5
 """Risk that is drawn brightest, unit range."""
 
