@@ -12,10 +12,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from multiprocessing import forkserver
+from unittest import mock
 
 _FORK = multiprocessing.get_context("forkserver")
+# Not the one server of multiprocessing, which a conversion's workers need without TensorFlow.
+_SERVER = forkserver.ForkServer()
 # What the commands import, but not they, which have to run as __main__.
-_FORK.set_forkserver_preload(
+_SERVER.set_forkserver_preload(
     ["tfcyclegan.doctor", "tfcyclegan.evaluation", "tfcyclegan.fitting", "tfcyclegan.provenance"]
 )
 
@@ -39,7 +43,9 @@ class Forked:
         self._log = tempfile.NamedTemporaryFile()  # noqa: SIM115, it lives as long as this
         start = (arguments, self._log.name, environment or {}, first)
         self._process = _FORK.Process(target=_run, args=start, daemon=True)
-        self._process.start()
+        connect = _SERVER.connect_to_new_process
+        with mock.patch.object(forkserver, "connect_to_new_process", connect):
+            self._process.start()
 
     def poll(self) -> int | None:
         return self._process.exitcode

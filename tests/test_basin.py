@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import TINY_RUN, command
 from test_inversion import COLUMNS, HEAD, ROWS, SIZE, heads
-from test_resume import assert_same_end, finished, wait_for
+from test_resume import assert_same_end, wait_for
 
 from tfcyclegan.basin import basin_of, correlations, regions
 
@@ -104,9 +104,7 @@ def test_a_run_that_inverts_begins_again_and_a_kill_changes_nothing(dataset, tmp
     assert wait_for(process, lambda: state.is_file() and "restarts" in state.read_text())
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    code, text = finished(
-        subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    )
-    assert code == 0, text
-    assert "restart 1 of 3" not in text
+    again = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "restart 1 of 3" not in again.stderr
     assert_same_end(killed, whole)

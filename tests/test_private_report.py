@@ -117,7 +117,7 @@ def test_the_statement_is_complete(tmp_path):
     statement = result.card["deidentification"]
     assert statement["method_codes"] == ["113100"]
     assert set(statement["not_claimed"]) == {"113101", "113102"}
-    assert statement["whitelist"] == {"version": 1, "features": 43}
+    assert statement["whitelist"] == {"version": 1, "features": 44}
     assert statement["for_release"] is False and len(statement["residual_risks"]) == 5
 
 
