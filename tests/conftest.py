@@ -124,3 +124,13 @@ def tiny_run(dataset, tmp_path_factory):
         assert result.returncode == 0, result.stderr
 
     return made_once(tmp_path_factory, "tiny_run", train)
+
+
+@pytest.fixture(scope="module")
+def float64():
+    """Collective operations of one process keep the type that they were first traced with."""
+    from replica_run import set_precision
+
+    set_precision("float64")
+    yield
+    set_precision("float32")

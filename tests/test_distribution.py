@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from replica_run import STEPS, set_precision, trained
+from replica_run import STEPS, trained
 from worker_processes import Workers
 
 from tfcyclegan.errors import UserError
@@ -12,14 +12,7 @@ from tfcyclegan.models.objective import DIAGNOSED, TRACKED
 from tfcyclegan.strategies import check_batch_size, make_strategy
 
 TOLERANCE = 1e-9
-
-
-@pytest.fixture(scope="module", autouse=True)
-def float64():
-    """Collective operations of one process keep the type that they were first traced with."""
-    set_precision("float64")
-    yield
-    set_precision("float32")
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture(scope="module")

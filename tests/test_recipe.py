@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from replica_run import set_precision
 from test_cyclegan import TINY
 
 from tfcyclegan.augment import Augmentation
@@ -25,6 +24,7 @@ INGREDIENTS = (
 )
 STEPS = 6
 TOLERANCE = 1e-9
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def built(strategy, *flags: str):
@@ -52,13 +52,6 @@ def trained(model, steps: int, first_step: int = 0) -> dict:
     strategy = model.distribute_strategy
     data = batches(strategy, first_step)
     return model.fit(data, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0).history
-
-
-@pytest.fixture(scope="module", autouse=True)
-def float64():
-    set_precision("float64")
-    yield
-    set_precision("float32")
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,10 @@ import sys
 
 import keras
 import numpy as np
-from scipy import ndimage
 
 from tfcyclegan import scoring
 from tfcyclegan.checkpoint_files import Position
-from tfcyclegan.inversion import MARGIN, correlation, head
+from tfcyclegan.inversion import MARGIN, correlation, head, inside_and_rim
 from tfcyclegan.safeguards import position
 from tfcyclegan.strategies import from_chief, is_chief
 from tfcyclegan.validation_slices import ValidationSlices
@@ -25,8 +24,6 @@ DECIDED_AT = 0.1
 """Share of a run's steps after which it is judged."""
 SLICES = 8
 """Slices of each domain that it is judged by."""
-RIM = 0.06
-"""Thickness of the rim of the head as a share of the frame: skin, fat and skull."""
 REGIONS = ("inside", "rim")
 
 
@@ -69,10 +66,7 @@ def regions(images: np.ndarray) -> dict[str, np.ndarray]:
     Args:
         images: float32 [N, H, W, 1], unit range.
     """
-    whole = head(images)
-    width = max(1, round(RIM * images.shape[1]))
-    inside = np.stack([ndimage.binary_erosion(one, iterations=width) for one in whole])
-    return dict(zip(REGIONS, (inside, whole & ~inside), strict=True))
+    return dict(zip(REGIONS, inside_and_rim(head(images)), strict=True))
 
 
 def correlations(source: np.ndarray, other: np.ndarray) -> dict[str, float]:

@@ -21,6 +21,9 @@ FIRST_EPOCHS = 10
 MARGIN = 0.1
 """A correlation must be this far below both 0 and that of real pairs to be called inverted."""
 
+RIM = 0.06
+"""Thickness of the rim of a head as a share of the frame."""
+
 FLAT = 1e-5
 """A standard deviation below this, less than a step of 16 bit, is rounding; unit range."""
 
@@ -77,6 +80,17 @@ def head(images: np.ndarray) -> np.ndarray:
     bright = images[..., 0] > images.mean(axis=(1, 2, 3))[:, np.newaxis, np.newaxis]
     filled = [ndimage.binary_fill_holes(one) for one in bright]
     return np.stack(filled) if filled else bright
+
+
+def inside_and_rim(heads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the inside of heads, where fluid decides, and their rim: skin, fat and skull.
+
+    Args:
+        heads: bool [N, H, W], of `head`.
+    """
+    width = max(1, round(RIM * heads.shape[1]))
+    inside = np.stack([ndimage.binary_erosion(one, iterations=width) for one in heads])
+    return inside, heads & ~inside
 
 
 def mean_correlation(source: np.ndarray, other: np.ndarray) -> float:

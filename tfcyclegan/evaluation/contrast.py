@@ -7,7 +7,6 @@ the brightness that it had in the source, or everything is inverted, the scalp t
 from collections.abc import Hashable
 
 import numpy as np
-from scipy import ndimage
 
 from tfcyclegan import inversion
 from tfcyclegan.evaluation.cases import RECORDS_RULE, Paired
@@ -20,8 +19,6 @@ FLUID_RULE = (
     f"brain pixels above percentile {BRIGHT:g} of the real volume in one domain and below"
     f" percentile {DARK:g} in the other; which is which follows from the larger area"
 )
-RING = 0.06
-"""Thickness of the scalp ring where the records have no brain mask, as a share of the frame."""
 NO_FLUID = "no pixel follows the rule for fluid"
 NO_VENTRICLES = "no ventricle masks in the records"
 FLUID = ("fluid_contrast", "fluid_contrast_log_ratio")
@@ -93,9 +90,7 @@ def _correlated_regions(paired: Paired) -> dict[str, np.ndarray]:
 
 
 def _from_head(head: np.ndarray) -> dict[str, np.ndarray]:
-    width = max(1, round(RING * head.shape[1]))
-    inner = np.stack([ndimage.binary_erosion(one, iterations=width) for one in head])
-    return {"source_correlation_brain": inner, "source_correlation_scalp": head & ~inner}
+    return dict(zip(CORRELATIONS, inversion.inside_and_rim(head), strict=True))
 
 
 def _correlations(
