@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from test_cyclegan import TINY
-from test_distribution import float64  # noqa: F401, a fixture
 
 from tfcyclegan.adam import Adam
 from tfcyclegan.config import TrainConfig
@@ -121,7 +120,7 @@ def trained(kind: str, parts: int, steps: int):
     return model, history.history
 
 
-def test_two_replicas_in_two_parts_train_as_one_in_one(float64):  # noqa: F811
+def test_two_replicas_in_two_parts_train_as_one_in_one(float64):
     """Clipped, averaged, on the same schedule: an update is an update however it was gathered."""
     whole, whole_logs = trained("single", parts=1, steps=3)
     parts, parts_logs = trained("mirrored", parts=2, steps=3)
@@ -134,7 +133,7 @@ def test_two_replicas_in_two_parts_train_as_one_in_one(float64):  # noqa: F811
         assert float(optimizer.learning_rate) == 0.0, "the schedule ends with the last update"
 
 
-def test_parts_take_turns_at_the_pool_as_the_whole_batch_does(float64):  # noqa: F811
+def test_parts_take_turns_at_the_pool_as_the_whole_batch_does(float64):
     models = []
     for parts in (1, 4):
         flags = ("--batch_size=4", f"--accumulate_steps={parts}", "--pool_size=3")
