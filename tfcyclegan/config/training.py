@@ -46,6 +46,11 @@ class TrainConfig(Recipe):
             "--flips is a list of horizontal, vertical",
         ),
         (
+            ["discriminator_images", "pool_size"],
+            lambda v: v["discriminator_images"] == 1 or v["pool_size"],
+            "--discriminator_images above 1 needs a --pool_size above 0",
+        ),
+        (
             ["enlarge_crop"],
             lambda v: v["enlarge_crop"] == 0 or v["enlarge_crop"] > 1,
             "--enlarge_crop is 0 or a factor above 1",
