@@ -63,7 +63,7 @@ class ImagePool(keras.layers.Layer):
         return tf.concat(chosen, 0), state
 
     def recall(self, count: int, state: tuple) -> tf.Tensor:
-        """Returns images that a state of `exchange` holds, [count, H, W, 1], drawn independently."""
+        """Returns images [count, H, W, 1] that a state of `exchange` holds, drawn independently."""
         images, seen = state
         seed = tf.stack([tf.constant(self.seed + RECALL_SALT, tf.int64), seen])
         stored = tf.cast(tf.minimum(seen, self.size), tf.float32)
