@@ -4,6 +4,7 @@ TFCYCLEGAN_FID_WEIGHTS names the published weight file; with it the FID network 
 weights, otherwise on random ones.
 """
 
+import contextlib
 import importlib
 import os
 import pathlib
@@ -32,6 +33,9 @@ FLOAT32_KERNEL = 1e-5
 @pytest.fixture(scope="module")
 def fidelity():
     """torch-fidelity, with a stand-in for torchvision, which only its other networks need."""
+    # TorchMetrics looks at torchvision when it is imported, and must not find the stand-in.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("torchmetrics")
     names = ("", ".transforms", ".transforms.functional", ".datasets", ".models")
     stand_ins = {f"torchvision{name}": mock.MagicMock(__spec__=None) for name in names}
     with mock.patch.dict(sys.modules, stand_ins):
