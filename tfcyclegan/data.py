@@ -44,7 +44,8 @@ class Slices:
     Args:
         images: uint16 [N, S, S], stored range.
         metadata: Feature name to array [N], the names in `METADATA`; with masks also "mask/NAME",
-            bool: whether the slice has that mask, be it empty.
+            bool: whether the slice has that mask, be it empty; and "empty/NAME", bool: whether it
+            has no pixel as it was stored, since small parts vanish from a smaller slice.
         masks: Mask name to bool [N, S, S], False where there is none.
     """
 
@@ -85,8 +86,8 @@ def load_slices(
         split: "train", "val" or "test".
         sequence: A member of `records.SEQUENCES`.
         image_size: Slices are resampled to this height and width, antialiased.
-        masks: Of `records.MASKS`, for evaluation; nothing that trains may ask for them. A pixel
-            of a smaller slice is in a mask where half of its area is.
+        masks: Of `records.MASKS`, for evaluation and `lesion_free`; no network may see them. A
+            pixel of a smaller slice is in a mask where half of its area is.
 
     Raises:
         UserError: There is no such slice, a shard is missing or damaged, or a record does not
@@ -104,8 +105,10 @@ def load_slices(
     parts = [_read_shard(pathlib.Path(data_dir), shard, masks) for shard in wanted]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     images = resample(joined.pop("image/data"), image_size)
-    inside = {name: resample_mask(joined.pop(f"mask/{name}"), image_size) for name in masks}
+    stored = {name: joined.pop(f"mask/{name}") for name in masks}
+    inside = {name: resample_mask(mask, image_size) for name, mask in stored.items()}
     metadata = {name.replace("known/", "mask/"): array for name, array in joined.items()}
+    metadata |= {f"empty/{name}": ~mask.any(axis=(1, 2)) for name, mask in stored.items()}
     keep = images.std(axis=(1, 2)) > MIN_UNIT_STD * intensity.STORED_MAX
     keys = ("geom/slice_index", "id/series", "id/study", "id/patient")
     order = np.lexsort([metadata[key] for key in keys])
