@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 from typing import ClassVar
 
 from tfcyclegan.config.command import Command, flag
@@ -15,6 +16,15 @@ def _parse_splits(values: dict) -> bool:
         return False
     known = set(names) <= {"train", "val", "test"} and len(set(names)) == len(names)
     return known and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-6
+
+
+def _parse_command(values: dict) -> bool:
+    try:
+        parts = shlex.split(values["deface_cmd"])
+    except ValueError:
+        return False
+    text = " ".join(parts[1:])
+    return not parts or ("{input}" in text and "{output}" in text)
 
 
 def _parse_slices(values: dict) -> bool:
@@ -69,6 +79,16 @@ class IngestConfig(Command):
             ["brain_only", "plane"],
             lambda v: not v["brain_only"] or v["plane"] == "axial",
             "--brain_only needs --plane=axial: slices of other planes hold brain and face at once",
+        ),
+        (
+            ["deface_cmd"],
+            _parse_command,
+            "--deface_cmd is a program with its arguments, {input} and {output} among them",
+        ),
+        (
+            ["deface_cmd", "runner"],
+            lambda v: not (v["deface_cmd"] and v["runner"]),
+            "--deface_cmd runs on this machine only: leave --runner empty",
         ),
         (["input"], lambda v: all(v["input"]), "--input has an empty entry in its list"),
         (
@@ -155,6 +175,14 @@ class IngestConfig(Command):
         "Drop slices that show more face than brain: by the brain mask, or 30 mm below the head's"
         " widest level.",
     )
+    deface_cmd: str = flag(
+        "",
+        "Program that removes the face of each volume, as in `deface {input} {output}`: it is given"
+        " the paths of two NIfTI files, and runs without a shell. Not with --runner.",
+    )
+    deface_timeout_s: float = flag(
+        600.0, "Longest time of --deface_cmd for one volume, in seconds.", lower=0.1
+    )
     for_release: bool = flag(
         False, "The records will leave the hospital; needs --accept_face_risk."
     )
@@ -192,7 +220,7 @@ class IngestConfig(Command):
         return _without_paths(super().to_flagfile())
 
 
-_PATHS = ("input", "table", "output", "key_file", "mapping", "private_report")
+_PATHS = ("input", "table", "output", "key_file", "mapping", "private_report", "deface_cmd")
 
 
 def _without_paths(flagfile: str) -> str:
@@ -214,7 +242,9 @@ def _as_for_dicom(name: str) -> dataclasses.Field:
 class NiftiConfig(Command):
     """Flags of tools/nifti_to_tfrecord.py."""
 
-    RULES: ClassVar[tuple] = tuple(rule for rule in IngestConfig.RULES if rule[0] != ["input"])
+    RULES: ClassVar[tuple] = tuple(
+        rule for rule in IngestConfig.RULES if {"input", "runner"}.isdisjoint(rule[0])
+    )
 
     table: str = flag(
         "",
@@ -236,6 +266,8 @@ class NiftiConfig(Command):
     shard_bytes: int = _as_for_dicom("shard_bytes")
     text_guard: str = _as_for_dicom("text_guard")
     brain_only: bool = _as_for_dicom("brain_only")
+    deface_cmd: str = _as_for_dicom("deface_cmd")
+    deface_timeout_s: float = _as_for_dicom("deface_timeout_s")
     for_release: bool = _as_for_dicom("for_release")
     accept_face_risk: bool = _as_for_dicom("accept_face_risk")
     workers: int = _as_for_dicom("workers")

@@ -7,7 +7,7 @@ is unknown, and nothing of it is kept.
 import datetime
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from tfcyclegan.dicom import elements
 from tfcyclegan.dicom.elements import Layers
@@ -43,7 +43,7 @@ def age_bin(years: float) -> str:
     return AGE_BINS[min(int(years) // _BIN, AGE_BINS.index(UNKNOWN) - 1)]
 
 
-def of_volume(frames: Iterable[Frame]) -> dict[str, str]:
+def of_volume(frames: Sequence[Frame]) -> dict[str, str]:
     """Returns the features of records.DEMOGRAPHICS; where slices differ, one is wrong: unknown."""
     ages, sexes = ({f.age_bin for f in frames}, {f.sex for f in frames})
     return {

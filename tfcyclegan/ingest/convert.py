@@ -8,7 +8,7 @@ import numpy as np
 from tfcyclegan.dicom import silence
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.source import InputObject
-from tfcyclegan.ingest import features, formats
+from tfcyclegan.ingest import deface, features, formats
 from tfcyclegan.ingest.features import Slice
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Task
 from tfcyclegan.ingest.settings import Settings
@@ -77,6 +77,8 @@ def _records(task: Task, slices: list[Slice], settings: Settings):
     # Of a few slices nothing can be said to repeat; records_of refuses them.
     if settings.text_guard and len(slices) >= FEWEST_SLICES and _text_suspected(slices):
         raise Refusal("burned_in_suspect")
+    if settings.deface_cmd and len(slices) >= FEWEST_SLICES:
+        slices = deface.apply(slices, settings)
     return features.records_of(task, slices, settings)
 
 

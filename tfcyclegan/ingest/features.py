@@ -30,15 +30,19 @@ class Slice:
         stored: As in the file, before rescaling, integers or float32 [rows, columns].
         padded: True where a voxel is padding [rows, columns], or None if none is.
         masks: Of records.MASKS to bool [height, width], those that there are, in canonical display.
+        defaced: What stands for `image`, where a program removed the face.
     """
 
     frame: Frame
     stored: np.ndarray
     padded: np.ndarray | None
     masks: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    defaced: np.ndarray | None = None
 
     def image(self) -> np.ndarray:
         """Returns scanner units in canonical display, float32 [height, width]."""
+        if self.defaced is not None:
+            return self.defaced
         # Turned first, because turning floats would copy twice as much.
         image = self._displayed(self.stored).astype(np.float32, order="C")
         image *= np.float32(self.frame.slope)
@@ -111,7 +115,13 @@ def _windowed(
     """Returns the images of a volume in scanner units, and its window."""
     valid, inverted = _valid(slices), slices[0].frame.layout.inverted
     scales = {(item.frame.slope, item.frame.intercept) for item in slices}
-    plain = valid is None and not inverted and len(scales) == 1 and min(scales)[0] > 0
+    plain = (
+        slices[0].defaced is None
+        and valid is None
+        and not inverted
+        and len(scales) == 1
+        and min(scales)[0] > 0
+    )
     try:
         if plain:
             # Most volumes: no copy of all voxels is ever made.

@@ -1,11 +1,14 @@
 """The command as a whole: check, walk, scan, plan, and convert."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import secrets
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 
 from tfcyclegan.config import IngestConfig
 from tfcyclegan.dicom import source
@@ -83,10 +86,11 @@ def _run(config: IngestConfig, find: Find) -> int:
     objects = find(config)
     key = key_of(config)
     if config.for_release:
-        print(f"warning: {card.FACE_RISK}", file=sys.stderr)
+        print(f"warning: {card.face_risk(settings)}", file=sys.stderr)
     limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
     write = _write(config, limits)
-    with Workers(config.workers, preload=WORKER_MODULES, **limits) as workers:
+    workers = Workers(config.workers, preload=WORKER_MODULES, **limits)
+    with _with_folder(settings) as settings, workers:
         scanned, planned, ledger = survey(objects, key, workers, settings)
         refused = (row["series_key"] for row in ledger.series_rows())
         mapping.check(classes, (*refused, *(item.volume.key for item in planned.series)))
@@ -109,6 +113,18 @@ def _run(config: IngestConfig, find: Find) -> int:
                 for_release=config.for_release,
             )
             return DONE if done else WITH_QUARANTINE
+
+
+@contextlib.contextmanager
+def _with_folder(settings: Settings) -> Iterator[Settings]:
+    """Gives --deface_cmd a private directory, which goes once the workers have ended."""
+    if not settings.deface_cmd:
+        yield settings
+        return
+    if shutil.which(settings.deface_cmd[0]) is None:
+        raise UserError("--deface_cmd: its program is not found, or may not be run.", USAGE)
+    with tempfile.TemporaryDirectory(prefix="deface-", ignore_cleanup_errors=True) as folder:
+        yield dataclasses.replace(settings, deface_folder=folder)
 
 
 def survey(

@@ -1,6 +1,7 @@
 """What of the flags decides the content of the records; equal settings may share a directory."""
 
 import dataclasses
+import shlex
 
 from tfcyclegan import intensity
 from tfcyclegan.config import IngestConfig
@@ -36,6 +37,9 @@ class Settings:
         missing_patient: "quarantine", or "study": each study without a patient is one of its own.
         with_demographics: Whether records hold the features of records.DEMOGRAPHICS.
         brain_only: Whether slices below the brain are dropped.
+        deface_cmd: Program and arguments that remove the face of a volume, or empty.
+        deface_timeout_s: Its longest time for one volume.
+        deface_folder: Private directory that it runs in; of this run, so not of the content.
     """
 
     name: str
@@ -59,6 +63,9 @@ class Settings:
     # Not in the text that is hashed unless they are on (card.config_hash).
     with_demographics: bool = dataclasses.field(default=False, repr=False)
     brain_only: bool = dataclasses.field(default=False, repr=False)
+    deface_cmd: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    deface_timeout_s: float = dataclasses.field(default=0.0, repr=False)
+    deface_folder: str = dataclasses.field(default="", repr=False)
 
 
 def settings_of(config: IngestConfig, classes: Classes) -> Settings:
@@ -91,4 +98,6 @@ def settings_of(config: IngestConfig, classes: Classes) -> Settings:
         missing_patient=config.missing_patient,
         with_demographics=config.with_demographics,
         brain_only=config.brain_only,
+        deface_cmd=tuple(shlex.split(config.deface_cmd)),
+        deface_timeout_s=config.deface_timeout_s,
     )

@@ -73,6 +73,7 @@ QUARANTINED = {
     "memory": "Reading needed more memory than allowed.",
     "not_finite": "The pixels hold infinities or NaN.",
     "empty_volume": "The volume is constant, so it has no window.",
+    "deface_failed": "--deface_cmd failed, was late, changed nothing or left another geometry.",
     "gap": "Slices are missing or unevenly spaced where all are needed.",
     "internal": "A fault of the converter; quarantine.jsonl names class and code line.",
 }
