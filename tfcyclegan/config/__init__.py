@@ -6,8 +6,9 @@ from tfcyclegan.config.ablation import AblationConfig
 from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.downstream import DownstreamConfig
+from tfcyclegan.config.evaluation import CompareConfig, EvaluateConfig, ExportConfig
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
-from tfcyclegan.config.training import CompareConfig, EvaluateConfig, ExportConfig, TrainConfig
+from tfcyclegan.config.training import TrainConfig
 from tfcyclegan.config.translation import TranslateConfig
 from tfcyclegan.config.verification import VerifyConfig
 

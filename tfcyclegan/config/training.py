@@ -1,20 +1,11 @@
-"""Flags of the commands that train, evaluate and export."""
+"""Flags of the command that trains."""
 
 import dataclasses
 from typing import ClassVar
 
-from tfcyclegan.config.command import Command, flag
+from tfcyclegan.config.command import flag
+from tfcyclegan.config.evaluation import EXTRACTORS
 from tfcyclegan.config.recipe import Recipe
-
-EXTRACTORS = [
-    "randconv_v1",
-    "efficientnet_lite0_clean",
-    "keras_inception_v3_clean",
-    "fid_ttur",
-    "fid_clean",
-    "fid_pytorch",
-]
-"""Networks whose features the distances between distributions compare; see docs/metrics.md."""
 
 
 def _rotations_are_numbers(values: dict) -> bool:
@@ -257,78 +248,4 @@ class TrainConfig(Recipe):
     )
     allow_config_change: bool = flag(
         False, "Continue a run although flags that change its mathematics have changed."
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluateConfig(Command):
-    """Flags of `python -m tfcyclegan.evaluate`."""
-
-    RULES: ClassVar[tuple] = (
-        (
-            ["workdir", "model"],
-            lambda v: bool(v["workdir"]) != bool(v["model"]),
-            "give either --workdir or --model",
-        ),
-        (
-            ["inception_score", "extractor"],
-            lambda v: not v["inception_score"] or v["extractor"].startswith("fid_"),
-            "--inception_score needs the classes of the FID network: an --extractor fid_...",
-        ),
-    )
-
-    workdir: str = flag("", "Workdir of a training run.")
-    checkpoint: str = flag(
-        "latest",
-        "Checkpoint of --workdir: the latest, or the best by validation (--best_by of the run).",
-        choices=["latest", "best"],
-    )
-    model: str = flag("", "Exported SavedModel, the directory that holds saved_model.pb.")
-    data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
-    split: str = flag("test", "Split to evaluate.", choices=["train", "val", "test"])
-    output: str = flag("", "Directory for metrics.json, CSVs and pictures.", required=True)
-    extractor: str = flag(
-        "randconv_v1",
-        "Network whose features the distances compare.",
-        choices=EXTRACTORS,
-    )
-    extractor_weights: str = flag("", "Weight file of --extractor; nothing is downloaded.")
-    protocol: str = flag(
-        "default",
-        "paper adds SSIM and PSNR as the paper's text defines them, 8 bits, 256 px, whole frame,"
-        " and as other tables do, each image divided by its own maximum or mean.",
-        choices=["default", "paper"],
-    )
-    inception_score: bool = flag(
-        False,
-        "Adds the Inception Score, for published tables only: it knows no real image and no"
-        " anatomy. Needs an --extractor fid_....",
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class CompareConfig(Command):
-    """Flags of `python -m tfcyclegan.compare`."""
-
-    FIRST: ClassVar[str] = "runs"
-    MANY: ClassVar[bool] = True
-
-    runs: tuple = flag((), "Directories that evaluate wrote; may stand first, without a flag.")
-    output: str = flag("", "Directory for compare.md and compare.json; empty writes nothing.")
-
-
-@dataclasses.dataclass(frozen=True)
-class ExportConfig(Command):
-    """Flags of `python -m tfcyclegan.export`."""
-
-    workdir: str = flag("", "Workdir of a training run.", required=True)
-    checkpoint: str = flag(
-        "latest",
-        "Checkpoint of --workdir: the latest, or the best by validation (--best_by of the run).",
-        choices=["latest", "best"],
-    )
-    output: str = flag("", "Directory that gets the next version number.", required=True)
-    audit: bool = flag(
-        False,
-        "Every signature also returns cycle_residual and risk, at the price of the way back.",
     )
