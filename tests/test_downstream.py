@@ -62,25 +62,35 @@ def test_the_loss_is_cross_entropy_plus_one_minus_dice():
     np.testing.assert_allclose(segmenter.loss(truth, found), expected, rtol=1e-5)
 
 
-def test_a_network_learns_to_mark_what_is_bright():
+def test_a_network_learns_to_mark_what_is_bright_and_starts_from_scratch():
+    """One network serves all rows, and no row may profit from what another has learnt."""
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 0.4, (24, 16, 16, 1)).astype(np.float32)
     masks = np.zeros((24, 16, 16), bool)
     for mask, (y, x) in zip(masks, rng.integers(0, 12, (24, 2)), strict=True):
         mask[y : y + 4, x : x + 4] = True
     images[masks] = 0.9
-    model = segmenter.train(images[:16], masks[:16], filters=4, steps=120, seed=0)
-    found = segmenter.segment(model, images[16:])
-    made = scores.of_patients(masks[16:], found, np.arange(8))
+    model = segmenter.build(16, filters=4, steps=100)
+    weights = []
+    for marked, seed in ((masks, 0), (~masks, 1), (masks, 0)):
+        segmenter.train(model, images[:16], marked[:16], steps=100, seed=seed)
+        weights.append(np.concatenate([weight.ravel() for weight in model.get_weights()]))
+    np.testing.assert_array_equal(weights[0], weights[2])
+    assert np.abs(weights[0] - weights[1]).max() > 0.1
+    made = scores.of_patients(masks[16:], segmenter.segment(model, images[16:]), np.arange(8))
     assert np.mean(list(made["dice"].values())) > 0.8
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     flags = ("--patients=3", "--with_flair=1", "--test_patients=3", "--slices=6", "--size=32")
-    flags += ("--translator_epochs=2", "--steps_per_epoch=3", "--blocks=1", "--filters=4")
-    flags += ("--segmenter_steps=4", "--seeds=2")
-    output = tmp_path_factory.mktemp("downstream") / "out"
+    flags += ("--filters=2", "--segmenter_steps=2", "--seeds=2")
+    folder = tmp_path_factory.mktemp("downstream")
+    recipe = ("--epochs=1", "--decay_start_epoch=1", "--steps_per_epoch=2", "--validation_pairs=2")
+    recipe += ("--generator_blocks=1", "--generator_filters=4", "--discriminator_filters=4")
+    (folder / "tiny.flags").write_text("\n".join(recipe))
+    output = folder / "out"
+    flags += (f"--translator={folder / 'tiny.flags'}",)
     config = DownstreamConfig.parse(f"--output={output}", *flags)
     downstream.main(config)
     return output, config

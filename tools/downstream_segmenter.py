@@ -18,41 +18,51 @@ SMOOTH = 1.0
 """Pixels added to both sides of the soft Dice, so that a slice without lesions has one."""
 
 
-def train(images: np.ndarray, masks: np.ndarray, *, filters: int, steps: int, seed: int):
-    """Trains a network from scratch.
+def train(
+    model: keras.Model, images: np.ndarray, masks: np.ndarray, *, steps: int, seed: int
+) -> None:
+    """Trains a network from scratch, whatever it was trained on before.
 
     Args:
-        images: float32 [N, S, S, 1], unit range; S a multiple of 4.
+        model: Of `build`. One serves all trainings, and is traced once.
+        images: float32 [N, S, S, 1], unit range.
         masks: bool [N, S, S].
-        filters: Of the first layer.
         steps: Batches of `BATCH` slices, drawn in passes over all slices.
         seed: Of weights, order and augmentation.
-
-    Returns:
-        Keras model from images to the probability of a lesion, float32 [N, S, S, 1].
     """
     keras.utils.set_random_seed(seed)
-    model = build(images.shape[1], filters)
-    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
-    model.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
+    model.set_weights(keras.Model.from_config(model.get_config()).get_weights())
+    for variable in model.optimizer.variables:
+        variable.assign(tf.zeros_like(variable))
     targets = masks[..., np.newaxis].astype(np.float32)
     examples = tf.data.Dataset.from_tensor_slices((images, targets))
     examples = examples.shuffle(len(images), seed=seed).repeat()
     numbered = tf.data.Dataset.zip(examples, tf.data.Dataset.counter())
     looks = numbered.map(lambda pair, n: _look(*pair, tf.stack([tf.cast(seed, tf.int64), n])))
     model.fit(looks.batch(BATCH), steps_per_epoch=steps, shuffle=False, verbose=0)
-    return model
 
 
-def build(size: int, filters: int) -> keras.Model:
-    """Returns an untrained U-Net of two halvings."""
+def build(size: int, filters: int, steps: int) -> keras.Model:
+    """Returns a U-Net of two halvings, ready for `train`.
+
+    It maps images, float32 [N, S, S, 1] in unit range, to the probability of a lesion, alike.
+
+    Args:
+        size: Height and width S, a multiple of 4.
+        filters: Of the first layer.
+        steps: Of a training; the learning rate falls to 0 along half a cosine.
+    """
     image = keras.Input((size, size, 1))
     first = _block(image, filters)
     second = _block(layers.MaxPooling2D()(first), 2 * filters)
     third = _block(layers.MaxPooling2D()(second), 4 * filters)
     up = layers.Concatenate()([layers.UpSampling2D()(third), second])
     up = layers.Concatenate()([layers.UpSampling2D()(_block(up, 2 * filters)), first])
-    return keras.Model(image, layers.Conv2D(1, 1, activation="sigmoid")(_block(up, filters)))
+    model = keras.Model(image, layers.Conv2D(1, 1, activation="sigmoid")(_block(up, filters)))
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
+    model.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    return model
 
 
 def _block(image, filters: int):
