@@ -67,7 +67,7 @@ def test_a_variants_flagfile_stands_before_its_flags_and_replaces_the_studys(tmp
 def test_the_studies_of_the_project_are_read_and_say_how_to_use_them(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     study = ablation_study.read(path)
-    assert study.reference == "reference" and {v.name for v in study.variants} >= {"paper"}
+    assert {v.name for v in study.variants} >= {"reference", "paper"}
     text = path.read_text()
     assert text.startswith(f"# {path.name}: ") and f"--study=studies/{path.name}" in text
     (reference,) = (v.config for v in study.variants if v.name == "reference")

@@ -57,6 +57,18 @@ def test_the_shares_of_two_workers_are_the_batches_of_one_process():
         np.testing.assert_array_equal(share.reshape(6, 2, 2), whole[:, :, worker])
 
 
+def test_images_of_one_example_follow_each_other_and_stay_on_one_worker():
+    settings = {"steps": 6, "first_step": 3}
+    whole = drawn(10, 7, batch_size=4, images_per_example=3, **settings)
+    np.testing.assert_array_equal(whole, drawn(10, 7, batch_size=12, **settings))
+    for worker in range(2):
+        context = tf.distribute.InputContext(2, worker, num_replicas_in_sync=2)
+        share = drawn(10, 7, batch_size=4, images_per_example=3, context=context, **settings)
+        np.testing.assert_array_equal(
+            share.reshape(6, 2, 3, 2), whole.reshape(6, 2, 2, 3, 2)[:, :, worker]
+        )
+
+
 def test_details_are_the_numbers_of_the_examples_and_the_places_of_their_slices():
     settings = {"batch_size": 2, "first_step": 3, "seed": 5, "augmentation": Augmentation()}
     plain = data.training_batches(numbered(9), numbered(5), **settings).take(4)

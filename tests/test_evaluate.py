@@ -26,6 +26,7 @@ MODEL = {
     "image_size": 64,
     "train_split": "train",
     "trained_on": None,
+    "drop_lesions": "none",
 }
 
 

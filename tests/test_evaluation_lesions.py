@@ -32,6 +32,7 @@ def test_one_lesion_kept_one_lost_two_invented(case):
     assert figures["lesion_detection"] == {b"p": 0.5}
     assert figures["lesion_false_positives_lesion_slices"] == {b"p": 1.0}
     assert figures["lesion_false_positives_free_slices"] == {b"p": 1.0}
+    assert figures["lesion_spot_prevalence"] == {b"p": 1.0}, "the free slice has one too"
     overlap, spots, mask = FIRST.sum(), FIRST.sum() + 2 * FALSE.sum(), (FIRST | SECOND).sum()
     assert figures["lesion_dice"][b"p"] == pytest.approx(2 * overlap / (spots + mask))
 
@@ -40,6 +41,7 @@ def test_real_lesions_are_found_and_their_contrast_is_kept(case):
     figures = lesions.patient_values(case, case.direction.target)
     assert figures["lesion_detection"] == {b"p": 1.0} and figures["lesion_dice"] == {b"p": 1.0}
     assert figures["lesion_false_positives_free_slices"] == {b"p": 0.0}
+    assert figures["lesion_spot_prevalence"] == {b"p": 0.5}
     assert figures["lesion_contrast"][b"p"] == pytest.approx(0.9 / 0.4, rel=2e-3)
     assert figures["lesion_contrast_log_ratio"] == {b"p": 0.0}
 

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from record_sets import record
+from test_cyclegan import TINY, batch
 
 from tfcyclegan import export, records, scoring, self_check, warmup
-from tfcyclegan.checkpoints import load_run
-from tfcyclegan.config import ExportConfig
+from tfcyclegan.checkpoint_files import Position
+from tfcyclegan.checkpoints import RunCheckpoints, claim_workdir, load_run
+from tfcyclegan.config import ExportConfig, TrainConfig
 from tfcyclegan.errors import UserError
+from tfcyclegan.models import build_model
 from tfcyclegan.served import ServedTranslator
 
 TOLERANCE = 1e-5
@@ -79,6 +82,50 @@ def test_images_of_a_batch_do_not_see_each_other(served):
     together = served.signatures["b_to_a"](image=tf.constant(image))["image"]
     alone = served.signatures["b_to_a"](image=tf.constant(image[1:2]))["image"]
     np.testing.assert_allclose(together[1:2], alone, atol=TOLERANCE)
+
+
+def half_precision_run(workdir):
+    """Writes the run of one step under mixed_float16; returns the model, which computes in that."""
+    config = TrainConfig.parse(*TINY, f"--workdir={workdir}", "--precision=mixed_float16")
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = build_model(config)
+        model.train_step(batch(1))
+        claim_workdir(config)
+        RunCheckpoints(str(workdir), model).save(Position(1))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    described = {"dataset_hash": "none", "split_hash": "none", "versions": {}}
+    (workdir / "run.json").write_text(json.dumps(described))
+    return model
+
+
+def test_a_run_in_half_precision_is_served_in_single(tmp_path, monkeypatch):
+    """Rounding is 2^-24 of a value in float32 and 2^-11 in float16, which is 8,192 times as much.
+
+    So the served network is within `TOLERANCE` of a float32 network with the same weights, and the
+    network that trained is many times as far from it.
+    """
+    half = half_precision_run(tmp_path / "run")
+    single = build_model(TrainConfig.parse(*TINY))
+    monkeypatch.setattr(export, "check_in_fresh_process", lambda *_: 0.0)  # has tests of its own
+    export.main(ExportConfig.parse(f"--workdir={tmp_path}/run", f"--output={tmp_path}/model"))
+    signatures = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures
+    image = images(2, 32, 32)
+    for name in scoring.DIRECTIONS:
+        attribute = {"a_to_b": "translator_ab", "b_to_a": "translator_ba"}[name]
+        trained, reference = getattr(half, attribute), getattr(single, attribute)
+        assert trained.layers[2].compute_dtype == "float16"
+        reference.set_weights(trained.get_weights())
+        expected = (reference(image * 2 - 1) + 1) / 2
+        made = signatures[name](image=tf.constant(image))["image"]
+        np.testing.assert_allclose(made, expected, atol=TOLERANCE)
+        rounded = (tf.cast(trained(image * 2 - 1), tf.float32) + 1) / 2
+        assert np.abs(rounded - expected).max() > 10 * TOLERANCE
+    for signature in signatures.values():
+        (given,) = signature.structured_input_signature[1].values()
+        assert given.dtype in (tf.float32, tf.string)  # a string holds records
+        assert {spec.dtype for spec in signature.structured_outputs.values()} == {tf.float32}
 
 
 def test_the_card_says_what_the_model_is_and_is_not_for(exported):

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from test_cyclegan import batch, tiny_model
 
+from tfcyclegan.errors import UserError
 from tfcyclegan.gradient_penalty import r1_penalty
 
 FLAGS = ("--r1_weight=3", "--r1_every=2", "--intensity_discriminator_weight=2")
@@ -76,3 +77,52 @@ def test_what_is_off_has_no_variable_and_no_name_in_the_logs(model):
     assert all(np.isfinite(float(value)) for value in logs.values())
     assert len(model.replica_variables) == len(plain.replica_variables) + 2 * len(extra)
     assert len(plain.discriminator_variables) == len(model.discriminator_variables) - 12
+
+
+def test_further_images_teach_the_discriminators_alone():
+    seen = {}
+
+    class Recorded:
+        """A discriminator that notes what it is shown."""
+
+        def __init__(self, name, network):
+            self.name, self.network = name, network
+            self.trainable_variables = network.trainable_variables
+
+        def __call__(self, images, training):
+            seen.setdefault(self.name, []).append(np.asarray(images))
+            return self.network(images, training=training)
+
+    several = tiny_model("--pool_size=5", "--discriminator_images=3", "--adversarial_loss=lsgan")
+    one = tiny_model("--pool_size=5", "--adversarial_loss=lsgan")
+    real_a, real_b = batch(6)
+    _, wanted = one._teach_generators(real_a[::3], real_b[::3])
+    for name in ("discriminator_a", "discriminator_b"):
+        object.__setattr__(several, name, Recorded(name, getattr(several, name)))
+    applied = {}
+    several._update = lambda descent_g, descent_d, *rest: applied.update(g=descent_g, v=rest[-1])
+    several.train_step((real_a, real_b))
+
+    # Both generators' gradients are those of the first image of each example.
+    for made, expected in zip(applied["g"], wanted, strict=True):
+        np.testing.assert_allclose(made, expected, atol=1e-6)
+    translated = one.translate(real_a[::3], real_b[::3])
+    for domain, reals in (("a", real_a), ("b", real_b)):
+        judged_new, learnt = seen[f"discriminator_{domain}"]
+        assert judged_new.shape[0] == 2 and learnt.shape[0] == 12
+        np.testing.assert_array_equal(learnt[:6], reals)
+        # The pool holds just the two new ones, so that all six are among them.
+        new = np.asarray(translated[f"fake_{domain}"])
+        np.testing.assert_allclose(learnt[6:8], new, atol=1e-5)
+        apart = np.abs(learnt[6:, np.newaxis] - new[np.newaxis]).max(axis=(2, 3, 4))
+        assert (apart.min(axis=1) < 1e-5).all()
+        scores = np.asarray(getattr(one, f"discriminator_{domain}")(learnt))
+        expected = 0.5 * (scores[:6] - 1) ** 2 + 0.5 * scores[6:] ** 2
+        np.testing.assert_allclose(
+            np.mean(applied["v"][f"discriminator_{domain}_loss"]), expected.mean(), rtol=1e-4
+        )
+
+
+def test_further_translations_need_a_pool():
+    with pytest.raises(UserError, match="needs a --pool_size above 0"):
+        tiny_model("--discriminator_images=2")

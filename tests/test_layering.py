@@ -33,7 +33,7 @@ FLOORS = (
     ("manifest", "networks", "augment", "extractors", "strategies", "checkpoint_files"),
     ("local_intensity",),
     ("dicom", "models", "data"),
-    ("pairing", "checkpoints", "nifti", "doctor", "provenance"),
+    ("pairing", "checkpoints", "nifti", "doctor", "provenance", "lesion_free"),
     ("scoring", "served", "validation_slices"),
     ("self_check", "exported"),
     ("callbacks", "inversion", "safeguards", "selection", "warmup", "report"),

@@ -4,7 +4,7 @@ TFCYCLEGAN_FID_WEIGHTS names the published weight file; with it the FID network 
 weights, otherwise on random ones.
 """
 
-import importlib
+import importlib.machinery
 import os
 import pathlib
 import sys
@@ -32,8 +32,10 @@ FLOAT32_KERNEL = 1e-5
 @pytest.fixture(scope="module")
 def fidelity():
     """torch-fidelity, with a stand-in for torchvision, which only its other networks need."""
-    names = ("", ".transforms", ".transforms.functional", ".datasets", ".models")
-    stand_ins = {f"torchvision{name}": mock.MagicMock(__spec__=None) for name in names}
+    parts = ("", ".transforms", ".transforms.functional", ".datasets", ".models")
+    # TorchMetrics asks for the specification of what is imported already.
+    specs = [importlib.machinery.ModuleSpec(f"torchvision{part}", None) for part in parts]
+    stand_ins = {spec.name: mock.MagicMock(__spec__=spec) for spec in specs}
     with mock.patch.dict(sys.modules, stand_ins):
         package = pytest.importorskip("torch_fidelity")
         for name in ("metric_fid", "metric_isc", "metric_kid", "feature_extractor_inceptionv3"):

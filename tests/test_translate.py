@@ -208,8 +208,10 @@ def test_nifti_keeps_its_voxels(model, tmp_path, code):
     values = np.rint(1000 + places @ np.array([3.0, 5.0, 7.0])).astype(np.int16)
     source = nib.Nifti1Image(values, image.affine)
     (tmp_path / "in").mkdir()
-    for name in ("sub-1_T2w.nii.gz", "sub-1_FLAIR.nii.gz", "lesion.nii.gz"):
+    for name in ("sub-1_T2w.nii.gz", "lesion.nii.gz"):
         nib.save(source, tmp_path / "in" / name)
+    other = nib.Nifti1Image(values // 2, image.affine)
+    nib.save(other, tmp_path / "in" / "sub-1_FLAIR.nii.gz")
     assert run(model, tmp_path / "in", tmp_path / "out", "--identity=source", "--audit") == 0
     names = {path.name for path in (tmp_path / "out" / "nifti").iterdir()}
     assert names == {f"sub-1_T2w_synthetic_flair{end}.nii.gz" for end in ("", "_risk")}

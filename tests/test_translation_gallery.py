@@ -38,6 +38,23 @@ def test_a_small_volume_is_shown_whole(tmp_path):
     assert shown["name"].startswith(KEY[:8])
 
 
+def test_the_real_slice_is_shown_between_synthetic_and_risk(tmp_path):
+    """Records are stored in 256 pixels; the page has those of the model, which average them."""
+    reals = [np.full((256, 256), 1000 * place, np.uint16) for place in range(5)]
+    reals[3][:128] = 65535
+    gallery = Gallery(5, 16, audit=True, reals=reals)
+    image = np.zeros((16, 16), np.float32)
+    for place in range(5):
+        gallery.add(place, Made(image, image, image, 0.5), "")
+    assert gallery._labels == ["source", "synthetic", "real", "risk"]
+    shown = gallery._kept[3][2]
+    np.testing.assert_allclose(shown[:8], 1.0, atol=1e-6)
+    np.testing.assert_allclose(shown[8:], 3000 / 65535, atol=1e-6)
+    gallery.write(tmp_path / "page.html", MODEL, Report(KEY, (), 5, 0.03, 0.02, (0.5,) * 5))
+    page = (tmp_path / "page.html").read_text()
+    assert "Real T2" in page and "Against the real slices" in page and "Error" in page
+
+
 def test_of_a_large_volume_marked_slices_are_kept_and_memory_is_not(tmp_path):
     gallery = Gallery(4000, 512, audit=True)
     image = np.zeros((512, 512), np.float32)

@@ -44,7 +44,8 @@ class Slices:
     Args:
         images: uint16 [N, S, S], stored range.
         metadata: Feature name to array [N], the names in `METADATA`; with masks also "mask/NAME",
-            bool: whether the slice has that mask, be it empty.
+            bool: whether the slice has that mask, be it empty; and "empty/NAME", bool: whether it
+            has no pixel as it was stored, since small parts vanish from a smaller slice.
         masks: Mask name to bool [N, S, S], False where there is none.
     """
 
@@ -85,8 +86,8 @@ def load_slices(
         split: "train", "val" or "test".
         sequence: A member of `records.SEQUENCES`.
         image_size: Slices are resampled to this height and width, antialiased.
-        masks: Of `records.MASKS`, for evaluation; nothing that trains may ask for them. A pixel
-            of a smaller slice is in a mask where half of its area is.
+        masks: Of `records.MASKS`, for evaluation and `lesion_free`; no network may see them. A
+            pixel of a smaller slice is in a mask where half of its area is.
 
     Raises:
         UserError: There is no such slice, a shard is missing or damaged, or a record does not
@@ -104,8 +105,10 @@ def load_slices(
     parts = [_read_shard(pathlib.Path(data_dir), shard, masks) for shard in wanted]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     images = resample(joined.pop("image/data"), image_size)
-    inside = {name: resample_mask(joined.pop(f"mask/{name}"), image_size) for name in masks}
+    stored = {name: joined.pop(f"mask/{name}") for name in masks}
+    inside = {name: resample_mask(mask, image_size) for name, mask in stored.items()}
     metadata = {name.replace("known/", "mask/"): array for name, array in joined.items()}
+    metadata |= {f"empty/{name}": ~mask.any(axis=(1, 2)) for name, mask in stored.items()}
     keep = images.std(axis=(1, 2)) > MIN_UNIT_STD * intensity.STORED_MAX
     keys = ("geom/slice_index", "id/series", "id/study", "id/patient")
     order = np.lexsort([metadata[key] for key in keys])
@@ -187,6 +190,7 @@ def training_batches(
     augmentation: Augmentation,
     match_slice_position: float = 0.0,
     details: bool = False,
+    images_per_example: int = 1,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns an endless dataset of unpaired, augmented batches.
@@ -205,13 +209,15 @@ def training_batches(
             this distance of a's (the nearest where there is none); 0 draws it anywhere.
         details: Whether a batch also tells the numbers n of its examples, and where their slices
             are in the head.
+        images_per_example: Slices of each domain that make one example, drawn as further examples
+            would be; they follow each other in the batch.
         context: The worker that asks; of w workers, worker i gets the examples n with n mod w = i,
             so that the shares of all workers together are the global batch. None for the only one.
 
     Returns:
-        Dataset of (a, b), float32 [batch_size / replicas, S, S, 1], model range; with `details` of
-        (a, b, n, position of a, position of b), int64 and twice float32 [batch_size / replicas],
-        positions from 0 to 1.
+        Dataset of (a, b), float32 [N, S, S, 1], model range, with
+        N = images_per_example * batch_size / replicas; with `details` of
+        (a, b, n, position of a, position of b), int64 and twice float32 [N], positions from 0 to 1.
     """
     images_a, images_b = tf.constant(slices_a.images), tf.constant(slices_b.images)
     context = context or tf.distribute.InputContext()
@@ -237,8 +243,12 @@ def training_batches(
 
     numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
     numbers = numbers.shard(context.num_input_pipelines, context.input_pipeline_id)
+    if images_per_example > 1:
+        numbers = numbers.flat_map(
+            lambda n: tf.data.Dataset.range(n * images_per_example, (n + 1) * images_per_example)
+        )
     examples = numbers.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    per_replica = context.get_per_replica_batch_size(batch_size)
+    per_replica = context.get_per_replica_batch_size(batch_size) * images_per_example
     return examples.batch(per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 

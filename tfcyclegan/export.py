@@ -51,6 +51,7 @@ def model_card(workdir: pathlib.Path, config: TrainConfig, epochs: int) -> dict:
         "split_hash": described["split_hash"],
         "folds": config.folds,
         "fold": config.fold,
+        "drop_lesions": config.drop_lesions,
         "metrics": metrics_of(workdir, epochs),
         "versions": described["versions"],
         "flags": [

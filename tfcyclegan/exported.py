@@ -46,5 +46,6 @@ def load(directory: pathlib.Path) -> tuple[dict[str, scoring.Translator], dict]:
         "trained_on": described.get("dataset_hash"),
         "folds": described.get("folds", 0),
         "fold": described.get("fold", 0),
+        "drop_lesions": described.get("drop_lesions", "none"),
     }
     return {name: translator(name) for name in scoring.DIRECTIONS}, description

@@ -90,6 +90,7 @@ def batches_from(
             augmentation=augmentation_of(config),
             match_slice_position=config.match_slice_position,
             details=view_of(config).needs_details,
+            images_per_example=config.discriminator_images,
             context=context,
         )
     )

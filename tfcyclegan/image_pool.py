@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 SEED_SALT = 1000003
+RECALL_SALT = 1000033
 
 
 class ImagePool(keras.layers.Layer):
@@ -60,6 +61,14 @@ class ImagePool(keras.layers.Layer):
             picture, state = self._exchange(image, *state)
             chosen.append(picture)
         return tf.concat(chosen, 0), state
+
+    def recall(self, count: int, state: tuple) -> tf.Tensor:
+        """Returns images [count, H, W, 1] that a state of `exchange` holds, drawn independently."""
+        images, seen = state
+        seed = tf.stack([tf.constant(self.seed + RECALL_SALT, tf.int64), seen])
+        stored = tf.cast(tf.minimum(seen, self.size), tf.float32)
+        slots = tf.random.stateless_uniform([count], seed) * stored
+        return tf.gather(images, tf.cast(slots, tf.int32))
 
     def keep(self, state: tuple) -> None:
         """Makes a state that `exchange` returned the pool's own."""

@@ -25,6 +25,12 @@ MASKS = ("lesion", "brain", "ventricle")
 SEQUENCES = ("t2", "flair", "t1", "t1_flair", "pd", "stir", "dwi", "t2_star", "other")
 PLANES = ("axial", "coronal", "sagittal", "oblique")
 SPLITS = ("train", "val", "test")
+SEXES = ("female", "male", "other", "unknown")
+AGE_BINS = (
+    *("00-04", "05-09", "10-14", "15-19", "20-24", "25-29", "30-34", "35-39", "40-44", "45-49"),
+    *("50-54", "55-59", "60-64", "65-69", "70-74", "75-79", "80-84", "85-89", "90-up", "unknown"),
+)
+"""Years, both ends included; ages of 90 and more are few enough to name a person."""
 MANUFACTURERS = ("siemens", "ge", "philips", "canon", "uih", "hitachi", "other")
 
 NO_GENERATOR = b"0" * 32
@@ -107,34 +113,48 @@ FIELDS = {
 }
 
 
+DEMOGRAPHICS = {
+    "patient/age_bin": Field("bytes", allowed=AGE_BINS),
+    "patient/sex": Field("bytes", allowed=SEXES),
+}
+"""Features that all records of a dataset have, or none: they must be asked for."""
+
+_ALL = {**FIELDS, **DEMOGRAPHICS}
 _SCANNED = {name: FIELDS[name].default for name in ("prov/synthetic", "prov/generator")}
 
 # Tags of protocol buffers: number of the field, and that a length follows.
 _FIRST, _SECOND = b"\x0a", b"\x12"
 _KINDS = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}
-_ORDER = sorted(FIELDS, key="{}~".format)  # protobuf's: a name that others begin with comes last
+_ORDER = sorted(_ALL, key="{}~".format)  # protobuf's: a name that others begin with comes last
+
+
+def whitelist(*, demographics: bool) -> dict[str, Field]:
+    """Returns the features that a record may have, and must have unless they have a default."""
+    return _ALL if demographics else FIELDS
 
 
 def serialize(record: dict) -> bytes:
     """Encodes one slice as a serialized tf.Example, the same bytes for the same record.
 
     Args:
-        record: Every name of `FIELDS`; str or bytes, int, float, or a sequence of `length` of
-            them; "image/data" is a uint16 array [SIZE, SIZE], a mask a bool array [SIZE, SIZE] or
-            None. Without prov/synthetic and prov/generator it is of a scanner.
+        record: Every name of `FIELDS`, and all of `DEMOGRAPHICS` or none; str or bytes, int,
+            float, or a sequence of `length` of them; "image/data" is a uint16 array [SIZE, SIZE], a
+            mask a bool array [SIZE, SIZE] or None. Without prov/synthetic and prov/generator it is
+            of a scanner.
 
     Raises:
-        ValueError: A feature is missing or not in `FIELDS`, has another length, or is a string
+        ValueError: A feature is missing or not in the table, has another length, or is a string
             outside its closed vocabulary. The message names the feature, never its value.
     """
     record = {**_SCANNED, **record}
-    if record.keys() != FIELDS.keys():
-        known = ", ".join(sorted(FIELDS.keys() - record.keys())) or "none"
+    fields = whitelist(demographics=not DEMOGRAPHICS.keys().isdisjoint(record))
+    if record.keys() != fields.keys():
+        known = ", ".join(sorted(fields.keys() - record.keys())) or "none"
         raise ValueError(
-            f"A record holds the features of records.FIELDS and no other. Missing: {known}."
-            f" Not allowed: {len(record.keys() - FIELDS.keys())} feature(s)."
+            f"A record holds the features of the whitelist and no other. Missing: {known}."
+            f" Not allowed: {len(record.keys() - fields.keys())} feature(s)."
         )
-    features = [part for name in _ORDER for part in _feature(name, record[name])]
+    features = [part for name in _ORDER if name in record for part in _feature(name, record[name])]
     return b"".join(_delimited(_FIRST, features))
 
 
@@ -143,7 +163,7 @@ def _feature(name: str, value) -> list[bytes]:
 
     In parts, so that pixels are copied once; tf.train.Example encodes the same far more slowly.
     """
-    if FIELDS[name].sizes:
+    if _ALL[name].sizes:
         return _entry(name, [_pixels(value) if name == "image/data" else _mask(name, value)])
     return [_small(name, tuple(value) if isinstance(value, (list, np.ndarray)) else value)]
 
@@ -151,7 +171,7 @@ def _feature(name: str, value) -> list[bytes]:
 # Most features of a slice are those of the whole volume.
 @functools.lru_cache(maxsize=4096)
 def _small(name: str, value) -> bytes:
-    field = FIELDS[name]
+    field = _ALL[name]
     values = value if isinstance(value, tuple) else (value,)
     if len(values) != field.length:
         raise ValueError(
@@ -169,7 +189,7 @@ def _small(name: str, value) -> bytes:
 
 def _entry(name: str, values: list[bytes]) -> list[bytes]:
     """Returns name and value of a BytesList of one, or of a packed FloatList or Int64List."""
-    kind = _delimited(_KINDS[FIELDS[name].kind], _delimited(_FIRST, values))
+    kind = _delimited(_KINDS[_ALL[name].kind], _delimited(_FIRST, values))
     key = _delimited(_FIRST, [name.encode("ascii")])
     return _delimited(_FIRST, key + _delimited(_SECOND, kind))
 
@@ -222,7 +242,7 @@ def parse(serialized, names: tuple[str, ...] = tuple(FIELDS)) -> dict:
 
     Args:
         serialized: String tensor [N].
-        names: The features wanted.
+        names: The features wanted; of `DEMOGRAPHICS` only where the records have them.
 
     Returns:
         Name to tensor: [N] or [N, length]; "image/data" is uint16 [N, SIZE, SIZE]. Masks stay
@@ -236,9 +256,9 @@ def parse(serialized, names: tuple[str, ...] = tuple(FIELDS)) -> dict:
     dtypes = {"bytes": tf.string, "int64": tf.int64, "float": tf.float32}
     specification = {
         name: tf.io.FixedLenFeature(
-            [] if FIELDS[name].length == 1 else [FIELDS[name].length],
-            dtypes[FIELDS[name].kind],
-            FIELDS[name].default,
+            [] if _ALL[name].length == 1 else [_ALL[name].length],
+            dtypes[_ALL[name].kind],
+            _ALL[name].default,
         )
         for name in names
     }

@@ -12,6 +12,7 @@ from tfcyclegan import data, doctor, manifest, provenance, restarts
 from tfcyclegan.checkpoints import KEPT_RECORDS, RUN_FILE, claim_workdir, recorded
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.files import write_atomically
+from tfcyclegan.lesion_free import MASK, lesion_free
 from tfcyclegan.strategies import (
     check_agreement,
     check_batch_size,
@@ -34,7 +35,7 @@ def main(config: TrainConfig) -> int | None:
     check_batch_size(strategy, config.batch_size, config.accumulate_steps)
     check_agreement(strategy, facts(config, shards))
     set_up_numerics(config)
-    train_a, train_b = load_domains(config, shards, config.train_split)
+    train_a, train_b = load_domains(config, shards, config.train_split, config.drop_lesions)
     validated = ValidationSlices.choose(
         *load_domains(config, shards, config.val_split), config.validation_pairs
     )
@@ -89,14 +90,29 @@ def set_up_numerics(config: TrainConfig) -> None:
         )
 
 
-def load_domains(config: TrainConfig, shards: list, split: str) -> tuple[data.Slices, data.Slices]:
-    """Returns the slices of domain a and b of one split."""
-    return tuple(
-        data.load_slices(
-            config.data_dir, shards, split=split, sequence=domain, image_size=config.image_size
+def load_domains(
+    config: TrainConfig, shards: list, split: str, drop_lesions: str = "none"
+) -> tuple[data.Slices, data.Slices]:
+    """Returns the slices of domain a and b of one split, one of them perhaps without lesions."""
+    loaded = []
+    for domain, sequence in (("a", config.domain_a), ("b", config.domain_b)):
+        drops = domain == drop_lesions
+        slices = data.load_slices(
+            config.data_dir,
+            shards,
+            split=split,
+            sequence=sequence,
+            image_size=config.image_size,
+            masks=(MASK,) if drops else (),
         )
-        for domain in (config.domain_a, config.domain_b)
-    )
+        loaded.append(lesion_free(slices) if drops else slices)
+        if drops:
+            left_out = len(slices) - len(loaded[-1])
+            print(
+                f"stress test: {left_out} of {len(slices)} {sequence} slices have a lesion, or no"
+                " lesion mask, and are not trained on"
+            )
+    return tuple(loaded)
 
 
 if __name__ == "__main__":

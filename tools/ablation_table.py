@@ -23,6 +23,9 @@ FIGURES = {
     "ventricle_contrast_log_ratio": "ventricles",
     "fluid_contrast_log_ratio": "fluid",
     "lesion_contrast_log_ratio": "lesions",
+    "lesion_detection": "lesions found",
+    "lesion_false_positives_free_slices": "spots invented",
+    "lesion_spot_prevalence": "slices with a spot",
     "source_correlation_brain": "correlation in the brain",
     "source_correlation_scalp": "in the scalp",
 }

@@ -65,6 +65,11 @@ class IngestConfig(Command):
             "--for_release needs --accept_face_risk: faces are not removed, and from head images"
             " 96 to 98 % of volunteers were matched with their photographs",
         ),
+        (
+            ["brain_only", "plane"],
+            lambda v: not v["brain_only"] or v["plane"] == "axial",
+            "--brain_only needs --plane=axial: slices of other planes hold brain and face at once",
+        ),
         (["input"], lambda v: all(v["input"]), "--input has an empty entry in its list"),
         (
             ["slices"],
@@ -139,6 +144,16 @@ class IngestConfig(Command):
         "What to do without a PatientID, or with a placeholder: study makes each study a patient"
         " of its own, so that one person may stand in two splits.",
         choices=["quarantine", "study"],
+    )
+    with_demographics: bool = flag(
+        False,
+        "Also keep the patient's age, in bins of five years up to 90, and sex; both make it easier"
+        " to recognise somebody.",
+    )
+    brain_only: bool = flag(
+        False,
+        "Drop slices that show more face than brain: by the brain mask, or 30 mm below the head's"
+        " widest level.",
     )
     for_release: bool = flag(
         False, "The records will leave the hospital; needs --accept_face_risk."
@@ -220,6 +235,7 @@ class NiftiConfig(Command):
     min_foreground: float = _as_for_dicom("min_foreground")
     shard_bytes: int = _as_for_dicom("shard_bytes")
     text_guard: str = _as_for_dicom("text_guard")
+    brain_only: bool = _as_for_dicom("brain_only")
     for_release: bool = _as_for_dicom("for_release")
     accept_face_risk: bool = _as_for_dicom("accept_face_risk")
     workers: int = _as_for_dicom("workers")

@@ -42,6 +42,12 @@ class Recipe(Command):
         "Differentiable augmentation of what discriminators see, real and fake alike: a list of"
         " color, translation, cutout.",
     )
+    discriminator_images: int = flag(
+        1,
+        "Images of each kind that a discriminator learns from per example; those after the first"
+        " are further slices, and translations from the pool.",
+        lower=1,
+    )
     r1_weight: float = flag(
         0.0, "Weight of the discriminators' R1 penalty, the slope at real images.", lower=0.0
     )

@@ -46,6 +46,11 @@ class TrainConfig(Recipe):
             "--flips is a list of horizontal, vertical",
         ),
         (
+            ["discriminator_images", "pool_size"],
+            lambda v: v["discriminator_images"] == 1 or v["pool_size"],
+            "--discriminator_images above 1 needs a --pool_size above 0",
+        ),
+        (
             ["enlarge_crop"],
             lambda v: v["enlarge_crop"] == 0 or v["enlarge_crop"] > 1,
             "--enlarge_crop is 0 or a factor above 1",
@@ -72,6 +77,11 @@ class TrainConfig(Recipe):
             "--doctor examines a whole split: leave out --folds",
         ),
         (
+            ["drop_lesions", "doctor"],
+            lambda v: not (v["drop_lesions"] != "none" and v["doctor"]),
+            "--doctor examines a whole split: leave out --drop_lesions",
+        ),
+        (
             ["decay_start_epoch", "epochs"],
             lambda v: v["decay_start_epoch"] <= v["epochs"],
             "--decay_start_epoch must not exceed --epochs",
@@ -87,6 +97,12 @@ class TrainConfig(Recipe):
     domain_b: str = flag("flair", "Sequence that is domain b.")
     train_split: str = flag("train", "Split to train on.", choices=["train", "val", "test"])
     val_split: str = flag("val", "Split to validate on.", choices=["train", "val", "test"])
+    drop_lesions: str = flag(
+        "none",
+        "A stress test, no recipe: the domain whose slices with a lesion, or without a lesion mask,"
+        " are not trained on.",
+        choices=["none", "a", "b"],
+    )
 
     folds: int = flag(
         0,

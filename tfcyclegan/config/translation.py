@@ -77,7 +77,9 @@ class TranslateConfig(Command):
     )
     abstain: bool = flag(False, "Leave marked slices out.")
     report: bool = flag(
-        True, "Write a page per volume to look at: source, synthetic and risk, slice by slice."
+        True,
+        "Write a page per volume to look at: source, synthetic, the real image where the study has"
+        " one on the same voxels, and risk, slice by slice.",
     )
     dataset: bool = flag(
         False, "Write records with prov/synthetic=1 to train with, instead of the input's form."

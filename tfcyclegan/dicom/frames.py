@@ -86,6 +86,7 @@ class Frame:
         slope, intercept: From stored values to scanner units.
         temporal, acquisition, instance_number: Tell repeated positions apart; -1 if absent.
         pixels_at: Offset of the pixel data element in the file; -1 in a deflated one.
+        age_bin, sex: Of records.AGE_BINS and records.SEXES; empty where they were not asked for.
     """
 
     object_index: int
@@ -108,3 +109,5 @@ class Frame:
     physics: Physics
     layout: Layout
     pixels_at: int = -1
+    age_bin: str = ""
+    sex: str = ""

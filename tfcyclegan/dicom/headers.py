@@ -3,9 +3,18 @@
 Everything that is read of a header is reduced here to numbers, closed names and pseudonyms.
 """
 
+import dataclasses
 import math
 
-from tfcyclegan.dicom import acquisition, elements, enhanced, parsing, pixels, sequences
+from tfcyclegan.dicom import (
+    acquisition,
+    demographics,
+    elements,
+    enhanced,
+    parsing,
+    pixels,
+    sequences,
+)
 from tfcyclegan.dicom.elements import Layers
 from tfcyclegan.dicom.frames import Frame, Layout, Physics
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -32,6 +41,7 @@ def read(
     allow_derived: bool,
     keep_dwi: bool = False,
     lone_studies: bool = False,
+    with_demographics: bool = False,
 ) -> list[Frame]:
     """Reads the frames of one file, without decoding pixels.
 
@@ -42,6 +52,7 @@ def read(
         allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
         keep_dwi: Whether diffusion-weighted images are.
         lone_studies: Whether a study without a patient becomes a patient of its own.
+        with_demographics: Whether age and sex are looked at.
 
     Raises:
         Refusal: The file is no MR image, not wanted, or cannot be trusted; names the series.
@@ -57,9 +68,13 @@ def read(
     multi_frame = sop_class in _MULTI_FRAME
     try:
         options = (multi_frame, allow_derived, keep_dwi, lone_studies)
-        return _frames(parsed, object_index, pseudonyms, *options)
+        frames = _frames(parsed, object_index, pseudonyms, *options)
     except Refusal as refusal:
         raise Refusal(refusal.reason, series) from refusal
+    if not with_demographics:
+        return frames
+    person = demographics.read(top)
+    return [dataclasses.replace(frame, **person) for frame in frames]
 
 
 def content(blob: bytes, pseudonyms: Pseudonyms) -> str:

@@ -42,6 +42,9 @@ def _about_data(report: dict):
             f"{near} slices are near duplicates of slices of another split; look whether patients"
             " stand under two ids."
         )
+    if model["drop_lesions"] != "none":
+        sequence = model[f"domain_{model['drop_lesions']}"]
+        yield f"Stress test, --drop_lesions: the model was trained on {sequence} without lesions."
     if report["split"] == model["train_split"]:
         yield "The evaluated split is the one that the model was trained on."
     if model["trained_on"] not in (None, report["dataset_hash"]):

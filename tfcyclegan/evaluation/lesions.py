@@ -24,6 +24,7 @@ NAMES = (
     "lesion_false_positives_lesion_slices",
     "lesion_false_positives_free_slices",
     "lesion_dice",
+    "lesion_spot_prevalence",
 )
 
 
@@ -35,6 +36,7 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
     lesion_detection: share of lesions, connected in a slice, that a spot of the thresholder hits.
     lesion_false_positives_*: spots per slice that hit no lesion, where there are lesions and not.
     lesion_dice: of all spots with the mask, pooled over a patient.
+    lesion_spot_prevalence: share of slices with a spot; a synthetic slice has no mask to count.
 
     Args:
         paired: Real slices and masks.
@@ -64,6 +66,7 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
             lesion.sum(axis=(1, 2)) + marked.sum(axis=(1, 2)),
             patients,
         ),
+        "lesion_spot_prevalence": slice_means(marked.any(axis=(1, 2)).astype(float), patients),
     }
 
 

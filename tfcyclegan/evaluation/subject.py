@@ -6,6 +6,7 @@ import hashlib
 from tfcyclegan import data, manifest, records
 from tfcyclegan.data import Slices
 from tfcyclegan.evaluation.lesions import prevalence
+from tfcyclegan.lesion_free import lesion_free
 from tfcyclegan.pairing import Pairs, pair
 
 DOMAINS = ("a", "b")
@@ -68,6 +69,8 @@ def load(data_dir: str, shards: list[manifest.Shard], split: str, model: dict) -
     train = {}
     if not reason:
         train = {domain: read(domain, model["train_split"], ("lesion",)) for domain in DOMAINS}
+        dropped = model["drop_lesions"]
+        train |= {dropped: lesion_free(train[dropped])} if dropped in train else {}
     return Subject(slices, pair(slices["a"], slices["b"]), train, reason)
 
 

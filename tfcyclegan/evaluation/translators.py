@@ -32,6 +32,7 @@ def load_translators(
         "trained_on": described.get("dataset_hash"),
         "folds": training.folds,
         "fold": training.fold,
+        "drop_lesions": training.drop_lesions,
         "checkpoint": checkpoint,
         # A split that was selected by is no test.
         "selection": described.get("selection"),

@@ -183,7 +183,8 @@ def _write(piece: Piece) -> Written:
     with Workers(1, preload=("tfcyclegan.ingest.convert",), **piece.limits) as workers:
         pairs = volumes.convert_volumes(piece.tasks, piece.inputs, piece.settings, workers)
         directory = pathlib.Path(piece.directory)
+        fields = card.whitelist(piece.settings)
         row, _, outcomes = conversion.write_shard(
-            directory, piece.name, piece.home, pairs, piece.constant
+            directory, piece.name, piece.home, pairs, piece.constant, fields
         )
     return Written(row, outcomes)

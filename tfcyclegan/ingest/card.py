@@ -1,17 +1,22 @@
 """dataset_card.json: what the records are, how they were made, and what is not promised."""
 
 import collections
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
 
 import tfcyclegan
 from tfcyclegan import records
+from tfcyclegan.dicom import demographics
 from tfcyclegan.ingest.features import FOREGROUND
 from tfcyclegan.ingest.ledger import Ledger
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Task
 from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.manifest import Shard
+
+DEMOGRAPHICS = "demographics"
+"""Is in the card where the features of records.DEMOGRAPHICS are in the records."""
 
 SMALL_CELL = 5
 """Counts of patients below this are not told apart, because a rare scanner names its hospital."""
@@ -30,6 +35,7 @@ _RISKS = (
     "Rounded acquisition parameters of a rare protocol can point to a site.",
     "A rare anatomy or disease can be recognised by those who know it.",
 )
+_PERSON_RISK = "Age in five-year bins and sex narrow down who a patient can be."
 
 
 def _deidentification(settings: Settings, ledger: Ledger, for_release: bool) -> dict:
@@ -54,18 +60,31 @@ def _deidentification(settings: Settings, ledger: Ledger, for_release: bool) -> 
         "missing_patient": settings.missing_patient,
         "missing_patient_risk": _MISSING[settings.missing_patient],
         "objects_refused": {reason: refused.get(reason, 0) for reason in reasons},
-        "recognizable_visual_features": "not removed",
+        "recognizable_visual_features": _FACES[settings.brain_only],
         "for_release": for_release,
         "face_risk": FACE_RISK if for_release else "not accepted for release",
-        "residual_risks": list(_RISKS),
+        "residual_risks": [*_RISKS, *([_PERSON_RISK] if settings.with_demographics else [])],
     }
 
+
+_FACES = {
+    False: "not removed",
+    True: "slices with more face than brain were dropped; eyes beside the brain may remain",
+}
 
 _MISSING = {
     "quarantine": "Images without a patient were refused.",
     "study": "Each study without a patient is a patient of its own: one person may stand in two"
     " splits, and be counted more than once.",
 }
+
+
+_OPTIONS = ("with_demographics", "brain_only")
+
+
+def whitelist(settings: Settings) -> dict[str, records.Field]:
+    """Returns the features that records of these settings have."""
+    return records.whitelist(demographics=settings.with_demographics)
 
 
 def config_hash(settings: Settings) -> str:
@@ -77,6 +96,8 @@ def config_hash(settings: Settings) -> str:
         "foreground": FOREGROUND,
         "fewest_slices": FEWEST_SLICES,
     }
+    # What is off leaves the digest as it is without the option.
+    facts |= {name: True for name in _OPTIONS if getattr(settings, name)}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -146,6 +167,8 @@ def card(
         },
         "deidentification": _deidentification(settings, ledger, for_release),
     }
+    if settings.with_demographics:
+        facts[DEMOGRAPHICS] = _demographics(tasks)
     return json.dumps(facts, indent=1, sort_keys=True) + "\n"
 
 
@@ -163,6 +186,18 @@ def _splits(shards: Sequence[Shard], tasks: Sequence[Task]) -> dict:
             "slices": dict(sorted(slices.items())),
         }
     return facts
+
+
+def _demographics(tasks: Sequence[Task]) -> dict:
+    """Counts patients by each feature that --with_demographics adds."""
+
+    def value(task: Task, name: str) -> str:
+        return demographics.of_volume(task.series.volume.frames)[name]
+
+    return {
+        name: _by_patient(tasks, functools.partial(value, name=name))
+        for name in records.DEMOGRAPHICS
+    }
 
 
 def _by_patient(tasks: Sequence[Task], name) -> dict:

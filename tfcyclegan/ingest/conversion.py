@@ -6,7 +6,7 @@ import itertools
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
 
-from tfcyclegan import manifest
+from tfcyclegan import manifest, records
 from tfcyclegan.dicom.source import InputObject
 from tfcyclegan.errors import UserError
 from tfcyclegan.ingest import card, mapping, output, qa_sheet, shards, summary
@@ -146,16 +146,17 @@ def write_shards(
     """
     tasks = [task for task in job.planned.tasks if task.shard in todo]
     constant = card.provenance(job.settings, job.key.key_id)
+    fields = card.whitelist(job.settings)
     stream = convert_volumes(tasks, inputs_of(job, tasks), job.settings, job.workers)
     stream = track(ahead(stream, VOLUMES_AHEAD), len(tasks), "convert")
     if change:
         stream = ((task, change(task, done)) for task, done in stream)
     empty = dict(todo)
     for name, pairs in itertools.groupby(stream, key=lambda pair: pair[0].shard):
-        yield write_shard(job.directory, name, empty.pop(name), pairs, constant)
+        yield write_shard(job.directory, name, empty.pop(name), pairs, constant, fields)
     # A file of the numbered set that no volume fell into is still part of the set.
     for name, home in empty.items():
-        yield write_shard(job.directory, name, home, [], constant)
+        yield write_shard(job.directory, name, home, [], constant, fields)
 
 
 def write_shard(
@@ -164,6 +165,7 @@ def write_shard(
     home: tuple[str, str],
     pairs: Iterable[tuple[Task, Converted]],
     constant: dict,
+    fields: dict[str, records.Field],
 ) -> Done:
     """Writes one shard from its volumes, each as soon as it is converted.
 
@@ -175,6 +177,7 @@ def write_shard(
         home: (split, sequence).
         pairs: The shard's volumes in the order of the plan.
         constant: Of `card.provenance`.
+        fields: Of `card.whitelist`.
     """
     members, outcomes = [], []
 
@@ -185,7 +188,7 @@ def write_shard(
             for record in done.records:
                 yield {**record, **constant}
 
-    return shards.write(directory, name, home, features()), members, outcomes
+    return shards.write(directory, name, home, features(), fields), members, outcomes
 
 
 def note(

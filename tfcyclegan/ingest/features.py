@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from tfcyclegan import intensity
-from tfcyclegan.dicom import reformat, resampling, volumes
+from tfcyclegan.dicom import demographics, reformat, resampling, volumes
 from tfcyclegan.dicom.frames import Frame
 from tfcyclegan.dicom.reformat import Lattice
+from tfcyclegan.ingest import below_brain
 from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Task
 from tfcyclegan.ingest.settings import Settings
@@ -78,18 +79,30 @@ def records_of(
         slices = _reformatted(task.target, slices)
     images, window = _windowed(slices, settings.percentiles)
     common = _volume_features(task, [item.frame for item in slices], window)
-    records, dropped = [], []
+    if settings.with_demographics:
+        common |= demographics.of_volume(task.series.volume.frames)
+    found = []
     for index, (item, image) in enumerate(zip(slices, images, strict=True)):
-        place = _position_features(task, slices, index)
-        if not settings.slices[0] <= place["geom/slice_frac"] <= settings.slices[1]:
-            dropped.append((item.frame, "outside_slices"))
-            continue
         features = _slice_features(task, item.frame, image, window)
-        if features.pop("foreground") < settings.min_foreground:
-            dropped.append((item.frame, "low_foreground"))
-            continue
-        records.append({**common, **features, **_mask_features(task, item), **place})
+        place = _position_features(task, slices, index)
+        found.append({**common, **features, **_mask_features(task, item), **place})
+    below = below_brain.find(found, FOREGROUND) if settings.brain_only else [False] * len(found)
+    records, dropped = [], []
+    for item, record, hidden in zip(slices, found, below, strict=True):
+        reason = _objection(record, settings) or ("below_brain" if hidden else "")
+        del record["foreground"]
+        if reason:
+            dropped.append((item.frame, reason))
+        else:
+            records.append(record)
     return records, dropped
+
+
+def _objection(record: dict, settings: Settings) -> str:
+    """Returns why a slice is not kept, or an empty string."""
+    if not settings.slices[0] <= record["geom/slice_frac"] <= settings.slices[1]:
+        return "outside_slices"
+    return "low_foreground" if record["foreground"] < settings.min_foreground else ""
 
 
 def _windowed(

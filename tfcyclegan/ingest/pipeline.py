@@ -204,6 +204,7 @@ def _scan(
         allow_derived=settings.allow_derived,
         keep_dwi="dwi" in settings.keep_sequences,
         lone_studies=settings.missing_patient == "study",
+        with_demographics=settings.with_demographics,
     )
     return list(track(found, len(objects), "scan"))
 

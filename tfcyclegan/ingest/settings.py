@@ -34,6 +34,8 @@ class Settings:
         text_guard: Whether volumes that seem to have text drawn into them are refused.
         generator: 32 hex digits of the network that makes the pixels and how; empty for scanners'.
         missing_patient: "quarantine", or "study": each study without a patient is one of its own.
+        with_demographics: Whether records hold the features of records.DEMOGRAPHICS.
+        brain_only: Whether slices below the brain are dropped.
     """
 
     name: str
@@ -54,6 +56,9 @@ class Settings:
     text_guard: bool = True
     missing_patient: str = "quarantine"
     generator: str = ""
+    # Not in the text that is hashed unless they are on (card.config_hash).
+    with_demographics: bool = dataclasses.field(default=False, repr=False)
+    brain_only: bool = dataclasses.field(default=False, repr=False)
 
 
 def settings_of(config: IngestConfig, classes: Classes) -> Settings:
@@ -84,4 +89,6 @@ def settings_of(config: IngestConfig, classes: Classes) -> Settings:
         reformat_3d=config.reformat_3d,
         text_guard=config.text_guard == "quarantine",
         missing_patient=config.missing_patient,
+        with_demographics=config.with_demographics,
+        brain_only=config.brain_only,
     )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tfcyclegan import manifest, records
 from tfcyclegan.errors import UserError
@@ -23,15 +23,15 @@ class Found:
     problems: list[str] = dataclasses.field(default_factory=list)
 
 
-def read(path: pathlib.Path) -> Found:
-    """Reads a whole shard; every record is checked, and every byte belongs to one."""
+def read(path: pathlib.Path, fields: Mapping[str, records.Field]) -> Found:
+    """Reads a whole shard; every record is checked against `fields`, every byte belongs to one."""
     found = Found(path.stat().st_size, manifest.sha256_of(path))
     patients, size = set(), 0
     try:
         for number, payload in enumerate(_payloads(path)):
             found.records += 1
             size += len(payload) + _FRAMING
-            problem, patient = _check(payload)
+            problem, patient = _check(payload, fields)
             patients.add(patient)
             if problem:
                 found.problems.append(f"record {number}: {problem}")
@@ -51,7 +51,7 @@ def _payloads(path: pathlib.Path) -> Iterator[bytes]:
         raise OSError("damaged") from error
 
 
-def _check(payload: bytes) -> tuple[str, str]:
+def _check(payload: bytes, fields: Mapping[str, records.Field]) -> tuple[str, str]:
     """Returns what is wrong with a record, or nothing, and its patient if that is a pseudonym."""
     import tensorflow as tf
     from google.protobuf.message import DecodeError
@@ -61,7 +61,7 @@ def _check(payload: bytes) -> tuple[str, str]:
     except DecodeError:
         return "no tf.Example", ""
     try:
-        guard.check_example(example, records.FIELDS)
+        guard.check_example(example, fields)
     except UserError as error:
         return str(error).partition(" publish ")[2].partition(".")[0], ""
     features = example.features.feature

@@ -5,7 +5,7 @@ TensorFlow is imported in here only, so that worker processes never load it.
 
 import errno
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tfcyclegan import manifest, records
 from tfcyclegan.errors import UserError
@@ -19,6 +19,7 @@ def write(
     name: str,
     home: tuple[str, str],
     features: Iterable[dict],
+    fields: Mapping[str, records.Field] = records.FIELDS,
 ) -> Shard:
     """Writes one shard and returns its row of the manifest.
 
@@ -27,6 +28,7 @@ def write(
         name: File name.
         home: (split, sequence).
         features: Complete records, in their final order.
+        fields: The whitelist, of records.whitelist.
 
     Raises:
         UserError: The disk is full (6), the guard refuses a record (7), or what was read back is
@@ -47,7 +49,7 @@ def write(
             full = isinstance(error, tf.errors.ResourceExhaustedError)
             code = errno.ENOSPC if full else errno.EIO
             raise OSError(code, "TensorFlow could not write the shard.") from error
-        _read_back(temporary, count)
+        _read_back(temporary, count, fields)
     split, sequence = home
     return Shard(
         shard=name,
@@ -60,7 +62,7 @@ def write(
     )
 
 
-def _read_back(path: pathlib.Path, expected: int) -> None:
+def _read_back(path: pathlib.Path, expected: int, fields: Mapping[str, records.Field]) -> None:
     """Reads every record again: checksums, number, and the privacy guard on the final bytes."""
     tf = _tensorflow()
     found = 0
@@ -69,7 +71,7 @@ def _read_back(path: pathlib.Path, expected: int) -> None:
         with hygiene.silent_stderr():
             payloads = tf.compat.v1.io.tf_record_iterator(str(path))
         for serialized in payloads:
-            guard.check_example(tf.train.Example.FromString(serialized), records.FIELDS)
+            guard.check_example(tf.train.Example.FromString(serialized), fields)
             found += 1
     except tf.errors.OpError as error:
         raise OSError("TensorFlow could not read the shard back.") from error

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from tfcyclegan import manifest, records
 from tfcyclegan.config import VerifyConfig
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import output, shard_check, vocabulary
+from tfcyclegan.ingest import card, output, shard_check, vocabulary
 from tfcyclegan.privacy import guard, png, search
 
 CLEAN, USAGE, MISSING = 0, 2, 5
@@ -43,6 +43,7 @@ def check(directory: pathlib.Path, needles: search.Needles) -> Iterator[str]:
     """Yields every finding of a finished output."""
     shards = {}
     foreign = 0
+    fields = _whitelist(directory / manifest.CARD)
     if not (directory / manifest.CARD).is_file():
         yield f"{manifest.CARD} is missing: the conversion has not finished"
     for path in sorted(directory.rglob("*")):
@@ -66,11 +67,21 @@ def check(directory: pathlib.Path, needles: search.Needles) -> Iterator[str]:
         if name.startswith("foreign"):
             continue
         if path.suffix == ".tfrecord":
-            shards[name] = shard_check.read(path)
+            shards[name] = shard_check.read(path, fields)
             yield from (f"{name}: {problem}" for problem in shards[name].problems)
         else:
             yield from (f"{name}: {problem}" for problem in _problems(path, content))
     yield from _manifest(directory, shards)
+
+
+def _whitelist(path: pathlib.Path) -> dict[str, records.Field]:
+    """Returns the features that the card allows; without a readable one, no optional ones."""
+    try:
+        facts = json.loads(path.read_text("ascii"))
+    except (OSError, ValueError):
+        facts = {}
+    stated = isinstance(facts, dict) and card.DEMOGRAPHICS in facts
+    return records.whitelist(demographics=stated)
 
 
 def _problems(path: pathlib.Path, content: bytes) -> Iterable[str]:

@@ -40,7 +40,7 @@ def _series_reason(result: Converted) -> str:
     if result.records:
         return ""
     reasons = {fault.reason for _, fault in result.refused}
-    choices = ("high_risk", "low_foreground", "outside_slices")
+    choices = ("high_risk", "below_brain", "low_foreground", "outside_slices")
     return next(reason for reason in choices if reason in reasons)
 
 

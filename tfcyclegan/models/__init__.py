@@ -56,6 +56,7 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         pool_b=ImagePool(config.pool_size, shape, seeds[5]),
         ema_decay=config.ema_decay,
         view=view,
+        discriminator_images=config.discriminator_images,
     )
     model.compile(
         generator_optimizer=_optimizer(

@@ -36,6 +36,8 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         intensity_b: The same for domain b.
         ema_decay: Decay of the moving average of the generators' weights; 0 keeps none.
         view: How the discriminators are shown images.
+        discriminator_images: Images of each kind that the discriminators learn from per example;
+            the generators learn from the first of them.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         intensity_b: keras.Model | None = None,
         ema_decay: float = 0.0,
         view: View = AS_IT_IS,
+        discriminator_images: int = 1,
     ):
         super().__init__(name="cyclegan")
         self.generator_ab, self.generator_ba = generator_ab, generator_ba
@@ -58,6 +61,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         self.intensity_a, self.intensity_b = intensity_a, intensity_b
         self.pool_a, self.pool_b = pool_a, pool_b
         self.ema_decay, self.view = ema_decay, view
+        self.discriminator_images = discriminator_images
         self.average_ab = average_of(generator_ab) if ema_decay else None
         self.average_ba = average_of(generator_ba) if ema_decay else None
         self.guard = NonFiniteGuard()
@@ -128,21 +132,21 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
 
         Args:
             data: (real_a, real_b), float32 [N, H, W, 1], model range; N is this replica's share of
-                the global batch. After them the details of `data.training_batches`, where the view
-                needs them.
+                the global batch, times `discriminator_images`, of one example one after the other.
+                After them the details of `data.training_batches`, where the view needs them.
 
         Returns:
             Means of `tracked` and `diagnosed` since the start of the epoch.
         """
         values, descent_g = over_parts(
             self._teach_generators,
-            data,
+            tuple(x[:: self.discriminator_images] for x in data),
             parts=self.accumulate_steps,
             variables=self.generator_variables,
             names=(*self.objective.generator_losses, "fake_a", "fake_b"),
         )
-        fake_a, pool_a = self.pool_a.exchange(values.pop("fake_a"))
-        fake_b, pool_b = self.pool_b.exchange(values.pop("fake_b"))
+        fake_a, pool_a = self._through(self.pool_a, values.pop("fake_a"))
+        fake_b, pool_b = self._through(self.pool_b, values.pop("fake_b"))
         found, descent_d = over_parts(
             self._teach_discriminators,
             (*data[:2], fake_a, fake_b, *data[2:]),
@@ -163,6 +167,12 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         )
         update_if(good, self._update, (descent_g, descent_d, pool_a, pool_b, values))
         return self.get_metrics_result()
+
+    def _through(self, pool: ImagePool, fakes: tf.Tensor) -> tuple[tf.Tensor, tuple]:
+        """Returns `discriminator_images` fakes for each new one, and the pool's state after."""
+        chosen, state = pool.exchange(fakes)
+        further = (self.discriminator_images - 1) * fakes.shape[0]
+        return (tf.concat([chosen, pool.recall(further, state)], 0) if further else chosen), state
 
     def _update(self, descent_g, descent_d, pool_a, pool_b, values: dict) -> None:
         """Makes every change of a step: weights, optimizers, pools, averages, running means."""

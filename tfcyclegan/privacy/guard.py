@@ -20,7 +20,7 @@ def check_example(example, fields: Mapping) -> None:
 
     Args:
         example: tf.train.Example, parsed back from the bytes that were written.
-        fields: records.FIELDS.
+        fields: Of records.whitelist.
 
     Raises:
         UserError: A feature is missing, foreign, of another kind or length, or a string outside its

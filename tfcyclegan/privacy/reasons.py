@@ -23,6 +23,7 @@ SKIPPED = {
     "too_few_slices": "Fewer than five slices: not a volume.",
     "low_foreground": "Less foreground than --min_foreground.",
     "outside_slices": "Lower or higher in the volume than --slices.",
+    "below_brain": "More face than brain, and --brain_only.",
     "high_risk": "The risk of its translation is above --max_risk, and --abstain.",
     "duplicate_exact": "The same SOP instance with the same pixels was read already.",
 }

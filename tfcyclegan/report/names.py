@@ -77,6 +77,7 @@ PREFIXES = {
     "lesion_contrast_log_ratio": Name("Lesions, ln(synthetic / real)", "0 is right", 0, LESIONS, 3),
     "lesion_detection": Name("Lesions found by the thresholder", "", 1, LESIONS, 3),
     "lesion_false_positives": Name("False spots per slice", "", -1, LESIONS, 3),
+    "lesion_spot_prevalence": Name("Share of slices with a spot", "", 0, LESIONS, 3),
     "lesion_dice": Name("Dice of the thresholder", "", 1, LESIONS, 3),
     "fluid_contrast": Name("Contrast of fluid", "", 0, CONTRAST, 3),
     "fluid_contrast_log_ratio": Name("Fluid, ln(synthetic / real)", "0 is right", 0, CONTRAST, 3),

@@ -37,7 +37,9 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
     if config.dataset:
         generator = dataset.generator_of(loaded, options)
         settings = dataclasses.replace(settings, generator=generator)
-    objects = inputs.find(config, loaded.source)
+    shown = config.report and not config.dataset
+    wanted = (loaded.source, loaded.target) if shown else (loaded.source,)
+    objects = inputs.find(config, wanted)
     limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
     # One worker reads ahead; the cores are the network's, and so is the memory in between.
     with Workers(1, thrifty=True, preload=pipeline.WORKER_MODULES, **limits) as workers:

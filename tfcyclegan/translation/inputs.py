@@ -3,6 +3,8 @@
 import dataclasses
 import os
 import pathlib
+import re
+from collections.abc import Sequence
 
 from tfcyclegan import manifest
 from tfcyclegan.config import TranslateConfig
@@ -13,6 +15,8 @@ from tfcyclegan.nifti.files import VolumeFile
 
 NOTHING = 3
 _NIFTI = (b".nii", b".nii.gz")
+_OURS = "synthetic"
+"""In the name of what a translation wrote, which is no source and nothing real."""
 
 
 def records_in(config: TranslateConfig) -> pathlib.Path | None:
@@ -23,7 +27,7 @@ def records_in(config: TranslateConfig) -> pathlib.Path | None:
     return directory if (directory / manifest.MANIFEST).is_file() else None
 
 
-def find(config: TranslateConfig, sequence: str) -> list[InputObject]:
+def find(config: TranslateConfig, wanted: Sequence[str]) -> list[InputObject]:
     """Returns every file of --input.
 
     A NIfTI image does not say how it was acquired. One that --input names itself is taken for the
@@ -31,7 +35,7 @@ def find(config: TranslateConfig, sequence: str) -> list[InputObject]:
 
     Args:
         config: Flags.
-        sequence: The source, of records.SEQUENCES.
+        wanted: Sequences to read, of records.SEQUENCES; the first is the source.
 
     Raises:
         UserError: There is no file (3).
@@ -40,8 +44,8 @@ def find(config: TranslateConfig, sequence: str) -> list[InputObject]:
     objects: list[InputObject] = []
     for found in source.walk(config.input):
         if found.member is None and found.path.lower().endswith(_NIFTI):
-            wanted = found.path in named or _named_for(found.relative, sequence)
-            objects.append(_volume(found, sequence, config.plane, len(objects), wanted))
+            told = wanted[0] if found.path in named else _named_for(found.relative, wanted)
+            objects.append(_volume(found, told, wanted, config.plane, len(objects)))
         else:
             objects.append(dataclasses.replace(found, force=config.force))
     if not objects:
@@ -49,20 +53,41 @@ def find(config: TranslateConfig, sequence: str) -> list[InputObject]:
     return objects
 
 
-def _named_for(relative: bytes, sequence: str) -> bool:
-    name = os.path.basename(relative).lower().split(b".nii")[0].decode("latin-1")
-    return sequence in sequences.hints(name.replace("-", " ").replace(".", " "))
+def scan_of(path: bytes, either: Sequence[str]) -> str:
+    """Returns a NIfTI image's name without its sequence, which the images of one scan share.
+
+    A directory may hold many patients: sub-1_T2w belongs to sub-1_FLAIR, not to sub-2_FLAIR.
+
+    Args:
+        path: Of the image.
+        either: Sequences, of records.SEQUENCES.
+    """
+    words = "|".join(map(re.escape, either))
+    return re.sub(rf"(?<![a-z0-9])({words})w?(?![a-z0-9])", "", _name_of(path))
 
 
-def _volume(found: InputObject, sequence: str, plane: str, number: int, wanted: bool) -> VolumeFile:
+def _name_of(path: bytes) -> str:
+    return os.path.basename(path).lower().split(b".nii")[0].decode("latin-1")
+
+
+def _named_for(relative: bytes, wanted: Sequence[str]) -> str:
+    """Returns the sequence that a name says, if it is wanted, or an empty string."""
+    name = _name_of(relative)
+    said = sequences.hints(name.replace("-", " ").replace(".", " "))
+    return next((one for one in wanted if one in said and _OURS not in name), "")
+
+
+def _volume(
+    found: InputObject, told: str, wanted: Sequence[str], plane: str, number: int
+) -> VolumeFile:
     return VolumeFile(
         path=found.path,
         relative=found.relative,
-        refused=found.refused or ("" if wanted else "other_sequence"),
+        refused=found.refused or ("" if told else "other_sequence"),
         label=f"input {number + 1}",
         # Of the path alone is known whose image it is.
-        patient=os.path.dirname(found.relative) or found.relative,
+        patient=os.path.dirname(found.relative) or scan_of(found.relative, wanted).encode(),
         study=os.path.dirname(found.relative),
-        sequence=sequence,
+        sequence=told or wanted[0],
         plane=plane,
     )

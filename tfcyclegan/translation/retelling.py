@@ -12,7 +12,7 @@ import tfcyclegan
 from tfcyclegan import manifest, records
 from tfcyclegan.config import TranslateConfig
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import output, shards
+from tfcyclegan.ingest import card, output, shards
 from tfcyclegan.ingest.journal import Journal
 from tfcyclegan.ingest.progress import track
 from tfcyclegan.manifest import Shard
@@ -81,6 +81,7 @@ def run(
 def _facts(source: pathlib.Path, generator: str) -> dict:
     """Returns the card of the input as that of the output; splits are counted later."""
     facts = json.loads((source / manifest.CARD).read_text())
+    facts.pop(card.DEMOGRAPHICS, None)  # as the records lose them
     made_of = f"{facts['config_hash']} {generator} {tfcyclegan.__version__}"
     return {
         **facts,

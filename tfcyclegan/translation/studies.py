@@ -20,12 +20,13 @@ from tfcyclegan.ingest.progress import track
 from tfcyclegan.nifti.files import VolumeFile
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
-from tfcyclegan.translation import account, passes, series
+from tfcyclegan.translation import account, passes, real, series
 from tfcyclegan.translation.account import Account
 from tfcyclegan.translation.gallery import Gallery
 from tfcyclegan.translation.model import Model
 from tfcyclegan.translation.options import Options
 from tfcyclegan.translation.passes import Made
+from tfcyclegan.translation.real import Reals
 from tfcyclegan.translation.report import Report
 from tfcyclegan.translation.series import SeriesWriter
 from tfcyclegan.translation.volume import VolumeWriter, stem_of
@@ -44,27 +45,29 @@ Add = Callable[[int, Frame, Made, str], None]
 def translate(job: Job, model: Model, options: Options, books: Account) -> int:
     """Translates what the plan holds and is not finished, and returns the exit code."""
     todo, warnings = [], collections.Counter()
+    beside = real.beside(job, model) if options.report else {}
     for task in job.planned.tasks:
-        if books.done(task.series.volume.key, _inputs(job, task)):
+        if books.done(task.series.volume.key, _inputs(job, task, beside)):
             outcome = books.finished[task.series.volume.key][2]
             conversion.note(job, [task], [outcome], warnings)
         else:
             todo.append(task)
     if len(todo) < len(job.planned.tasks):
         print(f"{len(job.planned.tasks) - len(todo)} series are finished already")
-    inputs = conversion.inputs_of(job, todo)
-    stream = volumes.convert_volumes(todo, inputs, job.settings, job.workers)
-    for task, done in track(stream, len(todo), "translate"):
-        report, outcome = _one(job, task, done, model, options)
+    stream = real.converted(job, todo, beside)
+    for task in track(todo, len(todo), "translate"):
+        # Passed on at once, so that nothing keeps a volume while the next one is decoded.
+        report, outcome = _one(job, task, *next(stream), model, options)
         conversion.note(job, [task], [outcome], warnings)
         if report:
-            books.add(_inputs(job, task), report, outcome)
+            books.add(_inputs(job, task, beside), report, outcome)
             print(report.line(), flush=True)
     return _finish(job)
 
 
-def _inputs(job: Job, task: Task) -> str:
-    indices = {frame.object_index for frame in task.series.volume.frames}
+def _inputs(job: Job, task: Task, beside: dict[str, Task]) -> str:
+    shown = (task, beside.get(task.series.volume.key))
+    indices = {f.object_index for one in shown if one for f in one.series.volume.frames}
     return account.inputs_of(job.scanned, indices)
 
 
@@ -81,14 +84,15 @@ def _finish(job: Job) -> int:
 
 
 def _one(
-    job: Job, task: Task, done: Converted, model: Model, options: Options
+    job: Job, task: Task, done: Converted, reals: Reals | None, model: Model, options: Options
 ) -> tuple[Report | None, Outcome]:
     outcome = volumes.outcome_of(done)
     if not done.records:
         return None, outcome
     item = job.objects[done.kept[0].object_index]
     write = _write_volume if isinstance(item, VolumeFile) else _write_series
-    written = write(job, task, done, model, options)
+    gallery = Gallery(len(done.kept), model.size, audit=options.audit, reals=reals)
+    written = write(job, task, done, model, options, gallery)
     if isinstance(written, Fault):
         # What was read a moment ago cannot be read any more.
         refused = [(frame.object_index, written) for frame in done.kept]
@@ -107,13 +111,13 @@ def _pass(
     done: Converted,
     model: Model,
     options: Options,
+    gallery: Gallery,
     files: list[str],
     add: Add,
 ) -> Report:
     """Runs a volume through the network and hands slices to a writer as they come."""
     key, written = task.series.volume.key, 0
     review = passes.Review(options.max_risk)
-    gallery = Gallery(len(done.kept), model.size, audit=options.audit)
     images = (record["image/data"] for record in done.records)
     made_all = passes.run(images, model, audit=options.audit)
     for place, (frame, made) in enumerate(zip(done.kept, made_all, strict=True)):
@@ -148,7 +152,7 @@ def _pixels(kind: str, made: Made):
 
 
 def _write_series(
-    job: Job, task: Task, done: Converted, model: Model, options: Options
+    job: Job, task: Task, done: Converted, model: Model, options: Options, gallery: Gallery
 ) -> Report | Fault:
     first = done.kept[0]
     origin = hygiene.isolated(_read, origins.origin_of, job.objects[first.object_index])
@@ -194,7 +198,7 @@ def _write_series(
     with contextlib.ExitStack() as stack:
         for writer in writers.values():
             stack.enter_context(writer)
-        return _pass(job, task, done, model, options, files, add)
+        return _pass(job, task, done, model, options, gallery, files, add)
 
 
 def _read(reader: Callable, item: InputObject):
@@ -218,7 +222,7 @@ def _sources(
 
 
 def _write_volume(
-    job: Job, task: Task, done: Converted, model: Model, options: Options
+    job: Job, task: Task, done: Converted, model: Model, options: Options, gallery: Gallery
 ) -> Report | Fault:
     item = job.objects[done.kept[0].object_index]
     stem = stem_of(item, task.series.volume.key, options.identity)
@@ -239,4 +243,4 @@ def _write_volume(
     with contextlib.ExitStack() as stack:
         for writer in writers.values():
             stack.enter_context(writer)
-        return _pass(job, task, done, model, options, files, add)
+        return _pass(job, task, done, model, options, gallery, files, add)
