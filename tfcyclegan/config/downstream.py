@@ -26,5 +26,5 @@ class DownstreamConfig(Command):
     size: int = flag(64, "Height and width that both networks see, in pixels.", lower=32, upper=256)
     translator: str = flag("configs/smoke.flags", "Flagfile that the CycleGAN is trained by.")
     filters: int = flag(8, "Filters of the first layer of the segmenters.", lower=1)
-    segmenter_steps: int = flag(200, "Steps of 8 slices of each segmentation network.", lower=1)
+    segmenter_steps: int = flag(200, "Steps of 4 slices of each segmentation network.", lower=1)
     seeds: int = flag(3, "Segmentation networks of each row, from different seeds.", lower=1)
