@@ -53,34 +53,58 @@ def test_a_difference_is_paired_by_patient():
     }
 
 
-def test_the_loss_is_cross_entropy_plus_one_minus_dice():
+def test_the_loss_is_cross_entropy_plus_one_minus_dice_of_the_batch():
     truth = np.zeros((2, 4, 4, 1), np.float32)
     truth[0, :2] = 1.0
     found = np.full((2, 4, 4, 1), 0.5, np.float32)
-    # ln 2 each; Dice (2 x 4 + 1) / (8 + 8 + 1) with 8 pixels, and 1 / (8 + 1) without any.
-    expected = np.log(2) + 1 - np.array([9 / 17, 1 / 9])
+    found[1] = 0.25
+    # 4 pixels in common; 8 of a lesion and 8 + 4 that are found.
+    expected = np.array([np.log(2), np.log(4 / 3)]) + 1 - 2 * 4 / (8 + 8 + 4)
     np.testing.assert_allclose(segmenter.loss(truth, found), expected, rtol=1e-5)
 
 
-def test_a_network_learns_to_mark_what_is_bright():
+def test_half_of_each_batch_has_a_lesion():
+    masks = np.zeros((40, 4, 4), bool)
+    masks[[7, 30], 1, 1] = True
+    batches = segmenter.drawn(masks, steps=200, seed=3).reshape(200, segmenter.BATCH)
+    marked, anything = np.split(batches, 2, axis=1)
+    assert set(marked.ravel()) == {7, 30}
+    assert set(anything.ravel()) == set(range(40))
+    assert np.isin(anything, [7, 30]).mean() == pytest.approx(2 / 40, abs=0.04)
+
+
+def test_a_network_learns_to_mark_what_is_small_and_rare_and_starts_from_scratch():
+    """One network serves all rows, and no row may profit from what another has learnt."""
     rng = np.random.default_rng(0)
-    images = rng.uniform(0, 0.4, (24, 16, 16, 1)).astype(np.float32)
-    masks = np.zeros((24, 16, 16), bool)
-    for mask, (y, x) in zip(masks, rng.integers(0, 12, (24, 2)), strict=True):
-        mask[y : y + 4, x : x + 4] = True
+    images = rng.uniform(0, 0.4, (48, 16, 16, 1)).astype(np.float32)
+    images[:, 3:6, 3:6] = 0.6  # as bright as nothing else, but no lesion
+    masks = np.zeros((48, 16, 16), bool)
+    for mask, (y, x) in zip(masks[::4], rng.integers(7, 14, (12, 2)), strict=True):
+        mask[y : y + 2, x : x + 2] = True
     images[masks] = 0.9
-    model = segmenter.train(images[:16], masks[:16], filters=4, steps=120, seed=0)
-    found = segmenter.segment(model, images[16:])
-    made = scores.of_patients(masks[16:], found, np.arange(8))
-    assert np.mean(list(made["dice"].values())) > 0.8
+    dark = images[..., 0] < 0.1
+    model = segmenter.build(16, filters=4, steps=150)
+    weights = []
+    for marked, seed in ((masks, 0), (dark, 1), (masks, 0)):
+        segmenter.train(model, images[:32], marked[:32], steps=150, seed=seed)
+        weights.append(np.concatenate([weight.ravel() for weight in model.get_weights()]))
+    np.testing.assert_array_equal(weights[0], weights[2])
+    assert np.abs(weights[0] - weights[1]).max() > 0.1
+    found = segmenter.segment(model, images[32:])
+    made = scores.of_patients(masks[32:], found, np.zeros(16, int))
+    assert made["dice"][0] > 0.8
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     flags = ("--patients=3", "--with_flair=1", "--test_patients=3", "--slices=6", "--size=32")
-    flags += ("--translator_epochs=2", "--steps_per_epoch=3", "--blocks=1", "--filters=4")
-    flags += ("--segmenter_steps=4", "--seeds=2")
-    output = tmp_path_factory.mktemp("downstream") / "out"
+    flags += ("--filters=2", "--segmenter_steps=2", "--seeds=2")
+    folder = tmp_path_factory.mktemp("downstream")
+    recipe = ("--epochs=1", "--decay_start_epoch=1", "--steps_per_epoch=2", "--validation_pairs=2")
+    recipe += ("--generator_blocks=1", "--generator_filters=4", "--discriminator_filters=4")
+    (folder / "tiny.flags").write_text("\n".join(recipe))
+    output = folder / "out"
+    flags += (f"--translator={folder / 'tiny.flags'}",)
     config = DownstreamConfig.parse(f"--output={output}", *flags)
     downstream.main(config)
     return output, config

@@ -39,15 +39,17 @@ def main(config: DownstreamConfig) -> None:
     """Makes the patients, the translator and the synthetic slices, and compares."""
     output = pathlib.Path(config.output).resolve()
     make_phantom.refuse_used(output)
+    training = translator_flags(output, config)
     if config.dry_run:
         return
     (output / "images").mkdir(parents=True)
     for name, found in cohort.write(output / "images", config).items():
         convert(found, output, name)
-    translated(output, config)
+    translated(output, training)
     rows = training_rows(output, config.size)
     test = slices(output, cohort.TEST, "flair", config.size)
-    found = {name: scored(name, row, test, config) for name, row in rows.items()}
+    model = segmenter.build(config.size, config.filters, config.segmenter_steps)
+    found = {name: scored(model, name, row, test, config) for name, row in rows.items()}
     report = compared(found, {name: len(images) for name, (images, _) in rows.items()})
     report |= {"n_test_slices": len(test), "settings": dataclasses.asdict(config)}
     del report["settings"]["output"]
@@ -69,35 +71,26 @@ def convert(path: pathlib.Path, output: pathlib.Path, name: str) -> None:
     _check("tools/nifti_to_tfrecord.py", done)
 
 
-def translated(output: pathlib.Path, config: DownstreamConfig) -> None:
-    """Trains a translator on what is available, and writes the synthetic records."""
-    epochs, available = config.translator_epochs, output / cohort.AVAILABLE
-    flags = TrainConfig.parse(
-        f"--data_dir={available}",
+def translator_flags(output: pathlib.Path, config: DownstreamConfig) -> TrainConfig:
+    """Returns how the translator is trained: by its flagfile, on what is available."""
+    return TrainConfig.parse(
+        f"--flagfile={config.translator}",
+        f"--data_dir={output / cohort.AVAILABLE}",
         f"--workdir={output / 'run'}",
+        f"--image_size={config.size}",
         # Nothing is selected by validation, so it needs no patients of its own, who are few.
         "--val_split=train",
-        f"--validate_every={epochs}",
-        f"--image_size={config.size}",
-        f"--generator_blocks={config.blocks}",
-        f"--generator_filters={config.filters}",
-        f"--discriminator_filters={2 * config.filters}",
-        "--adversarial_loss=lsgan",
-        "--initializer=normal_0.02",
-        "--ema_decay=0.99",
-        "--rotations=-10,-5,5,10",
-        "--brightness=0.1",
-        "--match_slice_position=0.12",
-        f"--epochs={epochs}",
-        f"--decay_start_epoch={epochs // 2}",
-        f"--steps_per_epoch={config.steps_per_epoch}",
     )
-    _check("python -m tfcyclegan.train", train.main(flags))
+
+
+def translated(output: pathlib.Path, training: TrainConfig) -> None:
+    """Trains a translator on what is available, and writes the synthetic records."""
+    _check("python -m tfcyclegan.train", train.main(training))
     export.main(ExportConfig.parse(f"--workdir={output / 'run'}", f"--output={output / 'model'}"))
     flags = TranslateConfig.parse(
         "--dataset",
         f"--model={output / 'model'}",
-        f"--input={available}",
+        f"--input={output / cohort.AVAILABLE}",
         f"--output={output / SYNTHETIC_SET}",
     )
     _check("python -m tfcyclegan.translate", translate.main(flags))
@@ -143,14 +136,12 @@ def training_rows(output: pathlib.Path, size: int) -> dict[str, tuple[np.ndarray
     }
 
 
-def scored(name: str, row: tuple, test: data.Slices, config: DownstreamConfig) -> list[dict]:
+def scored(model, name: str, row: tuple, test: data.Slices, config: DownstreamConfig) -> list[dict]:
     """Returns the scores of each patient, for each seed."""
     images, masks = row
     made = []
     for seed in range(config.seeds):
-        model = segmenter.train(
-            images, masks, filters=config.filters, steps=config.segmenter_steps, seed=seed
-        )
+        segmenter.train(model, images, masks, steps=config.segmenter_steps, seed=seed)
         found = segmenter.segment(model, test.unit())
         made.append(scores.of_patients(test.masks["lesion"], found, test.metadata["id/patient"]))
         dice = np.mean(list(made[-1]["dice"].values()))
