@@ -5,6 +5,8 @@ import pathlib
 
 import tensorflow as tf
 
+from tfcyclegan import translate
+from tfcyclegan.config import TranslateConfig
 from tfcyclegan.exported import CARD
 
 
@@ -41,3 +43,9 @@ def write_model(directory: pathlib.Path, forward, back, *, size: int = 256) -> p
 
 def negative(image):
     return 1.0 - image
+
+
+def run(model, source, output, *flags: str) -> int:
+    """Translates by the command, without the guard that takes ramps for drawn text."""
+    arguments = (f"--model={model}", f"--input={source}", f"--output={output}")
+    return translate.main(TranslateConfig.parse(*arguments, "--text_guard=off", *flags))

@@ -11,10 +11,8 @@ import pydicom
 import pytest
 from dicom_studies import AXIAL, coordinates, enhanced, ramp, save, stack, write_stack, write_study
 from ingest_runs import key_file
-from mirror_models import negative, write_model
+from mirror_models import negative, run, write_model
 
-from tfcyclegan import translate
-from tfcyclegan.config import TranslateConfig
 from tfcyclegan.dicom.items import uid_of
 from tfcyclegan.errors import UserError
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -31,11 +29,6 @@ TILTED = (0.995, 0.0998334, 0, -0.0970, 0.9666, 0.2374)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> pathlib.Path:
     return write_model(tmp_path_factory.mktemp("model"), negative, negative)
-
-
-def run(model, source, output, *flags: str) -> int:
-    arguments = (f"--model={model}", f"--input={source}", f"--output={output}")
-    return translate.main(TranslateConfig.parse(*arguments, "--text_guard=off", *flags))
 
 
 def images_of(folder: pathlib.Path) -> list:

@@ -8,11 +8,10 @@ import pytest
 import tensorflow as tf
 from dicom_studies import write_study
 from ingest_runs import Result, convert, key_file
-from mirror_models import negative, write_model
+from mirror_models import negative, run, write_model
 from record_sets import record, write_index, write_shard
 
-from tfcyclegan import records, translate
-from tfcyclegan.config import TranslateConfig
+from tfcyclegan import records
 from tfcyclegan.errors import UserError
 from tfcyclegan.ingest import verify
 from tfcyclegan.privacy import guard, search
@@ -23,11 +22,6 @@ SPLITS = "--splits=train:1"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return write_model(tmp_path_factory.mktemp("model"), negative, negative)
-
-
-def run(model, source, output, *flags: str) -> int:
-    arguments = (f"--model={model}", f"--input={source}", f"--output={output}")
-    return translate.main(TranslateConfig.parse(*arguments, "--text_guard=off", *flags))
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,9 @@ import numpy as np
 import pytest
 from dicom_studies import AXIAL, ramp, stack, write_stack
 from ingest_runs import key_file
-from mirror_models import negative, write_model
+from mirror_models import negative, run, write_model
 from skimage.metrics import structural_similarity
 
-from tfcyclegan import translate
-from tfcyclegan.config import TranslateConfig
 from tfcyclegan.translation.real import Agreement
 
 FIELD = 160.0
@@ -35,11 +33,6 @@ LEVELS = 4095
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> pathlib.Path:
     return write_model(tmp_path_factory.mktemp("model"), negative, negative)
-
-
-def run(model, source, output, *flags: str) -> int:
-    arguments = (f"--model={model}", f"--input={source}", f"--output={output}")
-    return translate.main(TranslateConfig.parse(*arguments, "--text_guard=off", *flags))
 
 
 def write_pair(folder: pathlib.Path, patient: str = "P", **flair) -> None:
