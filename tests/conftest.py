@@ -10,6 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
+# What tests pin, some of it to the bit, is the CPU's arithmetic, also where there is a GPU
+# (CONTRIBUTING.md). Processes that tests start inherit it.
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
 
 def pytest_configure(config):
     """Not where xdist only hands out tests: there TensorFlow would cost seconds for nothing."""

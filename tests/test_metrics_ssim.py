@@ -1,5 +1,7 @@
 """SSIM and MS-SSIM against scikit-image, IPOL, TensorFlow and closed forms; the Keras class."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -24,6 +26,15 @@ def camera():
     noise = np.random.RandomState(5).randn(*image.shape)
     noisy = np.clip(image + 20.0 * noise, 0, 255).astype(image.dtype)
     return image[None], noisy[None]
+
+
+@pytest.fixture(params=["compiled", "operation by operation"])
+def compiled_or_not(request, monkeypatch):
+    """The graph's sums as on a CPU, and as on a GPU, where rounding falls otherwise."""
+    if request.param != "compiled":
+        module = importlib.import_module("tfcyclegan.metrics.ssim")
+        plain = tf.function(module._window_mean_graph)
+        monkeypatch.setattr(module, "_compiled_window_mean", lambda: plain)
 
 
 @pytest.fixture
@@ -101,7 +112,7 @@ def test_fewer_scales_have_another_name_and_smallest_side(camera):
         ms_ssim(a, b, data_range=255, scales=6)
 
 
-def test_constant_images_have_a_closed_form():
+def test_constant_images_have_a_closed_form(compiled_or_not):
     a, b = np.full((1, 16, 16), 0.6), np.full((1, 16, 16), 0.2)
     expected = (2 * 0.6 * 0.2 + 1e-4) / (0.6**2 + 0.2**2 + 1e-4)
     assert ssim(a, b, data_range=1)[0] == pytest.approx(expected, abs=1e-12)

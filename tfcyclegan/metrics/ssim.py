@@ -119,13 +119,16 @@ def ssim_graph(
         ValueError: As `image_pairs.graph_pair`, or the mask is not Boolean or not of their shape.
     """
     a, b = graph_pair(a, b, smallest_side=SMALLEST_SIDE)
-    mean_a, mean_b, products, powers = tf.split(
-        _compiled_window_mean()(tf.concat([a, b, a * b, a * a + b * b], axis=0)), 4
+    # Variances are those of images about their own mean, whose squares lose fewer digits.
+    level_a, level_b = (tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True) for x in (a, b))
+    x, y = a - level_a, b - level_b
+    mean_x, mean_y, products, powers = tf.split(
+        _compiled_window_mean()(tf.concat([x, y, x * y, x * x + y * y], axis=0)), 4
     )
-    squares = mean_a**2 + mean_b**2
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    luminance = (2 * mean_a * mean_b + c1) / (squares + c1)
-    structure = (2 * (products - mean_a * mean_b) + c2) / (powers - squares + c2)
+    mean_a, mean_b = mean_x + level_a, mean_y + level_b
+    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    structure = (2 * (products - mean_x * mean_y) + c2) / (powers - mean_x**2 - mean_y**2 + c2)
     weights = tf.ones_like(luminance) if mask is None else _mask_weights(mask, a.shape)
     values = tf.reduce_sum(luminance * structure * weights, axis=(1, 2, 3))
     values /= tf.reduce_sum(weights, axis=(1, 2, 3))
