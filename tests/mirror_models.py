@@ -29,15 +29,21 @@ class Formula(tf.Module):
         return {"image": self._back(image)}
 
 
-def write_model(directory: pathlib.Path, forward, back, *, size: int = 256) -> pathlib.Path:
-    """Writes version 1 of a model from T2 to FLAIR and returns the directory above it."""
+def write_model(
+    directory: pathlib.Path, forward, back, *, size: int = 256, **further
+) -> pathlib.Path:
+    """Writes version 1 of a model from T2 to FLAIR and returns the directory above it.
+
+    Args:
+        further: What its card also says.
+    """
     model = Formula(forward, back)
     signatures = {"a_to_b": model.a_to_b, "b_to_a": model.b_to_a}
     tf.saved_model.save(model, str(directory / "1"), signatures=signatures)
     card = directory / "1" / CARD
     card.parent.mkdir()
     facts = {"domain_a": "t2", "domain_b": "flair", "trained_image_size": size, "epochs": 1}
-    card.write_text(json.dumps(facts))
+    card.write_text(json.dumps(facts | further))
     return directory
 
 

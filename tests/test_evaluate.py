@@ -13,7 +13,7 @@ from tfcyclegan import manifest, scoring
 from tfcyclegan.config import EvaluateConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.evaluate import evaluate, main
-from tfcyclegan.evaluation import comparison, contrast, methods, subject
+from tfcyclegan.evaluation import cautions, comparison, contrast, methods, subject
 from tfcyclegan.evaluation.baselines import BASELINES
 from tfcyclegan.evaluation.document import patient_rows, slice_rows
 from tfcyclegan.evaluation.entries import strict_json
@@ -153,6 +153,15 @@ def test_the_command_writes_metrics_for_a_run(written):
         and made["extractor"]["sha256"]
         and made["normaliser"]["name"].endswith("_v1")
     )
+
+
+def test_records_of_another_window_are_a_reason_to_doubt(written, extractor):
+    report = json.loads((written / "metrics.json").read_text())
+    assert report["window_percentiles"] == report["model"]["window_percentiles"] == [0.5, 99.5]
+    sentence = "another --normalization than those that the model was trained on"
+    assert not any(sentence in text for text in cautions.of(report, [], extractor))
+    report["window_percentiles"] = [0.5, None]
+    assert any(sentence in text for text in cautions.of(report, [], extractor))
 
 
 def test_every_file_that_the_report_names_is_there(written):

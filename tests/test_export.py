@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import sys
 
 import keras
@@ -12,6 +13,7 @@ from record_sets import record
 from test_cyclegan import TINY, batch
 
 from tfcyclegan import export, records, scoring, self_check, warmup
+from tfcyclegan import exported as exported_model
 from tfcyclegan.checkpoint_files import Position
 from tfcyclegan.checkpoints import RunCheckpoints, claim_workdir, load_run
 from tfcyclegan.config import ExportConfig, TrainConfig
@@ -144,6 +146,24 @@ def test_the_card_holds_the_data_and_the_scores_of_its_epoch(exported, tiny_run)
     assert last["epoch"] == card["epochs"]
     scores = {name: value for name, value in last.items() if name.startswith("val_")}
     assert card["metrics"] == scores and len(scores) > 3
+
+
+def test_volumes_are_windowed_as_those_of_training_were(tiny_run, tmp_path, monkeypatch):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    path = tmp_path / "run" / "run.json"
+    described = json.loads(path.read_text())
+    assert described["window_percentiles"] == [0.5, 99.5]
+    path.write_text(json.dumps(described | {"window_percentiles": [0.5, None]}))
+    monkeypatch.setattr(export, "check_in_fresh_process", lambda *_: None)  # has its own test
+    flags = (f"--workdir={tmp_path / 'run'}", f"--output={tmp_path / 'model'}")
+    export.main(ExportConfig.parse(*flags))
+    version = tmp_path / "model" / "1"
+    assert exported_model.load(version)[1]["window_percentiles"] == (0.5, None)
+    volume = np.random.default_rng(1).gamma(1.0, 300, (2, 37, 50)).astype(np.float32)
+    made = tf.saved_model.load(str(version)).signatures["a_to_b_volume"](volume=volume)
+    head = np.median(volume[volume > volume.mean()])
+    low = np.percentile(volume, 0.5)
+    np.testing.assert_allclose(made["scale"], [low, low + 3 * (head - low)], rtol=1e-5)
 
 
 def test_volumes_and_records_are_translated_as_images_are(served):

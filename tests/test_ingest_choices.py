@@ -112,6 +112,20 @@ def test_another_window_is_taken_back_by_its_own_scale(tmp_path, name, low, high
     assert result.card["intensity"]["window_percentiles"] == [low, high]
 
 
+def test_the_heads_median_can_be_a_third_of_the_window(tmp_path):
+    write_stack(tmp_path / "in", values=ramp, slices=6)
+    voxels = np.stack([dataset.pixel_array for dataset in stack(values=ramp, slices=6)])
+    median, low = np.median(voxels[voxels > voxels.mean()]), np.percentile(voxels, 0.5)
+    flags = ("--normalization=head-median", "--min_foreground=0")
+    code, result = convert(tmp_path, tmp_path / "in", *flags)
+    assert code == 0
+    for record in result.records():
+        window = [record["image/scale_lo"], record["image/scale_hi"]]
+        np.testing.assert_allclose(window, [low, low + 3 * (median - low)], rtol=1e-6)
+    assert result.card["intensity"]["window_percentiles"] == [0.5, None]
+    assert manifest.window_percentiles(result.directory) == (0.5, None)
+
+
 def test_every_window_has_a_name_of_the_flag():
     field = next(f for f in IngestConfig.__dataclass_fields__.values() if f.name == "normalization")
     assert list(intensity.WINDOWS) == field.metadata["choices"]

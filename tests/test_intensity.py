@@ -15,10 +15,44 @@ def test_window_is_the_half_percentiles_of_the_valid_voxels():
     assert intensity.volume_window(padded) != (5.0, 995.0)
 
 
+def head_in_air(tissue: int, fat: int) -> np.ndarray:
+    """Air, tissue of a hundred values, a rim of fat: int16 [10, 30, 30]."""
+    volume = np.zeros((10, 30, 30), np.int16)
+    volume[:, 5:25, 5:25] = fat
+    volume[:, 7:23, 7:23] = tissue + np.arange(2560).reshape(10, 16, 16) % 101
+    return volume
+
+
+@pytest.mark.parametrize(("kind", "rescale"), [(np.int16, None), (np.float32, None), (None, 0.5)])
+def test_the_heads_median_is_a_third_however_bright_fat_is(kind, rescale):
+    percentiles = intensity.WINDOWS["head-median"]
+    for tissue, fat in ((300, 2000), (300, 100), (500, 600)):
+        voxels = head_in_air(tissue, fat)
+        scanner = voxels * (rescale or 1.0) + (7.0 if rescale else 0.0)
+        expected = np.median(scanner[scanner > scanner.mean()])
+        given = voxels if kind is None else scanner.astype(kind)
+        lo, hi = intensity.volume_window(
+            list(given), percentiles=percentiles, rescale=(rescale, 7.0) if rescale else None
+        )
+        assert lo == np.percentile(scanner, 0.5)
+        assert (expected - lo) / (hi - lo) == pytest.approx(1 / 3, abs=1e-6)
+    # Most of this head is tissue, so that its median is one of the tissue's values.
+    assert 500 <= np.median(voxels[voxels > voxels.mean()]) <= 600
+
+
+def test_padding_is_no_head():
+    voxels = head_in_air(300, 2000)
+    padded = np.concatenate([voxels, np.full_like(voxels, -2000)])
+    percentiles = intensity.WINDOWS["head-median"]
+    window = intensity.volume_window(padded, padded > -2000, percentiles)
+    assert window == intensity.volume_window(voxels, percentiles=percentiles)
+
+
+@pytest.mark.parametrize("percentiles", intensity.WINDOWS.values())
 @pytest.mark.parametrize("volume", [np.full((2, 3, 3), 7.0), np.full((2, 3, 3), np.nan)])
-def test_volumes_without_contrast_have_no_window(volume):
+def test_volumes_without_contrast_have_no_window(volume, percentiles):
     with pytest.raises(ValueError, match="A volume needs"):
-        intensity.volume_window(volume)
+        intensity.volume_window(volume, percentiles=percentiles)
 
 
 def test_scanner_to_unit_clips_and_inverts_inside():

@@ -17,6 +17,7 @@ FLOORS = (
         "cluster",
         "losses",
         "structure",
+        "air",
         "convolution",
         "layers",
         "image_pool",

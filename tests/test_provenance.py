@@ -19,7 +19,8 @@ def test_run_json_names_versions_data_and_devices_and_no_host(tmp_path, monkeypa
     monkeypatch.setattr(platform, "node", lambda: "the-host-name")
     monkeypatch.setenv("USER", "the-user-name")
     shards = manifest.read(write_dataset(tmp_path, slices=1))
-    config = TrainConfig.parse("--data_dir=d", "--workdir=w", "--seed=7", "--nodeterministic")
+    data = f"--data_dir={tmp_path}"
+    config = TrainConfig.parse(data, "--workdir=w", "--seed=7", "--nodeterministic")
     described = provenance.describe(config, shards, ["--data_dir=d", "--seed=7"])
     text = json.dumps(described)
     assert "the-host-name" not in text and "the-user-name" not in text
@@ -31,6 +32,16 @@ def test_run_json_names_versions_data_and_devices_and_no_host(tmp_path, monkeypa
     assert described["split_hash"] == manifest.split_hash(shards)
     assert described["devices"] == ["/device:CPU:0", "/device:CPU:1"]
     assert described["hardware"]["cpu"]["cores"] == len(os.sched_getaffinity(0))
+
+
+def test_run_json_says_how_volumes_were_windowed(tmp_path):
+    shards = manifest.read(write_dataset(tmp_path, slices=1))
+    config = TrainConfig.parse(f"--data_dir={tmp_path}", "--workdir=w")
+    assert provenance.describe(config, shards, [])["window_percentiles"] == (0.5, 99.5)
+    card = tmp_path / manifest.CARD
+    facts = json.loads(card.read_text()) | {"intensity": {"window_percentiles": [0.5, None]}}
+    card.write_text(json.dumps(facts))
+    assert provenance.describe(config, shards, [])["window_percentiles"] == (0.5, None)
 
 
 def test_the_cpu_is_read_from_linux_and_unknown_elsewhere():

@@ -69,6 +69,28 @@ def test_the_card_and_the_pictures(both):
     assert list(verify.check(result.directory, search.Needles([]))) == []
 
 
+def test_sources_are_windowed_as_those_of_training_were(tmp_path):
+    model = write_model(tmp_path / "model", negative, negative, window_percentiles=[0.5, None])
+    write_study(tmp_path / "in", rows=64, columns=48)
+    real = convert(tmp_path, tmp_path / "in", "--normalization=head-median")[1].records("t2")
+    key = f"--key_file={tmp_path / 'key'}"
+    assert run(model, tmp_path / "in", tmp_path / "new", "--dataset", SPLITS, key) == 0
+    made = Result(tmp_path / "new").records("flair")
+    assert len(made) == len(real) == 6
+    for source, synthetic in zip(real, made, strict=True):
+        y0, x0, height, width = source["image/content_box"]
+        box = np.s_[y0 : y0 + height, x0 : x0 + width]
+        expected = 65535 - source["image/data"][box]
+        np.testing.assert_allclose(synthetic["image/data"][box], expected, atol=1)
+
+
+def test_records_of_another_window_are_refused(converted, tmp_path):
+    model = write_model(tmp_path / "model", negative, negative, window_percentiles=[0.5, None])
+    with pytest.raises(UserError, match="another --normalization than those") as caught:
+        run(model, converted[0], tmp_path / "new")
+    assert caught.value.exit_code == 2 and not (tmp_path / "new").exists()
+
+
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
     """Records of two patients; one slice of T2 is bright, and one has a lesion mask."""

@@ -69,6 +69,7 @@ def main(config: EvaluateConfig) -> None:
         "split": config.split,
         "dataset_hash": manifest.dataset_hash(shards),
         "split_hash": manifest.split_hash(shards),
+        "window_percentiles": manifest.window_percentiles(directory),
         "leakage": gate,
         "memorisation": remember(scored, data, output),
     }

@@ -12,6 +12,7 @@ import shutil
 import tensorflow as tf
 
 import tfcyclegan
+from tfcyclegan import intensity
 from tfcyclegan.checkpoints import load_run
 from tfcyclegan.config import ExportConfig, TrainConfig, run
 from tfcyclegan.errors import UserError
@@ -26,13 +27,14 @@ def main(config: ExportConfig) -> None:
     model, training, epochs = load_run(config.workdir, config.checkpoint)
     if config.dry_run:
         return
+    card = model_card(pathlib.Path(config.workdir), training, epochs) | {"audit": config.audit}
     served = ServedTranslator(
         model.translator_ab,
         model.translator_ba,
         image_size=training.image_size,
         audit=config.audit,
+        percentiles=card["window_percentiles"],
     )
-    card = model_card(pathlib.Path(config.workdir), training, epochs) | {"audit": config.audit}
     version = write_version(pathlib.Path(config.output), served, card)
     print(f"exported epoch {epochs} to {version}")
 
@@ -49,6 +51,7 @@ def model_card(workdir: pathlib.Path, config: TrainConfig, epochs: int) -> dict:
         "trained_image_size": config.image_size,
         "dataset_hash": described["dataset_hash"],
         "split_hash": described["split_hash"],
+        "window_percentiles": intensity.percentiles_in(described),
         "folds": config.folds,
         "fold": config.fold,
         "drop_lesions": config.drop_lesions,

@@ -8,7 +8,7 @@ import pathlib
 
 import tensorflow as tf
 
-from tfcyclegan import scoring
+from tfcyclegan import intensity, scoring
 from tfcyclegan.errors import UserError
 
 CARD = pathlib.Path("assets.extra") / "model_card.json"
@@ -42,6 +42,7 @@ def load(directory: pathlib.Path) -> tuple[dict[str, scoring.Translator], dict]:
         "domain_b": described["domain_b"],
         "image_size": described["trained_image_size"],
         "epochs": described["epochs"],
+        "window_percentiles": intensity.percentiles_in(described),
         "train_split": "train",
         "trained_on": described.get("dataset_hash"),
         "folds": described.get("folds", 0),

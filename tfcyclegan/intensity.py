@@ -21,14 +21,23 @@ SAMPLE = 20_000
 COUNTED = 1 << 24
 """Voxels that are counted at once; OpenCV counts in float32, which is exact up to here."""
 _COUNTABLE = {np.dtype(kind) for kind in ("u1", "i1", "u2", "i2")}
-WINDOWS = {"p0.5-99.5": WINDOW_PERCENTILES, "p1-99": (1.0, 99.0), "minmax": (0.0, 100.0)}
+Percentiles = tuple[float, float | None]
+"""Of a volume; None stands for `HEADROOM` times the head's median, both above the first."""
+WINDOWS: dict[str, Percentiles] = {
+    "p0.5-99.5": WINDOW_PERCENTILES,
+    "p1-99": (1.0, 99.0),
+    "minmax": (0.0, 100.0),
+    "head-median": (0.5, None),
+}
 """Percentiles by the names of --normalization; each is undone by the two values it leads to."""
+HEADROOM = 3.0
+"""Fluid in T2, and fat, are two to three times as bright as the tissue that the median is of."""
 
 
 def volume_window(
     volume: np.ndarray | Sequence[np.ndarray],
     valid: np.ndarray | None = None,
-    percentiles: tuple[float, float] = WINDOW_PERCENTILES,
+    percentiles: Percentiles = WINDOW_PERCENTILES,
     rescale: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
     """Returns the scanner intensities that a volume maps to 0 and 1 in unit range.
@@ -40,7 +49,10 @@ def volume_window(
         rescale: Slope above 0 and intercept, where `volume` is not in scanner units yet.
 
     Returns:
-        (lo, hi), these percentiles of the valid voxels.
+        (lo, hi), these percentiles of the valid voxels. With None for the second, hi lies so that
+        the median of the head is one third in unit range: tissue is then alike from scanner to
+        scanner, whatever fat and fluid are. The head is what is brighter than the mean of all, as
+        in Nyul, Udupa and Zhang 2000, doi:10.1109/42.836373.
 
     Raises:
         ValueError: The volume has no valid voxel, is not finite, or its percentiles coincide, so
@@ -55,13 +67,37 @@ def volume_window(
         np.isfinite([end(part) for part in real for end in (np.min, np.max)])
     ):
         raise ValueError("A volume needs finite voxels outside its padding to have a window.")
-    lo, hi = percentiles_of(parts, percentiles, rescale)
+    low, high = percentiles
+    if high is None:
+        lo, median = percentiles_of(parts, (low, _percent_of_head_median(parts)), rescale)
+        hi = lo + HEADROOM * (median - lo)
+    else:
+        lo, hi = percentiles_of(parts, percentiles, rescale)
     if not -np.inf < lo < hi < np.inf:
         raise ValueError(
-            f"A volume needs contrast to have a window: expected percentile {percentiles[1]} above"
-            f" percentile {percentiles[0]}, both finite. Received a constant volume, or no scale."
+            f"A volume needs contrast to have a window: expected {high_end(high)} above percentile"
+            f" {low}, both finite. Received a constant volume, or no scale."
         )
     return lo, hi
+
+
+def percentiles_in(facts: dict) -> Percentiles:
+    """Returns what a card of records or of a model says, which older ones do not."""
+    low, high = facts.get("window_percentiles", WINDOW_PERCENTILES)
+    return low, high
+
+
+def high_end(percent: float | None) -> str:
+    """Returns what the second of `Percentiles` is called in a sentence."""
+    return "the head's median" if percent is None else f"percentile {percent}"
+
+
+def _percent_of_head_median(parts: Sequence[np.ndarray]) -> float:
+    """Returns which percentile of all voxels is the median of those above their mean."""
+    size = sum(part.size for part in parts)
+    mean = sum(part.sum(dtype=np.float64) for part in parts) / size
+    above = sum(np.count_nonzero(part > mean) for part in parts)
+    return 100.0 * (size - (above + 1) / 2) / max(size - 1, 1) if above else 100.0
 
 
 def percentiles_of(

@@ -10,7 +10,7 @@ import hashlib
 import json
 import pathlib
 
-from tfcyclegan import records
+from tfcyclegan import intensity, records
 from tfcyclegan.errors import UserError
 
 MANIFEST = "manifest.jsonl"
@@ -78,6 +78,12 @@ def read(directory: pathlib.Path) -> list[Shard]:
     shards = _parse_rows(directory / MANIFEST)
     check_disjoint(shards)
     return shards
+
+
+def window_percentiles(directory: pathlib.Path) -> intensity.Percentiles:
+    """Returns what the card says that the windows of volumes are; the default where it does not."""
+    facts = json.loads((pathlib.Path(directory) / CARD).read_text())
+    return intensity.percentiles_in(facts.get("intensity", {}))
 
 
 def _check_schema(directory: pathlib.Path) -> None:

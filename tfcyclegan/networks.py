@@ -9,6 +9,7 @@ import itertools
 
 import keras
 
+from tfcyclegan.air import KeepAir
 from tfcyclegan.convolution import PaddedConv2D
 from tfcyclegan.layers import (
     BilinearDoubling,
@@ -64,6 +65,7 @@ def build_generator(
     kind: str = "resnet",
     positions: bool = False,
     output_gain: float = 1.0,
+    keep_air: bool = False,
 ) -> keras.Model:
     """Builds a generator.
 
@@ -85,6 +87,7 @@ def build_generator(
         kind: "resnet", "unet" or "curves".
         positions: Whether the first layer also sees each pixel's row and column.
         output_gain: Factor of the last layer's initial weights.
+        keep_air: Whether what lies outside the head passes through as it is.
 
     Returns:
         A model from [N, H, W, 1] to float32 [N, H, W, 1], both in model range. Any H and W of at
@@ -109,6 +112,8 @@ def build_generator(
         x = keras.layers.Conv2D(1, 7, kernel_initializer=weights(output_gain))(x)
     x = keras.layers.Activation("tanh", dtype=full_precision())(x)
     outputs = CropLike(dtype=full_precision())([x, inputs])
+    if keep_air:
+        outputs = KeepAir(dtype=full_precision())([outputs, inputs])
     return keras.Model(inputs, outputs, name=name)
 
 

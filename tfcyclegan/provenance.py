@@ -30,6 +30,7 @@ def describe(config: TrainConfig, shards: list[manifest.Shard], arguments: list[
         "command": ["python", "-m", "tfcyclegan.train", *arguments],
         "dataset_hash": manifest.dataset_hash(shards),
         "split_hash": manifest.split_hash(shards),
+        "window_percentiles": manifest.window_percentiles(config.data_dir),
         "folds": config.folds,
         "fold": config.fold,
         "seed": config.seed,

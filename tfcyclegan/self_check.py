@@ -68,7 +68,8 @@ def expectations(served: ServedTranslator) -> dict[str, np.ndarray]:
     image = random.uniform(0, 1, (2, 50, 66, 1)).astype(np.float32)
     volume = random.uniform(0, 900, (2, 34, 37)).astype(np.float32)
     stored = random.integers(0, 1 << 16, (1, records.SIZE, records.SIZE), np.uint16)
-    unit = intensity.scanner_to_unit(volume, intensity.volume_window(volume))
+    window = intensity.volume_window(volume, percentiles=served.percentiles)
+    unit = intensity.scanner_to_unit(volume, window)
     resampled = data.resample(stored, served.image_size).astype(np.float32)
     sources = {
         "": ("image", image),

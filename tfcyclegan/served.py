@@ -9,6 +9,7 @@ import functools
 import tensorflow as tf
 
 from tfcyclegan import data, intensity, records
+from tfcyclegan.air import head
 
 IMAGE = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
 VOLUME = tf.TensorSpec([None, None, None], tf.float32, name="volume")
@@ -16,8 +17,6 @@ EXAMPLES = tf.TensorSpec([None], tf.string, name="examples")
 
 RISK_SHARE = 0.99
 """The percentile of the cycle residual that stands for a slice, as a share."""
-FOREGROUND = 0.1
-"""Unit range; brighter than air."""
 
 
 class ServedTranslator(tf.Module):
@@ -32,22 +31,33 @@ class ServedTranslator(tf.Module):
         generator_ba: Keras model from domain b to a.
         image_size: Height and width that the model was trained at.
         audit: Whether every signature also returns `cycle_residual` and `risk`.
+        percentiles: Of `intensity.WINDOWS`, by which the volumes it learnt from were windowed.
     """
 
-    def __init__(self, generator_ab, generator_ba, *, image_size: int, audit: bool = False):
+    def __init__(
+        self,
+        generator_ab,
+        generator_ba,
+        *,
+        image_size: int,
+        audit: bool = False,
+        percentiles: intensity.Percentiles = intensity.WINDOW_PERCENTILES,
+    ):
         super().__init__(name="tfcyclegan")
         # Tracked are TensorFlow's own variables. A Keras variable would be saved as a copy, which
         # Python restores from, and a model server would find the variable of the graph empty.
         self.weights = [v.value for g in (generator_ab, generator_ba) for v in g.variables]
         there, back = (_of_one_trace(g) for g in (generator_ab, generator_ba))
         self.ways = {"a_to_b": (there, back), "b_to_a": (back, there)}
-        self.image_size, self.audit = image_size, audit
+        self.image_size, self.audit, self.percentiles = image_size, audit, percentiles
 
     def signatures(self) -> dict:
         """Returns the signatures by name, as tf.saved_model.save takes them."""
         made = {}
         for name, (there, back) in self.ways.items():
-            direction = Direction(there, back if self.audit else None, self.image_size)
+            direction = Direction(
+                there, back if self.audit else None, self.image_size, self.percentiles
+            )
             made[name] = _signature(direction.of_image, IMAGE)
             made[f"{name}_volume"] = _signature(direction.of_volume, VOLUME)
             made[f"{name}_example"] = _signature(direction.of_examples, EXAMPLES)
@@ -61,10 +71,18 @@ class Direction:
         there: Translator of images in unit range, float32 [N, H, W, 1].
         back: That of the other direction, for the audit; None leaves it out.
         image_size: Height and width that the model was trained at.
+        percentiles: Of `intensity.WINDOWS`.
     """
 
-    def __init__(self, there, back, image_size: int):
+    def __init__(
+        self,
+        there,
+        back,
+        image_size: int,
+        percentiles: intensity.Percentiles = intensity.WINDOW_PERCENTILES,
+    ):
         self._there, self._back, self._image_size = there, back, image_size
+        self._percentiles = percentiles
 
     def of_image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates float32 [N, H, W, 1] in unit range; values outside are clipped.
@@ -88,7 +106,7 @@ class Direction:
             `volume` [S, H, W], unit range; `scale` [2], the scanner units that became 0 and 1; and
             what `of_image` adds.
         """
-        scale = volume_window(volume)
+        scale = volume_window(volume, self._percentiles)
         unit = tf.clip_by_value((volume - scale[0]) / (scale[1] - scale[0]), 0.0, 1.0)
 
         def one(image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -131,14 +149,17 @@ def translate(generator, image: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(intensity.model_to_unit(translated), 0.0, 1.0)
 
 
-def volume_window(volume: tf.Tensor) -> tf.Tensor:
+def volume_window(
+    volume: tf.Tensor, percentiles: intensity.Percentiles = intensity.WINDOW_PERCENTILES
+) -> tf.Tensor:
     """Returns what `intensity.volume_window` returns, in a graph.
 
     Args:
         volume: float32 [S, H, W], scanner units.
+        percentiles: Of `intensity.WINDOWS`.
 
     Returns:
-        float32 [2], percentiles 0.5 and 99.5 of the voxels.
+        float32 [2].
 
     Raises:
         tf.errors.InvalidArgumentError: The volume is empty, not finite, or has no contrast.
@@ -147,11 +168,18 @@ def volume_window(volume: tf.Tensor) -> tf.Tensor:
     sound = (tf.size(voxels) > 0) & tf.reduce_all(tf.math.is_finite(voxels))
     with tf.control_dependencies([tf.debugging.Assert(sound, ["A volume needs finite voxels."])]):
         voxels = tf.identity(voxels)
-    low, high = (percent / 100 for percent in intensity.WINDOW_PERCENTILES)
+    low, high = percentiles
     # From both ends, because sorting few voxels is much faster than sorting all.
-    scale = tf.stack([-upper_quantile(-voxels, 1 - low), upper_quantile(voxels, high)])
+    lowest = -upper_quantile(-voxels, 1 - low / 100)
+    if high is None:
+        exact = tf.cast(voxels, tf.float64)
+        head = tf.boolean_mask(voxels, exact > tf.reduce_mean(exact))
+        highest = lowest + intensity.HEADROOM * (upper_quantile(head, 0.5) - lowest)
+    else:
+        highest = upper_quantile(voxels, high / 100)
+    scale = tf.stack([lowest, highest])
     wide = tf.debugging.Assert(
-        scale[0] < scale[1], ["A volume needs contrast. Received percentiles:", scale]
+        scale[0] < scale[1], ["A volume needs contrast. Received a window of:", scale]
     )
     with tf.control_dependencies([wide]):
         return tf.identity(scale)
@@ -173,27 +201,6 @@ def upper_quantile(values: tf.Tensor, share: float) -> tf.Tensor:
     largest = tf.cast(tf.math.top_k(values, last - below + 1).values, tf.float64)
     lower, upper = largest[-1], largest[tf.maximum(tf.size(largest) - 2, 0)]
     return tf.cast(lower + (upper - lower) * (rank - tf.floor(rank)), tf.float32)
-
-
-def head(image: tf.Tensor) -> tf.Tensor:
-    """Returns where the head is: the foreground without specks, and all that lies between it.
-
-    Between is what has foreground in all four directions, so that dark fluid counts. A slice
-    without foreground counts as a whole.
-
-    Args:
-        image: float32 [N, H, W, 1], unit range.
-
-    Returns:
-        bool [N, H, W, 1].
-    """
-    bright = tf.cast(image > FOREGROUND, tf.float32)
-    # A morphological opening by 3 x 3: what survives the smallest neighbour grows back.
-    eroded = -tf.nn.max_pool2d(-bright, 3, 1, "SAME")
-    opened = tf.nn.max_pool2d(eroded, 3, 1, "SAME")
-    seen = [tf.cumsum(opened, axis, reverse=back) for axis in (1, 2) for back in (False, True)]
-    inside = tf.reduce_min(tf.stack(seen), axis=0) > 0
-    return inside | ~tf.reduce_any(inside, axis=[1, 2, 3], keepdims=True)
 
 
 def risk(residual: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:

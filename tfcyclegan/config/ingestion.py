@@ -144,8 +144,9 @@ class IngestConfig(Command):
     slices: str = flag("0:1", "Part of each volume that is kept, as fractions of its height.")
     normalization: str = flag(
         "p0.5-99.5",
-        "Percentiles of a volume that become 0 and 65535.",
-        choices=["p0.5-99.5", "p1-99", "minmax"],
+        "Percentiles of a volume that become 0 and 65535. head-median puts the head's median at a"
+        " third instead, so that tissue is alike from scanner to scanner.",
+        choices=["p0.5-99.5", "p1-99", "minmax", "head-median"],
     )
     fixed_spacing: float = flag(
         0.0, "mm per pixel of all records, cropped or padded; 0 fits each study.", lower=0.0

@@ -37,6 +37,7 @@ class Recipe(Command):
         "Factor of the initial weights of the generators' last layer; small ones start near grey.",
         lower=0.0,
     )
+    keep_air: bool = flag(False, "Pass what lies outside the head through the generators as it is.")
     diff_augment: tuple = flag(
         (),
         "Differentiable augmentation of what discriminators see, real and fake alike: a list of"

@@ -92,7 +92,6 @@ class TranslateConfig(Command):
     monochrome1: str = _as_for_dicom("monochrome1")
     allow_derived: bool = _as_for_dicom("allow_derived")
     force: bool = _as_for_dicom("force")
-    normalization: str = _as_for_dicom("normalization")
     fixed_spacing: float = _as_for_dicom("fixed_spacing")
     text_guard: str = _as_for_dicom("text_guard")
     worker_memory_mb: int = _as_for_dicom("worker_memory_mb")

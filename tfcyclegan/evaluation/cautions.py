@@ -47,6 +47,11 @@ def _about_data(report: dict):
         yield f"Stress test, --drop_lesions: the model was trained on {sequence} without lesions."
     if report["split"] == model["train_split"]:
         yield "The evaluated split is the one that the model was trained on."
+    if report["window_percentiles"] != model["window_percentiles"]:
+        yield (
+            "These records have another --normalization than those that the model was trained on:"
+            " tissue is not as bright as it learnt. Convert the studies as for training."
+        )
     if model["trained_on"] not in (None, report["dataset_hash"]):
         yield (
             "The model was trained on another dataset: whether its patients are in this one cannot"

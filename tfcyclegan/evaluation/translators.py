@@ -2,7 +2,7 @@
 
 import pathlib
 
-from tfcyclegan import exported, scoring
+from tfcyclegan import exported, intensity, scoring
 from tfcyclegan.checkpoints import load_run, recorded
 
 
@@ -28,6 +28,7 @@ def load_translators(
         "domain_b": training.domain_b,
         "image_size": training.image_size,
         "epochs": epochs,
+        "window_percentiles": intensity.percentiles_in(described),
         "train_split": training.train_split,
         "trained_on": described.get("dataset_hash"),
         "folds": training.folds,

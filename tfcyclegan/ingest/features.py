@@ -110,7 +110,7 @@ def _objection(record: dict, settings: Settings) -> str:
 
 
 def _windowed(
-    slices: list[Slice], percentiles: tuple[float, float]
+    slices: list[Slice], percentiles: intensity.Percentiles
 ) -> tuple[Iterable[np.ndarray], tuple[float, float]]:
     """Returns the images of a volume in scanner units, and its window."""
     valid, inverted = _valid(slices), slices[0].frame.layout.inverted

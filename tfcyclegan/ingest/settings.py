@@ -29,7 +29,7 @@ class Settings:
         exclude_post_contrast: Whether series after a contrast agent are skipped.
         require_complete: Whether volumes with gaps are quarantined.
         slices: Lowest and highest slice_frac that is kept.
-        percentiles: Of a volume, that become 0 and 1 in unit range.
+        percentiles: Of a volume, that become 0 and 1 in unit range; of intensity.WINDOWS.
         fixed_spacing: mm per pixel of every grid; 0 fits the largest field of view.
         reformat_3d: Whether 3D volumes of other planes are cut into slices of `plane`.
         text_guard: Whether volumes that seem to have text drawn into them are refused.
@@ -54,7 +54,7 @@ class Settings:
     exclude_post_contrast: bool = False
     require_complete: bool = False
     slices: tuple[float, float] = (0.0, 1.0)
-    percentiles: tuple[float, float] = intensity.WINDOW_PERCENTILES
+    percentiles: intensity.Percentiles = intensity.WINDOW_PERCENTILES
     fixed_spacing: float = 0.0
     reformat_3d: bool = False
     text_guard: bool = True

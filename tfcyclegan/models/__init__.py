@@ -33,6 +33,7 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         "initializer": config.initializer,
         "positions": config.position_channels in ("generator", "both"),
         "output_gain": config.output_gain,
+        "keep_air": config.keep_air,
     }
     view = view_of(config)
     discriminator = {

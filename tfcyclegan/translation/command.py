@@ -34,6 +34,7 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
     if records := inputs.records_in(config):
         return retelling.run(records, directory, loaded, options, config)
     settings = settings_of(config.conversion(loaded.source), {})
+    settings = dataclasses.replace(settings, percentiles=loaded.percentiles)
     if config.dataset:
         generator = dataset.generator_of(loaded, options)
         settings = dataclasses.replace(settings, generator=generator)

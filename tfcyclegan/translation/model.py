@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import pathlib
 
-from tfcyclegan import exported
+from tfcyclegan import exported, intensity
 from tfcyclegan.scoring import Translator
 
 _BACK = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
@@ -18,6 +18,7 @@ class Model:
         direction: "a_to_b" or "b_to_a".
         source, target: Sequences, of records.SEQUENCES.
         size: Height and width that it was trained at.
+        percentiles: Of intensity.WINDOWS, by which its volumes were windowed.
         digest: 32 hex digits that change with its weights.
         forward, back: float32 [N, H, W, 1] to the same shape, unit range.
         described: What its card says of it.
@@ -27,6 +28,7 @@ class Model:
     source: str
     target: str
     size: int
+    percentiles: intensity.Percentiles
     digest: str
     forward: Translator
     back: Translator
@@ -52,6 +54,7 @@ def load(path: str, direction: str) -> Model:
         source=source,
         target=target,
         size=described["image_size"],
+        percentiles=described["window_percentiles"],
         digest=_digest(directory),
         forward=translators[direction],
         back=translators[_BACK[direction]],

@@ -20,7 +20,7 @@ from tfcyclegan.translation import dataset
 from tfcyclegan.translation.model import Model
 from tfcyclegan.translation.options import Options
 
-DONE, NOTHING = 0, 3
+DONE, USAGE, NOTHING = 0, 2, 3
 BATCH = 64
 
 
@@ -49,6 +49,12 @@ def run(
     if not any(shard.records for shard in wanted):
         raise UserError(
             f"--input holds no records of {model.source}, which --direction starts from.", NOTHING
+        )
+    if manifest.window_percentiles(source) != model.percentiles:
+        raise UserError(
+            "--input holds records of another --normalization than those that the model was trained"
+            " on. Convert its studies again, with that of the model.",
+            USAGE,
         )
     manifest.verify(source, wanted)
     if config.dry_run:
