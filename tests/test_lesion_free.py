@@ -160,6 +160,7 @@ def test_an_evaluation_knows_what_the_model_learnt_from_and_says_so(dataset):
     model = {
         "domain_a": "t2", "domain_b": "flair", "image_size": 32, "train_split": "train",
         "trained_on": manifest.dataset_hash(shards), "drop_lesions": "b",
+        "window_percentiles": (0.5, 99.5),
     }  # fmt: skip
     read = subject.load(str(dataset), shards, "test", model)
     _, trained = domains(dataset, "--drop_lesions=b")
@@ -171,7 +172,7 @@ def test_an_evaluation_knows_what_the_model_learnt_from_and_says_so(dataset):
     assert described["lesion_prevalence"]["train_a"]["value"] == pytest.approx(1 / 12)
     report = described | {
         "model": model, "split": "test", "dataset_hash": model["trained_on"],
-        "leakage": {"near_duplicates": {}},
+        "leakage": {"near_duplicates": {}}, "window_percentiles": (0.5, 99.5),
     }  # fmt: skip
     said = cautions.of(report, [], None)
     assert "the model was trained on flair without lesions" in " ".join(said)

@@ -18,21 +18,21 @@ class Model:
         direction: "a_to_b" or "b_to_a".
         source, target: Sequences, of records.SEQUENCES.
         size: Height and width that it was trained at.
-        percentiles: Of intensity.WINDOWS, by which its volumes were windowed.
         digest: 32 hex digits that change with its weights.
         forward, back: float32 [N, H, W, 1] to the same shape, unit range.
         described: What its card says of it.
+        percentiles: Of intensity.WINDOWS, by which the volumes it learnt from were windowed.
     """
 
     direction: str
     source: str
     target: str
     size: int
-    percentiles: intensity.Percentiles
     digest: str
     forward: Translator
     back: Translator
     described: dict = dataclasses.field(default_factory=dict)
+    percentiles: intensity.Percentiles = intensity.WINDOW_PERCENTILES
 
 
 def load(path: str, direction: str) -> Model:
