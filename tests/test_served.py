@@ -77,8 +77,9 @@ def test_a_window_of_another_name_is_that_of_ingestion_too(percentiles):
         (np.zeros((0, 20, 20)), "needs finite voxels"),
     ],
 )
-def test_a_volume_without_window_is_refused(voxels, rule):
-    window = tf.function(volume_window, input_signature=[VOLUME])
+@pytest.mark.parametrize("percentiles", intensity.WINDOWS.values())
+def test_a_volume_without_window_is_refused(voxels, rule, percentiles):
+    window = tf.function(lambda v: volume_window(v, percentiles), input_signature=[VOLUME])
     with pytest.raises(tf.errors.InvalidArgumentError, match=rule):
         window(tf.constant(voxels.astype(np.float32)))
 

@@ -75,7 +75,7 @@ def volume_window(
         lo, hi = percentiles_of(parts, percentiles, rescale)
     if not -np.inf < lo < hi < np.inf:
         raise ValueError(
-            f"A volume needs contrast to have a window: expected {high_end(high)} above percentile"
+            f"A volume needs contrast to have a window: expected {_high_end(high)} above percentile"
             f" {low}, both finite. Received a constant volume, or no scale."
         )
     return lo, hi
@@ -87,7 +87,7 @@ def percentiles_in(facts: dict) -> Percentiles:
     return low, high
 
 
-def high_end(percent: float | None) -> str:
+def _high_end(percent: float | None) -> str:
     """Returns what the second of `Percentiles` is called in a sentence."""
     return "the head's median" if percent is None else f"percentile {percent}"
 

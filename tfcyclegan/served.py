@@ -168,13 +168,16 @@ def volume_window(
     sound = (tf.size(voxels) > 0) & tf.reduce_all(tf.math.is_finite(voxels))
     with tf.control_dependencies([tf.debugging.Assert(sound, ["A volume needs finite voxels."])]):
         voxels = tf.identity(voxels)
+    varied = tf.reduce_min(voxels) < tf.reduce_max(voxels)
+    with tf.control_dependencies([tf.debugging.Assert(varied, ["A volume needs contrast."])]):
+        voxels = tf.identity(voxels)
     low, high = percentiles
     # From both ends, because sorting few voxels is much faster than sorting all.
     lowest = -upper_quantile(-voxels, 1 - low / 100)
     if high is None:
         exact = tf.cast(voxels, tf.float64)
-        head = tf.boolean_mask(voxels, exact > tf.reduce_mean(exact))
-        highest = lowest + intensity.HEADROOM * (upper_quantile(head, 0.5) - lowest)
+        above = tf.boolean_mask(voxels, exact > tf.reduce_mean(exact))
+        highest = lowest + intensity.HEADROOM * (upper_quantile(above, 0.5) - lowest)
     else:
         highest = upper_quantile(voxels, high / 100)
     scale = tf.stack([lowest, highest])
