@@ -25,9 +25,7 @@ def head(image: tf.Tensor) -> tf.Tensor:
     # A morphological opening by 3 x 3: what survives the smallest neighbour grows back.
     eroded = -tf.nn.max_pool2d(-bright, 3, 1, "SAME")
     opened = tf.nn.max_pool2d(eroded, 3, 1, "SAME")
-    seen = [tf.cumsum(opened, axis, reverse=back) for axis in (1, 2) for back in (False, True)]
-    inside = tf.reduce_min(tf.stack(seen), axis=0) > 0
-    return inside | ~tf.reduce_any(inside, axis=[1, 2, 3], keepdims=True)
+    return _or_whole(_directions(opened) == 4)
 
 
 def near_head(image: tf.Tensor) -> tf.Tensor:
@@ -44,10 +42,17 @@ def near_head(image: tf.Tensor) -> tf.Tensor:
         bool [N, H, W, 1].
     """
     bright = tf.cast(tf.nn.avg_pool2d(image, 3, 1, "SAME") > FOREGROUND, tf.float32)
+    return _or_whole(_dilated(_directions(bright) >= 3, tf.shape(image)[1] // MARGIN))
+
+
+def _directions(bright: tf.Tensor) -> tf.Tensor:
+    """Returns in how many of four directions each pixel has foreground, itself included."""
     sums = [tf.cumsum(bright, axis, reverse=back) for axis in (1, 2) for back in (False, True)]
-    inside = tf.add_n([tf.cast(one > 0, tf.float32) for one in sums]) >= 3
-    wide = _dilated(inside, tf.shape(image)[1] // MARGIN)
-    return wide | ~tf.reduce_any(wide, axis=[1, 2, 3], keepdims=True)
+    return tf.add_n([tf.cast(one > 0, tf.int32) for one in sums])
+
+
+def _or_whole(mask: tf.Tensor) -> tf.Tensor:
+    return mask | ~tf.reduce_any(mask, axis=[1, 2, 3], keepdims=True)
 
 
 def _dilated(mask: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
