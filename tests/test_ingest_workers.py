@@ -140,7 +140,10 @@ def test_an_interrupt_ends_workers_that_a_thread_would_replace(monkeypatch):
     with pytest.raises(KeyboardInterrupt), Workers(1) as pool:
         stream = ahead(pool.map(time.sleep, [(0,), (30,)]), 1)
         next(stream)
-        time.sleep(0.3)  # for the thread to be waiting for the second task
+        deadline = time.monotonic() + 60
+        while pool._workers[0].task != 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)  # for the thread to be waiting for the second task's result
         raise KeyboardInterrupt
     time.sleep(0.5)
     assert len(closed) == 1
