@@ -34,8 +34,10 @@ def run(config: VerifyConfig) -> int:
     for finding in findings:
         print(finding)
     count = sum(path.is_file() for path in directory.rglob("*"))
-    print(f"{count} file(s) checked, {needles.count} string(s) looked for, {needles.left_out} too")
-    print(f"short to look for; {len(findings)} finding(s)")
+    print(
+        f"{count} file(s) checked, {needles.count} string(s) looked for, {needles.left_out} too short"
+        f" to look for; {len(findings)} finding(s)"
+    )
     return guard.REFUSED if findings else CLEAN
 
 
