@@ -25,7 +25,8 @@ def head(image: tf.Tensor) -> tf.Tensor:
     # A morphological opening by 3 x 3: what survives the smallest neighbour grows back.
     eroded = -tf.nn.max_pool2d(-bright, 3, 1, "SAME")
     opened = tf.nn.max_pool2d(eroded, 3, 1, "SAME")
-    return _or_whole(_directions(opened) == 4)
+    found = _directions(opened) == 4
+    return found | ~tf.reduce_any(found, axis=[1, 2, 3], keepdims=True)
 
 
 def near_head(image: tf.Tensor) -> tf.Tensor:
@@ -33,7 +34,8 @@ def near_head(image: tf.Tensor) -> tf.Tensor:
 
     What is foreground in the mean of 3 x 3 pixels, so that a thin scalp counts and specks do not;
     what has it in three of four directions, as dark eyes before the brain have; and a margin, as
-    of a scalp whose fat is suppressed. A slice without foreground counts as a whole.
+    of a scalp whose fat is suppressed. A slice without foreground, as beyond the top of a head, is
+    air as a whole: training leaves such slices out, and a network that meets one draws a head.
 
     Args:
         image: float32 [N, H, W, 1], unit range.
@@ -42,17 +44,13 @@ def near_head(image: tf.Tensor) -> tf.Tensor:
         bool [N, H, W, 1].
     """
     bright = tf.cast(tf.nn.avg_pool2d(image, 3, 1, "SAME") > FOREGROUND, tf.float32)
-    return _or_whole(_dilated(_directions(bright) >= 3, tf.shape(image)[1] // MARGIN))
+    return _dilated(_directions(bright) >= 3, tf.shape(image)[1] // MARGIN)
 
 
 def _directions(bright: tf.Tensor) -> tf.Tensor:
     """Returns in how many of four directions each pixel has foreground, itself included."""
     sums = [tf.cumsum(bright, axis, reverse=back) for axis in (1, 2) for back in (False, True)]
     return tf.add_n([tf.cast(one > 0, tf.int32) for one in sums])
-
-
-def _or_whole(mask: tf.Tensor) -> tf.Tensor:
-    return mask | ~tf.reduce_any(mask, axis=[1, 2, 3], keepdims=True)
 
 
 def _dilated(mask: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The paper's augmentations (flips, rotations by 30/60/90 degrees, brightness) and three more.
+"""The paper's augmentations: flips, rotation by 30/60/90 degrees, brightness; contrast, and a crop.
 
 What an example looks like is a function of its seed alone: all randomness is stateless.
 """
@@ -8,8 +8,8 @@ import math
 
 import tensorflow as tf
 
-CROP, GAMMA = 1, 2
-"""Streams of their own, so that asking for them leaves all other draws as they are."""
+CROP = 1
+"""Stream of the window's place, so that asking for one leaves all other draws as they are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +22,6 @@ class Augmentation:
         brightness: The gain is drawn from [1 - brightness, 1 + brightness]. A gain, not an offset,
             so that the background stays black.
         contrast: Contrast about the mean of the foreground is drawn alike.
-        gamma: Values are raised to a power whose logarithm is drawn from [-gamma, gamma]: black and
-            the brightest stay, what lies between moves as from one scanner to another.
         enlarge_crop: Each slice is enlarged by this factor, and a window of its old size cut out
             anywhere; 0 or a number above 1.
     """
@@ -32,7 +30,6 @@ class Augmentation:
     rotations: tuple[float, ...] = ()
     brightness: float = 0.0
     contrast: float = 0.0
-    gamma: float = 0.0
     enlarge_crop: float = 0.0
 
 
@@ -85,9 +82,6 @@ def augment(image: tf.Tensor, seed: tf.Tensor, settings: Augmentation) -> tf.Ten
             image = tf.where(draw < 0.5, tf.reverse(image, [axis]), image)
     if settings.rotations:
         image = _rotate_by_one_of(image, draws[2], settings.rotations)
-    if settings.gamma:
-        draw = tf.random.stateless_uniform([], tf.random.fold_in(seed, GAMMA))
-        image = image ** tf.exp(settings.gamma * (2.0 * draw - 1.0))
     if settings.brightness:
         image = tf.clip_by_value(image * _factor(draws[3], settings.brightness), 0.0, 1.0)
     if settings.contrast:

@@ -103,7 +103,6 @@ def augmentation_of(config: TrainConfig) -> Augmentation:
         rotations=tuple(float(angle) for angle in config.rotations),
         brightness=config.brightness,
         contrast=config.contrast,
-        gamma=config.gamma,
         enlarge_crop=config.enlarge_crop,
     )
 

@@ -154,13 +154,6 @@ class TrainConfig(Recipe):
         lower=0.0,
         upper=0.99,
     )
-    gamma: float = flag(
-        0.0,
-        "Raise each slice to a power whose logarithm is drawn from minus this to this, so that a"
-        " brain may be brighter beside the scalp, as on another scanner; 0 is off.",
-        lower=0.0,
-        upper=2.0,
-    )
     enlarge_crop: float = flag(
         0.0,
         "Enlarge each slice by this factor and cut a window of the old size anywhere; 1.117 is the"
