@@ -1,5 +1,7 @@
 """Workdirs that are not what they seem."""
 
+import json
+
 import pytest
 from test_cyclegan import TINY
 
@@ -33,6 +35,20 @@ def test_changed_mathematics_is_refused_and_can_be_allowed(tmp_path):
         claim_workdir(config(tmp_path, "--batch_size=2"))
     claim_workdir(config(tmp_path, "--batch_size=2", "--allow_config_change"))
     assert "--batch_size=2" in (tmp_path / "flags.txt").read_text()
+
+
+def test_other_records_are_refused_and_can_be_allowed(tmp_path):
+    """A run that went on with them would say of itself that it had learnt from them alone."""
+    records = {"dataset_hash": "1", "split_hash": "2"}
+    (tmp_path / "run.json").write_text(json.dumps(records))
+    claim_workdir(config(tmp_path), records)
+    claim_workdir(config(tmp_path, "--data_dir=elsewhere"), records)
+    for name in records:
+        with pytest.raises(UserError, match="--data_dir holds other records") as caught:
+            claim_workdir(config(tmp_path), records | {name: "3"})
+        assert caught.value.exit_code == 8
+    claim_workdir(config(tmp_path, "--allow_config_change"), records | {"dataset_hash": "3"})
+    assert "other records" in (tmp_path / "run.json").read_text()
 
 
 def test_a_workdir_that_cannot_be_made_is_named(tmp_path):

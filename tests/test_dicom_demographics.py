@@ -176,6 +176,8 @@ def test_records_hold_them_only_when_asked(both):
 def test_the_card_says_so_and_counts_no_few(both):
     without, asked = both
     assert "demographics" not in without.card
+    stated = [result.card["deidentification"]["whitelist"]["features"] for result in both]
+    assert stated == [44, 44 + len(asked.card["demographics"])]
     assert asked.card["demographics"] == {
         "patient/age_bin": {"45-49": "<5", "90-up": "<5", "unknown": "<5"},
         "patient/sex": {"female": "<5", "male": "<5", "unknown": "<5"},

@@ -125,6 +125,27 @@ def test_the_directory_is_private(tmp_path, command, monkeypatch):
     assert modes == [0o700, 0o700] and not os.path.exists(inside.deface_folder)
 
 
+@pytest.mark.parametrize("start", ["{python} program.py", "./program"])
+def test_a_relative_command_is_found_from_where_it_was_typed(tmp_path, monkeypatch, start):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "program").write_text(f"#!{sys.executable}\n{PROGRAM}")
+    (tmp_path / "program").chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    start = start.format(python=shlex.quote(sys.executable))
+    made = settings_of(tmp_path, f"{start} face {{input}} {{output}} {tmp_path / 'spare.nii'}")
+    slices = slices_of(tmp_path, blob)
+    with pipeline._with_folder(made) as inside:
+        found = deface.apply(slices, inside)
+    assert not found[0].image()[:18].any() and slices[0].image()[:18].any()
+
+
+def test_a_program_of_path_stays_of_path(tmp_path, monkeypatch):
+    (tmp_path / "cp").write_text("")
+    monkeypatch.chdir(tmp_path)
+    made = settings_of(tmp_path, "cp {input} {output}")
+    assert made.deface_cmd == ("cp", "{input}", "{output}")
+
+
 def test_records_are_made_of_what_the_program_left(tmp_path, command, monkeypatch, capfd):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))

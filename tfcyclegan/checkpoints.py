@@ -42,6 +42,8 @@ FREE_FLAGS = frozenset(
     }
 )
 """Flags that may change when a run continues, because they leave its mathematics alone."""
+RECORDS = ("dataset_hash", "split_hash")
+"""What run.json says of the records, wherever they lie."""
 
 
 class RunCheckpoints:
@@ -168,22 +170,30 @@ def load_run(workdir: str, checkpoint: str = "latest") -> tuple[CycleGAN, TrainC
     return model, config, position.epoch
 
 
-def claim_workdir(config: TrainConfig) -> None:
+def claim_workdir(config: TrainConfig, records: dict[str, str] | None = None) -> None:
     """Writes the flags of a new run, or checks that they are those of the run found there.
 
     Changes that --allow_config_change lets pass are recorded in run.json before they take effect.
 
+    Args:
+        config: Flags of the run.
+        records: Its `RECORDS`, which must be those of the run found there as well.
+
     Raises:
-        UserError: A flag that changes the mathematics differs, or the directory cannot be written.
+        UserError: A flag that changes the mathematics differs, or the records do, or the directory
+            cannot be written.
     """
     path = pathlib.Path(config.workdir) / FLAGS_FILE
     changed = []
     if path.is_file():
         changed = _changed_flags(TrainConfig.parse(f"--flagfile={path}"), config)
+        known = recorded(path.parent)
+        if any(known.get(name, value) != value for name, value in (records or {}).items()):
+            changed.append("--data_dir holds other records, or other splits of them, than it did")
         if changed and not config.allow_config_change:
             raise UserError(
                 f"--workdir {config.workdir} holds a run with other mathematics:"
-                f" {'; '.join(changed)}. Use the same flags, another --workdir, or"
+                f" {'; '.join(changed)}. Use the same flags and records, another --workdir, or"
                 " --allow_config_change.",
                 8,
             )

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfcyclegan import data, doctor, manifest, provenance, restarts
-from tfcyclegan.checkpoints import KEPT_RECORDS, RUN_FILE, claim_workdir, recorded
+from tfcyclegan.checkpoints import KEPT_RECORDS, RECORDS, RUN_FILE, claim_workdir, recorded
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.files import write_atomically
 from tfcyclegan.lesion_free import MASK, lesion_free
@@ -48,8 +48,8 @@ def main(config: TrainConfig) -> int | None:
     if config.dry_run:
         return None
     if is_chief(strategy):
-        claim_workdir(config)
         described = provenance.describe(config, shards, sys.argv[1:])
+        claim_workdir(config, {name: described[name] for name in RECORDS})
         workdir = pathlib.Path(config.workdir)
         before = recorded(workdir)
         described |= {name: before[name] for name in KEPT_RECORDS if name in before}

@@ -61,7 +61,7 @@ def _deidentification(settings: Settings, ledger: Ledger, for_release: bool) -> 
         },
         "method": "No string of the input is written: pixels, bounded numbers, closed names and"
         " keyed pseudonyms only.",
-        "whitelist": {"version": records.SCHEMA_VERSION, "features": len(records.FIELDS)},
+        "whitelist": {"version": records.SCHEMA_VERSION, "features": len(whitelist(settings))},
         "table_edition": "Not used: nothing is kept by PS3.15 table E.1-1, only by the whitelist.",
         "pseudonyms": "HMAC-SHA256 under a secret key, cut to 128 bits",
         "text_guard": "quarantine" if settings.text_guard else "off",

@@ -1,6 +1,7 @@
 """What of the flags decides the content of the records; equal settings may share a directory."""
 
 import dataclasses
+import os
 import shlex
 
 from tfcyclegan import intensity
@@ -98,6 +99,14 @@ def settings_of(config: IngestConfig, classes: Classes) -> Settings:
         missing_patient=config.missing_patient,
         with_demographics=config.with_demographics,
         brain_only=config.brain_only,
-        deface_cmd=tuple(shlex.split(config.deface_cmd)),
+        deface_cmd=_command(config.deface_cmd),
         deface_timeout_s=config.deface_timeout_s,
+    )
+
+
+def _command(text: str) -> tuple[str, ...]:
+    """Returns the words of a command that finds its files from a private directory as from here."""
+    return tuple(
+        os.path.abspath(word) if os.path.isfile(word) and (place or os.sep in word) else word
+        for place, word in enumerate(shlex.split(text))  # a program without a path is of PATH
     )
