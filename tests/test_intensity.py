@@ -40,6 +40,16 @@ def test_the_heads_median_is_a_third_however_bright_fat_is(kind, rescale):
     assert 500 <= np.median(voxels[voxels > voxels.mean()]) <= 600
 
 
+def test_a_window_knows_its_flag():
+    assert [intensity.name_of(list(known)) for known in intensity.WINDOWS.values()] == [
+        "p0.5-99.5",
+        "p1-99",
+        "minmax",
+        "head-median",
+    ]
+    assert intensity.name_of((2.0, 98.0)) == "none of this version"
+
+
 def test_padding_is_no_head():
     voxels = head_in_air(300, 2000)
     padded = np.concatenate([voxels, np.full_like(voxels, -2000)])

@@ -16,6 +16,7 @@ from mirror_models import negative, run, write_model
 from tfcyclegan.dicom.items import uid_of
 from tfcyclegan.errors import UserError
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
+from tfcyclegan.translation import inputs
 
 TOLERANCE = 2e-3
 """Unit range: resampling there and back of a ramp, and rounding of headers and stored values."""
@@ -220,6 +221,24 @@ def test_nifti_keeps_its_voxels(model, tmp_path, code):
     # A whole unit of int16 is 1.4e-3 of the window here.
     assert np.abs(made.get_fdata() / 65535 - truth)[inside].max() < 2 * TOLERANCE
     assert b"NOT FOR DIAGNOSIS" in bytes(made.header["descrip"])
+
+
+@pytest.mark.parametrize(
+    ("source", "real"),
+    [
+        ("BraTS-GLI-1-000-t2w", "BraTS-GLI-1-000-t2f"),
+        ("sub-1_T2", "sub-1_T2_FLAIR"),
+        ("t2_p1", "t2.flair_p1"),
+        ("sub-1_acq-2d_T2w", "sub-1_acq-2d_FLAIR"),
+    ],
+)
+def test_names_tell_sequences_and_which_images_are_of_one_scan(source, real):
+    wanted = ("t2", "flair")
+    paths = [f"{name}.nii.gz".encode() for name in (source, real)]
+    assert [inputs._named_for(path, wanted) for path in paths] == ["t2", "flair"]
+    scans = {inputs.scan_of(path, wanted) for path in paths}
+    others = {inputs.scan_of(path.replace(b"1", b"-1"), wanted) for path in paths}
+    assert len(scans) == len(others) == 1 and scans != others
 
 
 def test_nothing_to_translate_has_a_code_of_its_own(model, tmp_path):

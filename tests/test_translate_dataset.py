@@ -86,7 +86,7 @@ def test_sources_are_windowed_as_those_of_training_were(tmp_path):
 
 def test_records_of_another_window_are_refused(converted, tmp_path):
     model = write_model(tmp_path / "model", negative, negative, window_percentiles=[0.5, None])
-    with pytest.raises(UserError, match="another --normalization than those") as caught:
+    with pytest.raises(UserError, match="with --normalization=head-median") as caught:
         run(model, converted[0], tmp_path / "new")
     assert caught.value.exit_code == 2 and not (tmp_path / "new").exists()
 

@@ -87,6 +87,12 @@ def percentiles_in(facts: dict) -> Percentiles:
     return low, high
 
 
+def name_of(percentiles: Sequence[float | None]) -> str:
+    """Returns the --normalization that leads to these percentiles, or a sentence's words for it."""
+    names = [name for name, known in WINDOWS.items() if known == tuple(percentiles)]
+    return names[0] if names else "none of this version"
+
+
 def _high_end(percent: float | None) -> str:
     """Returns what the second of `Percentiles` is called in a sentence."""
     return "the head's median" if percent is None else f"percentile {percent}"

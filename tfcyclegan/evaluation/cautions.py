@@ -1,5 +1,6 @@
 """What must be read beside the figures of a report."""
 
+from tfcyclegan import intensity
 from tfcyclegan.evaluation import distances
 from tfcyclegan.evaluation.cases import RECORDS_RULE
 from tfcyclegan.evaluation.methods import MODEL, Scored
@@ -50,7 +51,8 @@ def _about_data(report: dict):
     if report["window_percentiles"] != model["window_percentiles"]:
         yield (
             "These records have another --normalization than those that the model was trained on:"
-            " tissue is not as bright as it learnt. Convert the studies as for training."
+            " tissue is not as bright as it learnt. Convert the studies with"
+            f" --normalization={intensity.name_of(model['window_percentiles'])}."
         )
     if model["trained_on"] not in (None, report["dataset_hash"]):
         yield (

@@ -56,18 +56,20 @@ def find(config: TranslateConfig, wanted: Sequence[str]) -> list[InputObject]:
 def scan_of(path: bytes, either: Sequence[str]) -> str:
     """Returns a NIfTI image's name without its sequence, which the images of one scan share.
 
-    A directory may hold many patients: sub-1_T2w belongs to sub-1_FLAIR, not to sub-2_FLAIR.
+    A directory may hold many patients: sub-1_T2w belongs to sub-1_FLAIR or sub-1_T2_FLAIR, not to
+    sub-2_FLAIR.
 
     Args:
         path: Of the image.
         either: Sequences, of records.SEQUENCES.
     """
     words = "|".join(map(re.escape, either))
-    return re.sub(rf"(?<![a-z0-9])({words})w?(?![a-z0-9])", "", _name_of(path))
+    return re.sub(rf"[-_. ]*(?<![a-z0-9])({words})w?(?![a-z0-9])", "", _name_of(path))
 
 
 def _name_of(path: bytes) -> str:
-    return os.path.basename(path).lower().split(b".nii")[0].decode("latin-1")
+    name = os.path.basename(path).lower().split(b".nii")[0].decode("latin-1")
+    return re.sub("(?<![a-z0-9])t2f(?![a-z0-9])", "flair", name)  # as BraTS calls it from 2023 on
 
 
 def _named_for(relative: bytes, wanted: Sequence[str]) -> str:

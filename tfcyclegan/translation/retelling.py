@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 import tfcyclegan
-from tfcyclegan import manifest, records
+from tfcyclegan import intensity, manifest, records
 from tfcyclegan.config import TranslateConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.ingest import card, output, shards
@@ -50,10 +50,12 @@ def run(
         raise UserError(
             f"--input holds no records of {model.source}, which --direction starts from.", NOTHING
         )
-    if manifest.window_percentiles(source) != model.percentiles:
+    percentiles = manifest.window_percentiles(source)
+    if percentiles != model.percentiles:
         raise UserError(
-            "--input holds records of another --normalization than those that the model was trained"
-            " on. Convert its studies again, with that of the model.",
+            f"--input holds records of --normalization={intensity.name_of(percentiles)}, and the"
+            " model was trained on records of another. Convert its studies again with"
+            f" --normalization={intensity.name_of(model.percentiles)}.",
             USAGE,
         )
     manifest.verify(source, wanted)
