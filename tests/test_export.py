@@ -148,13 +148,12 @@ def test_the_card_holds_the_data_and_the_scores_of_its_epoch(exported, tiny_run)
     assert card["metrics"] == scores and len(scores) > 3
 
 
-def test_volumes_are_windowed_as_those_of_training_were(tiny_run, tmp_path, monkeypatch):
+def test_volumes_are_windowed_as_those_of_training_were(tiny_run, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
     path = tmp_path / "run" / "run.json"
     described = json.loads(path.read_text())
     assert described["window_percentiles"] == [0.5, 99.5]
     path.write_text(json.dumps(described | {"window_percentiles": [0.5, None]}))
-    monkeypatch.setattr(export, "check_in_fresh_process", lambda *_: None)  # has its own test
     flags = (f"--workdir={tmp_path / 'run'}", f"--output={tmp_path / 'model'}")
     export.main(ExportConfig.parse(*flags))
     version = tmp_path / "model" / "1"
