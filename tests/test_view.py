@@ -7,6 +7,7 @@ from test_cyclegan import TINY, batch, tiny_model
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.diff_augment import KINDS
+from tfcyclegan.errors import UserError
 from tfcyclegan.models import view_of
 from tfcyclegan.models.view import STREAMS, View
 
@@ -25,6 +26,48 @@ def test_a_placed_image_has_its_position_in_model_range():
     np.testing.assert_array_equal(placed[0, ..., 1], np.full((32, 32), -1.0))
     np.testing.assert_array_equal(placed[1, ..., 1], np.full((32, 32), -0.5))
     assert View().placed(images, None) is images
+
+
+def test_a_downsampled_image_is_the_mean_of_its_blocks_and_has_its_position():
+    images, _ = batch()
+    placed = View(downsample=2, positions=True).placed(images, DETAILS[1])
+    blocks = images.numpy().reshape(2, 16, 2, 16, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(placed[..., 0], blocks, atol=1e-6)
+    np.testing.assert_array_equal(placed[1, ..., 1], np.full((16, 16), -0.5))
+
+
+def test_all_discriminators_see_downsampled_images_and_pools_hold_them():
+    flags = ("--image_size=64", "--discriminator_size=32", "--pool_size=2", "--r1_weight=1")
+    model = tiny_model(*flags, "--intensity_discriminator_weight=1")
+    real_a, real_b = (tf.image.resize(x, (64, 64)) for x in batch())
+    assert {x.shape[1] for x in model.translate(real_a, real_b).values()} == {64}
+    made = model.translate(real_a, real_b)
+    scores = model.scores_of_fakes(made)
+    blocks = made["fake_b"].numpy().reshape(2, 32, 2, 32, 2, 1).mean(axis=(2, 4))
+    np.testing.assert_allclose(
+        scores["discriminator_b"], model.discriminator_b(blocks), rtol=1e-3, atol=1e-5
+    )
+    logs = model.train_step((real_a, real_b))
+    assert all(np.isfinite(float(value)) for value in logs.values())
+    np.testing.assert_allclose(model.pool_b.images, blocks, atol=1e-5)
+
+
+def test_a_size_is_reached_by_a_whole_factor():
+    for size, image_size, factor in (
+        (64, 128, 2),
+        (64, 256, 4),
+        (64, 64, 1),
+        (64, 32, 1),
+        (0, 32, 1),
+    ):
+        flags = (f"--image_size={image_size}", f"--discriminator_size={size}")
+        assert view_of(TrainConfig.parse(*TINY, *flags)).downsample == factor
+    assert (
+        view_of(TrainConfig.parse(*TINY, "--image_size=191", "--discriminator_size=64")).downsample
+        == 2
+    )
+    with pytest.raises(UserError, match="--discriminator_size is 0 or at least 32"):
+        tiny_model("--discriminator_size=16")
 
 
 def test_a_fake_keeps_the_place_of_its_source_in_the_pool(model):

@@ -16,6 +16,11 @@ class Recipe(Command):
             lambda v: set(v["diff_augment"]) <= {"color", "translation", "cutout"},
             "--diff_augment is a list of color, translation, cutout",
         ),
+        (
+            ["discriminator_size"],
+            lambda v: v["discriminator_size"] == 0 or v["discriminator_size"] >= 32,
+            "--discriminator_size is 0 or at least 32",
+        ),
     )
 
     position_channels: str = flag(
@@ -48,6 +53,12 @@ class Recipe(Command):
         "Images of each kind that a discriminator learns from per example; those after the first"
         " are further slices, and translations from the pool.",
         lower=1,
+    )
+    discriminator_size: int = flag(
+        0,
+        "Discriminators see images averaged by a whole factor to no fewer pixels a side than this,"
+        " and so more of a head at once; 0 shows them as they are.",
+        lower=0,
     )
     r1_weight: float = flag(
         0.0, "Weight of the discriminators' R1 penalty, the slope at real images.", lower=0.0

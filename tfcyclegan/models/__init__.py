@@ -42,7 +42,8 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         "positions": view.positions,
     }
     seeds = _seeds(config)
-    shape = (config.image_size, config.image_size, view.channels)
+    size = config.image_size // view.downsample
+    shape = (size, size, view.channels)
     model = CycleGAN(
         generator_ab=networks.build_generator(**generator, seed=seeds[0], name="generator_ab"),
         generator_ba=networks.build_generator(**generator, seed=seeds[1], name="generator_ba"),
@@ -99,6 +100,7 @@ def _intensity_discriminators(config: TrainConfig, settings: dict, seeds: list[i
 def view_of(config: TrainConfig) -> View:
     """Returns how the flags want the discriminators to be shown images."""
     return View(
+        downsample=max(1, config.image_size // (config.discriminator_size or config.image_size)),
         positions=config.position_channels in ("discriminator", "both"),
         augment=config.diff_augment,
         seed=_seeds(config)[8],

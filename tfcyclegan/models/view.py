@@ -15,11 +15,13 @@ class View:
     """How images are shown to the discriminators; the default shows them as they are.
 
     Args:
+        downsample: Factor by which there are fewer pixels a side, each the mean of a block.
         positions: Whether a second channel tells the slice's relative position in the head.
         augment: Kinds of `diff_augment`.
         seed: Seed of the augmentation; that of example n of the run depends on (seed, n) alone.
     """
 
+    downsample: int = 1
     positions: bool = False
     augment: tuple[str, ...] = ()
     seed: int = 0
@@ -35,15 +37,17 @@ class View:
         return 2 if self.positions else 1
 
     def placed(self, images: tf.Tensor, positions: tf.Tensor | None) -> tf.Tensor:
-        """Returns images with the slice's position as second channel, if it is to be shown.
+        """Returns images, downsampled, with the slice's position as second channel if it is shown.
 
         Args:
             images: [N, H, W, 1], model range.
             positions: [N], 0 to 1; None where no details came.
 
         Returns:
-            [N, H, W, `channels`]; the position from -1 to 1.
+            [N, H / downsample, W / downsample, `channels`]; the position from -1 to 1.
         """
+        if self.downsample > 1:
+            images = tf.nn.avg_pool2d(images, self.downsample, self.downsample, "VALID")
         if not self.positions:
             return images
         plane = tf.cast(2.0 * positions - 1.0, images.dtype)[:, tf.newaxis, tf.newaxis, tf.newaxis]
