@@ -63,8 +63,8 @@ def _warning(name: str, epoch: int, made: float, real: float) -> str:
     return (
         f"warning: after epoch {epoch} the translation {name} inverts contrast: its correlation"
         f" with the source inside the head is {made:.2f}{beside}. Runs seldom recover from this."
-        " Start again in another --workdir with another --seed, a larger --identity_weight or, unless"
-        " it is so already, --initializer=normal_0.02."
+        " Start again in another --workdir with another --seed, a larger --identity_weight or,"
+        " unless it is so already, --initializer=normal_0.02."
     )
 
 

@@ -35,8 +35,8 @@ def run(config: VerifyConfig) -> int:
         print(finding)
     count = sum(path.is_file() for path in directory.rglob("*"))
     print(
-        f"{count} file(s) checked, {needles.count} string(s) looked for, {needles.left_out} too short"
-        f" to look for; {len(findings)} finding(s)"
+        f"{count} file(s) checked, {needles.count} string(s) looked for, {needles.left_out} too"
+        f" short to look for; {len(findings)} finding(s)"
     )
     return guard.REFUSED if findings else CLEAN
 
