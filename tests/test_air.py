@@ -47,13 +47,13 @@ def expected_near_head(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (70, 45), (20, 33), (128, 96)])
 def test_near_the_head_is_what_scipy_finds(height, width):
     rng = np.random.default_rng(0)
-    image = ndimage.gaussian_filter(rng.normal(0, 1, (3, height, width)), (0, 4, 4)) * 2
+    image = ndimage.gaussian_filter(rng.normal(0, 1, (3, height, width)), (0, 4, 4)) * 3
     image = np.clip(image, 0, 1).astype(np.float32)
     image[:, :8] = image[:, :, :6] = 0.0
     found = near_head(image[..., np.newaxis]).numpy()[..., 0]
     expected = np.stack([expected_near_head(one) for one in image])
     np.testing.assert_array_equal(found, expected)
-    assert expected.any() and not expected.all()
+    assert 0.02 < expected.mean() < 0.98
 
 
 def test_near_the_head_are_a_thin_scalp_and_dark_eyes_and_no_specks():

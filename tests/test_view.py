@@ -40,8 +40,8 @@ def test_all_discriminators_see_downsampled_images_and_pools_hold_them():
     flags = ("--image_size=64", "--discriminator_size=32", "--pool_size=2", "--r1_weight=1")
     model = tiny_model(*flags, "--intensity_discriminator_weight=1")
     real_a, real_b = (tf.image.resize(x, (64, 64)) for x in batch())
-    assert {x.shape[1] for x in model.translate(real_a, real_b).values()} == {64}
     made = model.translate(real_a, real_b)
+    assert {x.shape[1] for x in made.values()} == {64}
     scores = model.scores_of_fakes(made)
     blocks = made["fake_b"].numpy().reshape(2, 32, 2, 32, 2, 1).mean(axis=(2, 4))
     np.testing.assert_allclose(
@@ -59,13 +59,10 @@ def test_a_size_is_reached_by_a_whole_factor():
         (64, 64, 1),
         (64, 32, 1),
         (0, 32, 1),
+        (64, 191, 2),
     ):
         flags = (f"--image_size={image_size}", f"--discriminator_size={size}")
         assert view_of(TrainConfig.parse(*TINY, *flags)).downsample == factor
-    assert (
-        view_of(TrainConfig.parse(*TINY, "--image_size=191", "--discriminator_size=64")).downsample
-        == 2
-    )
     with pytest.raises(UserError, match="--discriminator_size is 0 or at least 32"):
         tiny_model("--discriminator_size=16")
 
