@@ -15,6 +15,7 @@ from tfcyclegan.errors import UserError
 from tfcyclegan.evaluate import evaluate, main
 from tfcyclegan.evaluation import cautions, comparison, contrast, methods, subject
 from tfcyclegan.evaluation.baselines import BASELINES
+from tfcyclegan.evaluation.cases import ESTIMATED_RULE
 from tfcyclegan.evaluation.document import patient_rows, slice_rows
 from tfcyclegan.evaluation.entries import strict_json
 from tfcyclegan.evaluation.translators import load_translators
@@ -163,6 +164,14 @@ def test_records_of_another_window_are_a_reason_to_doubt(written, extractor):
     report["window_percentiles"] = [0.5, None]
     (text,) = (text for text in cautions.of(report, [], extractor) if sentence in text)
     assert text.endswith("with --normalization=p0.5-99.5.")
+
+
+def test_the_brain_of_records_without_masks_is_estimated_and_a_warning_says_so(written):
+    made = json.loads((written / "metrics.json").read_text())
+    assert made["params"]["brain_mask"] == ESTIMATED_RULE
+    estimated = [text for text in made["warnings"] if "is estimated from real T2" in text]
+    assert [text.partition(":")[0] for text in estimated] == ["a_to_b", "b_to_a"]
+    assert not any("scalp and skull included" in text for text in made["warnings"])
 
 
 def test_every_file_that_the_report_names_is_there(written):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from evaluation_cases import BRAIN, HEAD, SIZE, four, paired, textured
+from evaluation_cases import BRAIN, COLUMNS, HEAD, ROWS, SIZE, four, paired, textured
 from scipy import ndimage
 from skimage import metrics as measure
 
@@ -93,9 +93,9 @@ def slices(images, brain=None, known=True, drawn=0) -> Slices:
     return Slices(np.rint(images * 65535).astype(np.uint16), metadata, masks)
 
 
-def case_of(a: Slices, b: Slices) -> cases.Case:
+def case_of(a: Slices, b: Slices, sequences=("", "")) -> cases.Case:
     rows = np.stack([np.arange(len(a))] * 2, axis=1)
-    return cases.cases_of(a, b, Pairs(a, b, 0, 0, rows))[0]
+    return cases.cases_of(a, b, Pairs(a, b, 0, 0, rows), sequences)[0]
 
 
 def test_the_scale_is_that_of_the_real_targets_brain():
@@ -107,11 +107,37 @@ def test_the_scale_is_that_of_the_real_targets_brain():
     assert case.brain_rule == cases.RECORDS_RULE
 
 
-def test_without_masks_the_head_stands_in_and_is_named():
+SCALP = HEAD & ~(np.hypot(ROWS, COLUMNS) < 18)
+
+
+def looks(scalp: float) -> np.ndarray:
+    """Two slices of a head whose brain is between 0.3 and 0.6, its scalp brighter or darker."""
+    return np.where(SCALP, scalp, textured(2) * BRAIN)
+
+
+@pytest.mark.parametrize("sequences", [("t2", "flair"), ("flair", "t2")])
+def test_without_masks_the_brain_is_estimated_from_t2_and_flair_and_this_is_named(sequences):
+    images = {"t2": looks(0.5), "flair": looks(0.95)}
+    unmasked = [slices(images[name], known=False) for name in sequences]
+    case = case_of(*unmasked, sequences).paired
+    assert case.brain_rule == cases.ESTIMATED_RULE
+    assert (case.brain[0] != BRAIN).sum() < 0.03 * BRAIN.sum()
+    masked = [slices(images[name], np.broadcast_to(HEAD, (2, SIZE, SIZE))) for name in sequences]
+    assert case_of(*masked, sequences).paired.brain_rule == cases.RECORDS_RULE
+
+
+@pytest.mark.parametrize("sequences", [("t2", "t1"), ("", "")])
+def test_the_head_stands_in_for_the_brain_of_other_sequences(sequences):
     target = textured(2)
-    case = case_of(slices(target, known=False), slices(target, known=False)).paired
+    case = case_of(slices(target, known=False), slices(target, known=False), sequences).paired
     assert case.brain_rule == cases.FOREGROUND_RULE
     np.testing.assert_array_equal(case.brain[0], HEAD)
+
+
+def test_the_head_stands_in_where_no_brain_is_found():
+    dark, bright = looks(0.9) * SCALP, looks(0.9)
+    case = case_of(slices(dark, known=False), slices(bright, known=False), ("t2", "flair")).paired
+    assert case.brain_rule == cases.FOREGROUND_RULE
 
 
 def test_the_sources_brain_mask_serves_where_the_target_has_none():

@@ -116,7 +116,7 @@ def evaluate(
         The report, and per direction the images behind it.
     """
     scored = []
-    for case in cases_of(data.slices["a"], data.slices["b"], data.pairs):
+    for case in cases_of(data.slices["a"], data.slices["b"], data.pairs, data.sequences):
         distribution = Distribution(
             extractor,
             case.target,

@@ -8,10 +8,12 @@ from scipy import ndimage
 
 from tfcyclegan import inversion, scoring
 from tfcyclegan.data import Slices
+from tfcyclegan.evaluation.brain import TISSUE, brain_of
 from tfcyclegan.metrics import ReferenceNormaliser
 from tfcyclegan.pairing import Pairs
 
 RECORDS_RULE = "mask/brain of the records, holes filled"
+ESTIMATED_RULE = "estimated from real T2 and FLAIR: the largest piece of tissue, holes filled"
 FOREGROUND_RULE = (
     "foreground: brighter than the slice's mean, holes filled; the whole head, not the brain"
 )
@@ -81,20 +83,32 @@ NO_PAIRS = (
 NO_WINDOW = "the brain mask of every paired target volume is empty or constant"
 
 
-def cases_of(slices_a: Slices, slices_b: Slices, pairs: Pairs) -> tuple[Case, Case]:
-    """Returns both directions; paired metrics exist only behind the gate of `pairing.pair`."""
+def cases_of(
+    slices_a: Slices, slices_b: Slices, pairs: Pairs, sequences: tuple[str, str] = ("", "")
+) -> tuple[Case, Case]:
+    """Returns both directions; paired metrics exist only behind the gate of `pairing.pair`.
+
+    Args:
+        slices_a: All slices of domain a.
+        slices_b: All slices of domain b.
+        pairs: The pairs among them.
+        sequences: What the domains are, of `records.SEQUENCES`.
+    """
     forward, backward = scoring.directions_of(pairs)
     rows_a, rows_b = pairs.rows.T
+    back = sequences[::-1]
     return (
-        _case(forward, slices_a, slices_b, pairs.b, pairs.a, rows_a),
-        _case(backward, slices_b, slices_a, pairs.a, pairs.b, rows_b),
+        _case(forward, slices_a, slices_b, pairs.b, pairs.a, rows_a, sequences),
+        _case(backward, slices_b, slices_a, pairs.a, pairs.b, rows_b, back),
     )
 
 
-def _case(direction, source: Slices, target: Slices, real: Slices, other: Slices, rows) -> Case:
+def _case(
+    direction, source: Slices, target: Slices, real: Slices, other: Slices, rows, sequences
+) -> Case:
     if not len(real):
         return Case(direction.name, source, target, None, rows, NO_PAIRS)
-    brain, rule = _brain(direction, real, other)
+    brain, rule = _brain(direction, real, other, sequences)
     lesion, known = _mask_of("lesion", real, other)
     ventricle, drawn = _mask_of("ventricle", real, other)
     scales = _scales(direction, brain)
@@ -132,13 +146,21 @@ def _rows_of(direction: scoring.Direction, kept: np.ndarray) -> scoring.Directio
     return dataclasses.replace(direction, **arrays)
 
 
-def _brain(direction: scoring.Direction, real: Slices, other: Slices) -> tuple[np.ndarray, str]:
+def _brain(
+    direction: scoring.Direction, real: Slices, other: Slices, sequences: tuple[str, str]
+) -> tuple[np.ndarray, str]:
     """Returns masks of one kind for all pairs: two kinds in one mean would be no metric."""
     for slices in (real, other):
         if "brain" in slices.masks and slices.metadata["mask/brain"].all():
             # Some masks hold tissue only; a brain without its ventricles has no fluid to judge.
             filled = [ndimage.binary_fill_holes(mask) for mask in slices.masks["brain"]]
             return np.stack(filled), RECORDS_RULE
+    if set(sequences) == set(TISSUE):
+        shown = zip(sequences, (direction.source, direction.target), strict=True)
+        images = {role: image[..., 0] for role, image in shown}
+        brain = brain_of(images, direction.volumes, direction.indices)
+        if all(brain[direction.volumes == one].any() for one in set(direction.volumes)):
+            return brain, ESTIMATED_RULE
     return inversion.head(direction.target), FOREGROUND_RULE
 
 

@@ -2,7 +2,7 @@
 
 from tfcyclegan import intensity
 from tfcyclegan.evaluation import distances
-from tfcyclegan.evaluation.cases import RECORDS_RULE
+from tfcyclegan.evaluation.cases import ESTIMATED_RULE, FOREGROUND_RULE
 from tfcyclegan.evaluation.methods import MODEL, Scored
 from tfcyclegan.extractors import Extractor
 
@@ -64,7 +64,12 @@ def _about_data(report: dict):
 def _about_masks(scored: list[Scored]):
     for one in scored:
         paired = one.case.paired
-        if paired is not None and paired.brain_rule != RECORDS_RULE:
+        if paired is not None and paired.brain_rule == ESTIMATED_RULE:
+            yield (
+                f"{one.case.name}: not every slice has a brain mask, so that the brain is estimated"
+                " from real T2 and FLAIR."
+            )
+        if paired is not None and paired.brain_rule == FOREGROUND_RULE:
             yield (
                 f"{one.case.name}: not every slice has a brain mask, so that _brain figures are"
                 " over the foreground, scalp and skull included."

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 import numpy as np
 
 from tfcyclegan import inversion
-from tfcyclegan.evaluation.cases import RECORDS_RULE, Paired
+from tfcyclegan.evaluation.cases import FOREGROUND_RULE, Paired
 from tfcyclegan.evaluation.entries import slice_means
 
 BRIGHT, DARK = 95.0, 25.0
@@ -81,7 +81,7 @@ def unpaired_values(
 def _correlated_regions(paired: Paired) -> dict[str, np.ndarray]:
     """Returns masks of brain and scalp, bool [P, H, W], by the name of their correlation."""
     head = inversion.head(paired.direction.target)
-    if paired.brain_rule != RECORDS_RULE:
+    if paired.brain_rule == FOREGROUND_RULE:
         return _from_head(head)
     return {
         "source_correlation_brain": paired.brain,

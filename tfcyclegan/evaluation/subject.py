@@ -22,12 +22,14 @@ class Subject:
     Attributes:
         slices: "a" and "b" to all slices of the split.
         pairs: The pairs among them.
+        sequences: What the domains are, a first.
         train: "a" and "b" to the slices that the model was trained on; empty if not at hand.
         no_train: Why they are not.
     """
 
     slices: dict[str, Slices]
     pairs: Pairs
+    sequences: tuple[str, str]
     train: dict[str, Slices]
     no_train: str
 
@@ -71,7 +73,8 @@ def load(data_dir: str, shards: list[manifest.Shard], split: str, model: dict) -
         train = {domain: read(domain, model["train_split"], ("lesion",)) for domain in DOMAINS}
         dropped = model["drop_lesions"]
         train |= {dropped: lesion_free(train[dropped])} if dropped in train else {}
-    return Subject(slices, pair(slices["a"], slices["b"]), train, reason)
+    sequences = (model["domain_a"], model["domain_b"])
+    return Subject(slices, pair(slices["a"], slices["b"]), sequences, train, reason)
 
 
 def _no_train(shards: list[manifest.Shard], split: str, model: dict) -> str:

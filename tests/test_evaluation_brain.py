@@ -1,0 +1,121 @@
+"""The estimated brain against the truth of the phantom, and against masks drawn on patients."""
+
+import pathlib
+
+import nibabel
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from tfcyclegan.evaluation.brain import brain_of
+from tfcyclegan.phantom.anatomy import Grid
+from tfcyclegan.phantom.head import simulate
+from tfcyclegan.phantom.scanner import scan
+
+MRI = pathlib.Path(__file__).resolve().parent.parent.parent / "shared" / "mri"
+needs_mri = pytest.mark.skipif(not MRI.is_dir(), reason="needs the scans of ../shared/mri")
+SLICES = 12
+
+
+def filled(masks: np.ndarray) -> np.ndarray:
+    return np.stack([ndimage.binary_fill_holes(mask) for mask in masks])
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    return 2.0 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))
+
+
+def estimate(t2: np.ndarray, flair: np.ndarray) -> np.ndarray:
+    count = len(t2)
+    return brain_of({"t2": t2, "flair": flair}, np.array([b"v"] * count), np.arange(count))
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    """T2, FLAIR, the true brain and the share of fat in each pixel, all [SLICES, 128, 128]."""
+    grid = Grid(128, SLICES)
+    head = simulate(grid, np.random.default_rng(5))
+    images = scan(head.fractions, grid, np.random.default_rng(4))
+    t2, flair = (images[name].pixels.astype(np.float32) for name in ("t2", "flair"))
+    fat = head.fractions["fat"] + head.fractions["marrow"]
+    return t2, flair, filled(np.asarray(head.brain, bool)), fat
+
+
+def test_the_phantoms_brain_is_found_and_its_scalp_is_not(phantom):
+    t2, flair, truth, fat = phantom
+    found = estimate(t2, flair)
+    assert dice(found, truth) > 0.95
+    assert found[fat > 0.5].mean() < 0.01
+
+
+def test_it_is_found_where_flair_suppresses_fat(phantom):
+    t2, flair, truth, fat = phantom
+    assert dice(estimate(t2, flair * (1.0 - 0.9 * fat)), truth) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("t2", "flair"),
+    [(1.2, 2.0), (1.2, 0.2), (0.3, 0.9), (2.5, 0.2)],
+    ids=["fat", "suppressed fat", "muscle", "fluid"],
+)
+def test_what_touches_the_brain_and_is_no_tissue_of_it_is_left_out(t2, flair):
+    brain = np.hypot(*(np.mgrid[:128, :128] - 63.5)) < 40
+    beside = np.zeros((128, 128), bool)
+    beside[50:78, 100:120] = True
+    beside &= ~brain
+    images = [np.where(beside, level, brain)[np.newaxis] for level in (t2, flair)]
+    assert dice(estimate(*images)[0], brain) > 0.99
+    same = (brain | beside)[np.newaxis].astype(float)
+    assert dice(estimate(same, same)[0], same[0] > 0) > 0.99
+
+
+def test_gains_do_not_matter(phantom):
+    t2, flair, *_ = phantom
+    np.testing.assert_array_equal(estimate(0.25 * t2, 4.0 * flair), estimate(t2, flair))
+
+
+def test_volumes_are_apart_and_slices_need_no_order(phantom):
+    t2, flair, *_ = phantom
+    order = np.random.default_rng(0).permutation(2 * SLICES)
+    images = {
+        "t2": np.concatenate([t2, 0.3 * t2[::-1]])[order],
+        "flair": np.concatenate([flair, 2.0 * flair[::-1]])[order],
+    }
+    volumes = np.repeat([b"v", b"w"], SLICES)[order]
+    found = brain_of(images, volumes, np.tile(np.arange(SLICES), 2)[order])
+    alone = np.concatenate([estimate(t2, flair), estimate(t2[::-1], flair[::-1])])
+    np.testing.assert_array_equal(found, alone[order])
+
+
+def test_slices_below_the_brain_have_none_however_much_tissue_they_show(phantom):
+    t2, flair, *_ = phantom
+    # A neck: muscle, two thirds as bright as brain in T2 and brighter than it in FLAIR, beside air.
+    rows, columns = np.mgrid[:128, :128] - 63.5
+    neck = np.hypot(rows, columns) < 40
+    gap = np.zeros((2, 128, 128), np.float32)
+    brain = estimate(t2, flair)
+    levels = [np.median(image[brain]) for image in (t2, flair)]
+    below = [(level * neck)[np.newaxis].astype(np.float32) for level in levels]
+    found = estimate(
+        *(np.concatenate([x, gap, y]) for x, y in zip(below, (t2, flair), strict=True))
+    )
+    assert not found[:3].any()
+    assert dice(found[3:], brain) > 0.999
+
+
+def test_where_nothing_is_seen_nothing_is_found():
+    blank = np.zeros((3, 32, 32), np.float32)
+    assert not estimate(blank, blank).any()
+    noise = np.random.default_rng(0).uniform(0, 1, (2, 3, 32, 32)).astype(np.float32)
+    assert estimate(*noise).dtype == bool
+
+
+@needs_mri
+@pytest.mark.parametrize("case", [f"case0{number}" for number in range(1, 7)])
+def test_real_brains_are_those_that_were_drawn(case):
+    folder = MRI / "nifti" / case
+    t2, flair, drawn = (
+        np.moveaxis(nibabel.load(folder / f"{name}.nii.gz").get_fdata(), 2, 0)
+        for name in ("T2", "FLAIR", "brain")
+    )
+    assert dice(estimate(t2, flair), filled(drawn > 0.5)) > 0.9
