@@ -19,6 +19,7 @@ __all__ = ["collect", "markdown", "strict_json"]
 COPY = "copy_source"
 FIGURES = {
     "psnr_volume": "volume PSNR, dB",
+    "psnr_volume_brain": "in the brain",
     "ssim_brain": "brain SSIM",
     "ventricle_contrast_log_ratio": "ventricles",
     "fluid_contrast_log_ratio": "fluid",
