@@ -7,6 +7,8 @@ import math
 import pytest
 from ablation_studies import ablation_runs, finish, study
 
+from tfcyclegan.errors import UserError
+
 ablation_table = importlib.import_module("ablation_table")
 
 PSNR = {
@@ -43,6 +45,16 @@ def test_means_spreads_and_paired_differences_by_hand(made):
     # 3 dB in each patient, so that every resampling says 3.
     assert better["difference"] == {"value": 3.0, "ci": [3.0, 3.0], "n_patients": 3}
     assert of["copy_source"]["value"] == 10.0 and of["copy_source"]["seed_sd"] == 0.0
+
+
+def test_evaluations_by_different_rules_make_no_table(made):
+    for run, rule in zip(made, ["the head", "the head", "estimated"], strict=False):
+        path = run.evaluation("test") / "metrics.json"
+        path.write_text(json.dumps({"schema_version": 2, "params": {"brain_mask": rule}}))
+    assert collect(made[:2])["runs"]["done"] == 2
+    with pytest.raises(UserError, match="follow different rules.*Remove eval from") as refused:
+        collect(made[:3])
+    assert refused.value.exit_code == 8
 
 
 def test_two_patients_have_the_interval_between_them():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from evaluation_cases import BRAIN, COLUMNS, HEAD, ROWS, SIZE, four, paired, textured
+from evaluation_cases import BRAIN, HEAD, SIZE, four, paired, textured
 from scipy import ndimage
 from skimage import metrics as measure
 
@@ -76,11 +76,11 @@ def test_blur_is_larger_for_the_blurred():
     assert scores_of.blur(case, four(smooth))["blur_brain"][b"p"] > sharp + 0.1
 
 
-def slices(images, brain=None, known=True, drawn=0) -> Slices:
+def slices(images, brain=None, known=True, drawn=0, series=None) -> Slices:
     count = len(images)
     metadata = {
         "id/patient": np.array([b"p"] * count),
-        "id/series": np.array([b"s"] * count),
+        "id/series": np.array(series or [b"s"] * count),
         "geom/slice_index": np.arange(count),
         "mask/brain": np.full(count, known),
         "mask/lesion": np.zeros(count, bool),
@@ -107,12 +107,9 @@ def test_the_scale_is_that_of_the_real_targets_brain():
     assert case.brain_rule == cases.RECORDS_RULE
 
 
-SCALP = HEAD & ~(np.hypot(ROWS, COLUMNS) < 18)
-
-
 def looks(scalp: float) -> np.ndarray:
     """Two slices of a head whose brain is between 0.3 and 0.6, its scalp brighter or darker."""
-    return np.where(SCALP, scalp, textured(2) * BRAIN)
+    return np.where(HEAD & ~BRAIN, scalp, textured(2) * BRAIN)
 
 
 @pytest.mark.parametrize("sequences", [("t2", "flair"), ("flair", "t2")])
@@ -121,9 +118,21 @@ def test_without_masks_the_brain_is_estimated_from_t2_and_flair_and_this_is_name
     unmasked = [slices(images[name], known=False) for name in sequences]
     case = case_of(*unmasked, sequences).paired
     assert case.brain_rule == cases.ESTIMATED_RULE
-    assert (case.brain[0] != BRAIN).sum() < 0.03 * BRAIN.sum()
+    assert (case.brain[0] != BRAIN).mean() < 0.03
+    # With the roles exchanged the scalp, twice as bright as the brain in FLAIR, is tissue.
+    wrong = case_of(*unmasked, sequences[::-1]).paired
+    assert (wrong.brain[0] != BRAIN).mean() > 0.1
     masked = [slices(images[name], np.broadcast_to(HEAD, (2, SIZE, SIZE))) for name in sequences]
     assert case_of(*masked, sequences).paired.brain_rule == cases.RECORDS_RULE
+
+
+def test_a_volume_without_a_brain_is_left_out_and_costs_the_others_nothing():
+    images = {"t2": looks(0.5), "flair": looks(0.95)}
+    images["flair"][1] *= ~BRAIN
+    sides = [slices(images[name], known=False, series=[b"v", b"w"]) for name in ("t2", "flair")]
+    case = case_of(*sides, ("t2", "flair"))
+    assert case.paired.brain_rule == cases.ESTIMATED_RULE
+    assert len(case.paired) == 1 and case.left_out == 1
 
 
 @pytest.mark.parametrize("sequences", [("t2", "t1"), ("", "")])
@@ -135,8 +144,8 @@ def test_the_head_stands_in_for_the_brain_of_other_sequences(sequences):
 
 
 def test_the_head_stands_in_where_no_brain_is_found():
-    dark, bright = looks(0.9) * SCALP, looks(0.9)
-    case = case_of(slices(dark, known=False), slices(bright, known=False), ("t2", "flair")).paired
+    dark = slices(looks(0.9) * ~BRAIN, known=False)
+    case = case_of(dark, slices(looks(0.9), known=False), ("t2", "flair")).paired
     assert case.brain_rule == cases.FOREGROUND_RULE
 
 

@@ -10,6 +10,7 @@ from ablation_runs import Run, done
 from ablation_study import TEST, Study
 
 from tfcyclegan import metrics
+from tfcyclegan.errors import UserError
 from tfcyclegan.evaluation import comparison
 from tfcyclegan.evaluation.document import NOT_FOR_DIAGNOSIS, figure
 from tfcyclegan.evaluation.entries import SEED, null, strict_json
@@ -19,7 +20,7 @@ __all__ = ["collect", "markdown", "strict_json"]
 COPY = "copy_source"
 FIGURES = {
     "psnr_volume": "volume PSNR, dB",
-    "psnr_volume_brain": "in the brain",
+    "psnr_volume_brain": "brain PSNR, dB",
     "ssim_brain": "brain SSIM",
     "ventricle_contrast_log_ratio": "ventricles",
     "fluid_contrast_log_ratio": "fluid",
@@ -106,11 +107,23 @@ def _set(study: Study, runs: list[Run], name: str) -> dict:
 
 
 def _read(runs: list[Run], name: str) -> dict[tuple, dict[str, float]]:
-    """Returns (method, direction, figure, fold, seed) to value by patient."""
-    values = {}
+    """Returns (method, direction, figure, fold, seed) to value by patient.
+
+    Raises:
+        UserError: Versions that measure differently evaluated the runs.
+    """
+    values, rules = {}, []
     for run in runs:
         for method in (COPY, None):
             loaded = comparison.load(run.evaluation(name), str(run), method or comparison.MODEL)
+            rules.append(loaded.report.get("params"))
+            if rules[-1] != rules[0]:
+                raise UserError(
+                    f"The evaluations of {name} follow different rules: another version made some"
+                    f" of them. Remove {run.evaluation(name).name} from the runs of --output and"
+                    " start the study again; it evaluates again and trains nothing.",
+                    comparison.DAMAGED,
+                )
             for (direction, figure_name), of in loaded.patients.items():
                 if figure_name in FIGURES:
                     key = (method or run.variant.name, direction, figure_name, run.fold, run.seed)

@@ -8,12 +8,12 @@ from scipy import ndimage
 
 from tfcyclegan import inversion, scoring
 from tfcyclegan.data import Slices
-from tfcyclegan.evaluation.brain import TISSUE, brain_of
+from tfcyclegan.evaluation.brain import RULE as ESTIMATED_RULE
+from tfcyclegan.evaluation.brain import brain_of
 from tfcyclegan.metrics import ReferenceNormaliser
 from tfcyclegan.pairing import Pairs
 
 RECORDS_RULE = "mask/brain of the records, holes filled"
-ESTIMATED_RULE = "estimated from real T2 and FLAIR: the largest piece of tissue, holes filled"
 FOREGROUND_RULE = (
     "foreground: brighter than the slice's mean, holes filled; the whole head, not the brain"
 )
@@ -84,7 +84,7 @@ NO_WINDOW = "the brain mask of every paired target volume is empty or constant"
 
 
 def cases_of(
-    slices_a: Slices, slices_b: Slices, pairs: Pairs, sequences: tuple[str, str] = ("", "")
+    slices_a: Slices, slices_b: Slices, pairs: Pairs, sequences: tuple[str, str]
 ) -> tuple[Case, Case]:
     """Returns both directions; paired metrics exist only behind the gate of `pairing.pair`.
 
@@ -96,19 +96,19 @@ def cases_of(
     """
     forward, backward = scoring.directions_of(pairs)
     rows_a, rows_b = pairs.rows.T
-    back = sequences[::-1]
+    brain = _estimated(pairs, forward, sequences)
     return (
-        _case(forward, slices_a, slices_b, pairs.b, pairs.a, rows_a, sequences),
-        _case(backward, slices_b, slices_a, pairs.a, pairs.b, rows_b, back),
+        _case(forward, slices_a, slices_b, pairs.b, pairs.a, rows_a, brain),
+        _case(backward, slices_b, slices_a, pairs.a, pairs.b, rows_b, brain),
     )
 
 
 def _case(
-    direction, source: Slices, target: Slices, real: Slices, other: Slices, rows, sequences
+    direction, source: Slices, target: Slices, real: Slices, other: Slices, rows, estimated
 ) -> Case:
     if not len(real):
         return Case(direction.name, source, target, None, rows, NO_PAIRS)
-    brain, rule = _brain(direction, real, other, sequences)
+    brain, rule = _brain(direction, real, other, estimated)
     lesion, known = _mask_of("lesion", real, other)
     ventricle, drawn = _mask_of("ventricle", real, other)
     scales = _scales(direction, brain)
@@ -146,22 +146,35 @@ def _rows_of(direction: scoring.Direction, kept: np.ndarray) -> scoring.Directio
     return dataclasses.replace(direction, **arrays)
 
 
+def _estimated(
+    pairs: Pairs, forward: scoring.Direction, sequences: tuple[str, str]
+) -> np.ndarray | None:
+    """Returns each pair's brain, bool [P, H, W]; None where records have it or none is found."""
+    drawn = _has_brains(pairs.a) or _has_brains(pairs.b)
+    if drawn or not len(pairs) or set(sequences) != {"t2", "flair"}:
+        return None
+    shown = (forward.source[..., 0], forward.target[..., 0])
+    images = dict(zip(sequences, shown, strict=True))
+    brain = brain_of(**images, volumes=forward.volumes, indices=forward.indices)
+    return brain if brain.any() else None
+
+
 def _brain(
-    direction: scoring.Direction, real: Slices, other: Slices, sequences: tuple[str, str]
+    direction: scoring.Direction, real: Slices, other: Slices, estimated: np.ndarray | None
 ) -> tuple[np.ndarray, str]:
     """Returns masks of one kind for all pairs: two kinds in one mean would be no metric."""
     for slices in (real, other):
-        if "brain" in slices.masks and slices.metadata["mask/brain"].all():
+        if _has_brains(slices):
             # Some masks hold tissue only; a brain without its ventricles has no fluid to judge.
             filled = [ndimage.binary_fill_holes(mask) for mask in slices.masks["brain"]]
             return np.stack(filled), RECORDS_RULE
-    if set(sequences) == set(TISSUE):
-        shown = zip(sequences, (direction.source, direction.target), strict=True)
-        images = {role: image[..., 0] for role, image in shown}
-        brain = brain_of(images, direction.volumes, direction.indices)
-        if all(brain[direction.volumes == one].any() for one in set(direction.volumes)):
-            return brain, ESTIMATED_RULE
+    if estimated is not None:
+        return estimated, ESTIMATED_RULE
     return inversion.head(direction.target), FOREGROUND_RULE
+
+
+def _has_brains(slices: Slices) -> bool:
+    return "brain" in slices.masks and bool(slices.metadata["mask/brain"].all())
 
 
 def _mask_of(name: str, real: Slices, other: Slices) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,10 @@ from tfcyclegan.evaluation.methods import MODEL, Scored
 from tfcyclegan.extractors import Extractor
 
 FEW_PATIENTS = 10
+INSTEAD = {
+    ESTIMATED_RULE: "the brain is estimated from real T2 and FLAIR",
+    FOREGROUND_RULE: "_brain figures are over the foreground, scalp and skull included",
+}
 
 
 def of(report: dict, scored: list[Scored], extractor: Extractor) -> list[str]:
@@ -64,16 +68,9 @@ def _about_data(report: dict):
 def _about_masks(scored: list[Scored]):
     for one in scored:
         paired = one.case.paired
-        if paired is not None and paired.brain_rule == ESTIMATED_RULE:
-            yield (
-                f"{one.case.name}: not every slice has a brain mask, so that the brain is estimated"
-                " from real T2 and FLAIR."
-            )
-        if paired is not None and paired.brain_rule == FOREGROUND_RULE:
-            yield (
-                f"{one.case.name}: not every slice has a brain mask, so that _brain figures are"
-                " over the foreground, scalp and skull included."
-            )
+        if paired is not None and paired.brain_rule in INSTEAD:
+            instead = INSTEAD[paired.brain_rule]
+            yield f"{one.case.name}: not every slice has a brain mask, so that {instead}."
         if one.case.left_out:
             yield (
                 f"{one.case.name}: {one.case.left_out} pairs left out, the brain mask of their"
