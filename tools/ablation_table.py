@@ -110,14 +110,15 @@ def _read(runs: list[Run], name: str) -> dict[tuple, dict[str, float]]:
     """Returns (method, direction, figure, fold, seed) to value by patient.
 
     Raises:
-        UserError: Versions that measure differently evaluated the runs.
+        UserError: Versions that measure differently evaluated runs on the same patients.
     """
-    values, rules = {}, []
+    values, rules = {}, {}
     for run in runs:
         for method in (COPY, None):
             loaded = comparison.load(run.evaluation(name), str(run), method or comparison.MODEL)
-            rules.append(loaded.report.get("params"))
-            if rules[-1] != rules[0]:
+            params = loaded.report.get("params")
+            # Only the patients of one fold may have brain masks.
+            if rules.setdefault(run.fold, params) != params:
                 raise UserError(
                     f"The evaluations of {name} follow different rules: another version made some"
                     f" of them. Remove {run.evaluation(name).name} from the runs of --output and"
