@@ -44,6 +44,7 @@ def paired(
         known,
         dict.fromkeys(direction.volumes, UNIT),
         ventricle,
+        None if ventricle is None else ventricle.any(axis=(1, 2)),
     )
 
 

@@ -87,6 +87,19 @@ def test_the_sheet_is_drawn_and_a_finished_study_has_nothing_left(made):
     assert made.again.returncode == 0 and "tiny: 2 runs, 0 left" in made.again.stdout
 
 
+def test_a_finished_study_with_other_flags_is_refused_before_anything_runs(made):
+    path = made.output.parent / "study.toml"
+    text = path.read_text()
+    path.write_text(text + 'flags = ["--cycle_weight=7"]\n')
+    words = [f"--study={path}", f"--output={made.output}"]
+    told = "^plain fold 0 seed 3 was begun otherwise: --cycle_weight was .* and is 7.0"
+    with pytest.raises(UserError, match=told) as caught:
+        ablation.main(AblationConfig.parse(*words))
+    assert caught.value.exit_code == 8
+    path.write_text(text)
+    ablation.main(AblationConfig.parse(*words, "--dry_run"))
+
+
 OTHER = '[[variants]]\nname = "other"\n'
 
 

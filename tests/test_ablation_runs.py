@@ -40,10 +40,19 @@ class Clock:
         made = pathlib.Path(flags.get("output", flags["workdir"]))
         made.mkdir(parents=True, exist_ok=True)
         if "evaluate" in command[2]:
-            (made / "metrics.json").write_text("{}")
-        elif "trials" in made.parts:
+            report = {"dataset_hash": f"hash of {flags['data_dir']}"}
+            (made / "metrics.json").write_text(json.dumps(report))
+        else:
+            (made / "flags.txt").write_text(TrainConfig.parse(*command[3:]).to_flagfile())
+            (made / "run.json").write_text('{"dataset_hash": "hash of records"}')
+        if "trials" in made.parts:
             rows = [{"images_per_second": rate} for rate in (3.0, 5.0, 4.0)]
             (made / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(autouse=True)
+def _no_records(monkeypatch):
+    monkeypatch.setattr(ablation_runs, "_hash_of", "hash of {}".format)
 
 
 def names(clock: Clock) -> list[str]:
@@ -115,12 +124,78 @@ def test_what_failed_is_done_again_and_what_was_finished_is_not(tmp_path):
     assert run.account()["failed"] == ""
 
 
-def test_a_variant_that_changed_is_refused_and_its_flag_named(tmp_path):
-    ablation_runs.work(ablation_runs.plan(STUDY, tmp_path)[1], STUDY, tmp_path, Clock())
-    changed = (STUDY.variants[0], variant("b", "--cycle_weight=5"))
-    other = dataclasses.replace(STUDY, variants=changed)
-    with pytest.raises(UserError, match="begun with other flags: --cycle_weight=5 differ"):
-        ablation_runs.work(ablation_runs.plan(other, tmp_path)[1], other, tmp_path, Clock())
+@pytest.fixture
+def finished(tmp_path):
+    """A finished run of variant b, whose flagfile is one line."""
+    path = tmp_path / "b.flags"
+    path.write_text("--cycle_weight=3\n")
+    made = dataclasses.replace(STUDY, variants=(STUDY.variants[0], of_file(path)))
+    run = ablation_runs.plan(made, tmp_path)[1]
+    ablation_runs.work(run, made, tmp_path, Clock())
+    assert ablation_runs.done(run, made)
+    ablation_runs.check(ablation_runs.plan(made, tmp_path), made, tmp_path)
+    return made, path
+
+
+def of_file(path):
+    """Variant b with the flags that its file now holds."""
+    return variant("b", f"--flagfile={path}")
+
+
+def refused(made, folder) -> str:
+    with pytest.raises(UserError, match="^b fold 0 seed 5 was begun otherwise") as caught:
+        ablation_runs.check(ablation_runs.plan(made, folder), made, folder)
+    assert caught.value.exit_code == 8
+    return str(caught.value)
+
+
+def test_a_finished_run_whose_flagfile_was_edited_is_refused(finished, tmp_path):
+    made, path = finished
+    path.write_text("--cycle_weight=5\n")
+    made = dataclasses.replace(made, variants=(made.variants[0], of_file(path)))
+    assert "--cycle_weight was 3.0 and is 5.0" in refused(made, tmp_path)
+    with pytest.raises(UserError, match="--cycle_weight was 3.0 and is 5.0"):
+        ablation_runs.work(ablation_runs.plan(made, tmp_path)[1], made, tmp_path, Clock())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"minutes": 3.0}, "--steps_per_epoch was 60 and is 90"),
+        ({"epochs": 20}, "--epochs was 10 and is 20"),
+        ({"data_dir": "converted again"}, "--data_dir holds other records"),
+        (
+            {"external": (ablation_study.External("other", "converted again", "val"),)},
+            "eval-other/metrics.json is of other records than those of other",
+        ),
+    ],
+)
+def test_a_study_that_changed_is_refused_and_what_changed_is_named(
+    finished, tmp_path, change, told
+):
+    assert told in refused(dataclasses.replace(finished[0], **change), tmp_path)
+
+
+def test_seeds_variants_and_records_may_be_added(finished, tmp_path):
+    more = dataclasses.replace(
+        finished[0],
+        seeds=(5, 6, 7),
+        variants=(*finished[0].variants, variant("c", "--cycle_weight=9")),
+        external=(*STUDY.external, ablation_study.External("third", "more", "test")),
+    )
+    ablation_runs.check(ablation_runs.plan(more, tmp_path), more, tmp_path)
+
+
+def test_a_trial_counts_as_long_as_the_flags_mean_the_same(finished, tmp_path):
+    made, path = finished
+    run = ablation_runs.plan(made, tmp_path)[1]
+    assert ablation_runs.known_steps(run, made, tmp_path) == 600
+    path.write_text("# in other words\n--cycle_weight=3.0\n")
+    same = dataclasses.replace(run, variant=of_file(path))
+    assert ablation_runs.known_steps(same, made, tmp_path) == 600
+    path.write_text("--cycle_weight=5\n")
+    other = dataclasses.replace(run, variant=of_file(path))
+    assert ablation_runs.known_steps(other, made, tmp_path) == 0
 
 
 def test_equal_steps_need_no_trial(tmp_path):

@@ -3,9 +3,10 @@
 import importlib
 import json
 import math
+import shutil
 
 import pytest
-from ablation_studies import ablation_runs, finish, study
+from ablation_studies import ablation_runs, ablation_study, finish, study
 
 from tfcyclegan.errors import UserError
 
@@ -47,19 +48,52 @@ def test_means_spreads_and_paired_differences_by_hand(made):
     assert of["copy_source"]["value"] == 10.0 and of["copy_source"]["seed_sd"] == 0.0
 
 
-def test_evaluations_of_one_fold_by_different_rules_make_no_table(made):
-    def say(run, rule):
-        params = {"brain_mask": rule}
-        text = json.dumps({"schema_version": 2, "params": params})
-        (run.evaluation("test") / "metrics.json").write_text(text)
+def say(run, brain="estimated", name="test", **report):
+    params = {"brain_mask": brain, "fluid": "a rule"}
+    text = json.dumps({"schema_version": 2, "params": params, **report})
+    (run.evaluation(name) / "metrics.json").write_text(text)
 
+
+def test_evaluations_of_one_fold_by_different_rules_make_no_table(made):
     for run in made:
         say(run, "of the records" if run.fold else "estimated")
-    assert collect(made)["runs"]["done"] == len(made)
+    text = ablation_table.markdown(collect(made))
+    assert "of one kind, and means mix them: estimated in folds [0]; of the records in fo" in text
     say(made[-1], "the head")
-    with pytest.raises(UserError, match="follow different rules.*Remove eval from") as refused:
+    told = "differ in the brain masks .*of the records, the head.*Remove eval from"
+    with pytest.raises(UserError, match=told) as refused:
         collect(made)
     assert refused.value.exit_code == 8
+
+
+def test_a_table_of_one_kind_says_nothing_of_it(made):
+    assert "not of one kind" not in ablation_table.markdown(collect(made))
+
+
+def test_folds_by_different_rules_for_fluid_or_of_different_records_make_no_table(made):
+    for other in ({"params": {"fluid": "another"}}, {"dataset_hash": "another"}):
+        for run in made:
+            say(run, **(other if run.fold else {}))
+        with pytest.raises(UserError, match="make no table.*(rule for fluid|records).*another"):
+            collect(made)
+
+
+def test_other_records_are_judged_by_one_rule_in_all_folds(made):
+    for run in made:
+        shutil.copytree(run.evaluation("test"), run.evaluation("b"))
+        say(run, "of the records" if run.fold else "estimated", "b")
+    with pytest.raises(UserError, match="evaluations of b make no table.*the brain masks"):
+        collect(made, external=(ablation_study.External("b", "records", "test"),))
+
+
+def test_a_spread_over_seeds_needs_no_copy_source(made):
+    for run in made:
+        path = run.evaluation("test") / "metrics_per_patient.csv"
+        path.write_text(path.read_text().replace(",-1.0", ",0.0"))
+    of = collect(made)
+    better = of["sets"]["test"]["a_to_b"][RATIO]["better"]
+    assert better["of_copy_source"] is None and better["seed_sd"] == pytest.approx(0.0707, abs=1e-4)
+    assert "± 0.071" in ablation_table.markdown(of)
 
 
 def test_two_patients_have_the_interval_between_them():

@@ -43,6 +43,14 @@ def test_ventricles_are_judged_inside_their_mask_and_not_without_one(case):
     assert made["ventricle_contrast_log_ratio"][b"p"] == pytest.approx(np.log(2), abs=1e-6)
     expected = 2 * target[box].mean() / target[np.broadcast_to(BRAIN, box.shape) & ~box].mean()
     assert made["ventricle_contrast"][b"p"] == pytest.approx(expected, rel=1e-6)
+    # The ventricles of a slice without a mask of them are not the rest of the brain.
+    box[1] = False
+    some = contrast.patient_values(
+        paired(case.direction.source[..., 0], target, ventricle=box), case.direction.target
+    )
+    rest = np.broadcast_to(BRAIN, box.shape)[[0, 2]] & ~box[[0, 2]]
+    expected = target[box].mean() / target[[0, 2]][rest].mean()
+    assert some["ventricle_contrast"][b"p"] == pytest.approx(expected, rel=1e-6)
     without = contrast.patient_values(case, case.direction.source)
     assert without["ventricle_contrast"] == without["ventricle_contrast_log_ratio"] == {}
 

@@ -158,10 +158,13 @@ def test_the_sources_brain_mask_serves_where_the_target_has_none():
 def test_ventricles_are_those_of_the_target_or_else_of_the_source():
     target, brain = textured(2), np.broadcast_to(BRAIN, (2, SIZE, SIZE))
     cases_of = [(2, 0), (0, 2), (0, 1), (0, 0)]
-    found = [
-        case_of(slices(target, brain, drawn=a), slices(target, brain, drawn=b)).paired.ventricle
+    paired = [
+        case_of(slices(target, brain, drawn=a), slices(target, brain, drawn=b)).paired
         for a, b in cases_of
     ]
+    known = [one.ventricle_known.tolist() for one in paired]
+    assert known == [[True, True], [True, True], [True, False], [False, False]]
+    found = [one.ventricle for one in paired]
     assert [0 if one is None else int(one.sum()) for one in found] == [32, 32, 16, 0]
     assert found[-1] is None
 

@@ -184,19 +184,14 @@ def claim_workdir(config: TrainConfig, records: dict[str, str] | None = None) ->
             cannot be written.
     """
     path = pathlib.Path(config.workdir) / FLAGS_FILE
-    changed = []
-    if path.is_file():
-        changed = _changed_flags(TrainConfig.parse(f"--flagfile={path}"), config)
-        known = recorded(path.parent)
-        if any(known.get(name, value) != value for name, value in (records or {}).items()):
-            changed.append("--data_dir holds other records, or other splits of them, than it did")
-        if changed and not config.allow_config_change:
-            raise UserError(
-                f"--workdir {config.workdir} holds a run with other mathematics:"
-                f" {'; '.join(changed)}. Use the same flags and records, another --workdir, or"
-                " --allow_config_change.",
-                8,
-            )
+    changed = changes(config, records or {})
+    if changed and not config.allow_config_change:
+        raise UserError(
+            f"--workdir {config.workdir} holds a run with other mathematics:"
+            f" {'; '.join(changed)}. Use the same flags and records, another --workdir, or"
+            " --allow_config_change.",
+            8,
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if changed:
@@ -206,6 +201,18 @@ def claim_workdir(config: TrainConfig, records: dict[str, str] | None = None) ->
         raise UserError(
             f"--workdir {config.workdir} cannot be written: {error.strerror}. Choose another.", 6
         ) from error
+
+
+def changes(config: TrainConfig, records: dict[str, str]) -> list[str]:
+    """Returns how the run in --workdir differs from one with these flags and `RECORDS`."""
+    path = pathlib.Path(config.workdir) / FLAGS_FILE
+    if not path.is_file():
+        return []
+    found = changed_flags(TrainConfig.parse(f"--flagfile={path}"), config)
+    known = recorded(path.parent)
+    if any(known.get(name, value) != value for name, value in records.items()):
+        found.append("--data_dir holds other records, or other splits of them, than it did")
+    return found
 
 
 def recorded(workdir: pathlib.Path) -> dict:
@@ -242,10 +249,11 @@ def _record_change(workdir: pathlib.Path, changed: list[str]) -> None:
     record(workdir, CHANGES, [*recorded(workdir).get(CHANGES, []), change])
 
 
-def _changed_flags(before: TrainConfig, now: TrainConfig) -> list[str]:
-    changes = []
+def changed_flags(before: TrainConfig, now: TrainConfig) -> list[str]:
+    """Returns the flags in which two configurations differ, but for `FREE_FLAGS`."""
+    found = []
     for field in dataclasses.fields(TrainConfig):
         old, new = getattr(before, field.name), getattr(now, field.name)
         if field.name not in FREE_FLAGS and old != new:
-            changes.append(f"--{field.name} was {old} and is {new}")
-    return changes
+            found.append(f"--{field.name} was {old} and is {new}")
+    return found

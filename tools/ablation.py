@@ -27,6 +27,8 @@ def main(settings: config.AblationConfig) -> None:
     check_records(study)
     output = pathlib.Path(settings.output)
     runs = ablation_runs.plan(study, output)
+    ablation_runs.check(runs, study, output)
+    ablation_table.collect(study, runs)  # so that what makes no table is told before hours of work
     left = [run for run in runs if not ablation_runs.done(run, study)]
     print(f"{study.title}: {len(runs)} runs, {len(left)} left")
     if settings.dry_run:

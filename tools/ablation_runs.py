@@ -14,6 +14,8 @@ import sys
 from ablation_clock import Clock, Failed
 from ablation_study import TEST, External, Study, Variant
 
+from tfcyclegan import checkpoints, manifest
+from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.files import write_atomically
 
@@ -77,8 +79,54 @@ def plan(study: Study, output: pathlib.Path) -> list[Run]:
 
 def done(run: Run, study: Study) -> bool:
     """Tells whether a run is trained and evaluated on everything."""
-    names = [TEST, *(external.name for external in study.external)]
-    return run.account()["trained"] and all(run.evaluated(name) for name in names)
+    return run.account()["trained"] and all(run.evaluated(r.name) for r in every(study))
+
+
+def check(runs: list[Run], study: Study, output: pathlib.Path) -> None:
+    """Raises UserError if a run, finished or not, is not what the study would now make of it.
+
+    What a flagfile says counts, not its name; and the records, not the name of their directory.
+    """
+    hashes = {records.name: _hash_of(records.data_dir) for records in every(study)}
+    for run in runs:
+        begun = run.directory / "workdir" / checkpoints.FLAGS_FILE
+        changed = []
+        if begun.is_file():
+            steps = known_steps(run, study, output)
+            if not steps:  # its variant is to be measured again
+                steps = TrainConfig.parse(f"--flagfile={begun}").steps_per_epoch * study.epochs
+            changed = changes(run, study, flags_of(run, study, steps), hashes[TEST])
+        for name, known in hashes.items():
+            path = run.evaluation(name) / "metrics.json"
+            made = json.loads(path.read_text()) if path.is_file() else {}
+            if made.get("dataset_hash", known) != known:
+                changed.append(f"{path} is of other records than those of {name} are now")
+        if changed:
+            raise _refusal(run, changed)
+
+
+def _hash_of(data_dir: str) -> str:
+    return manifest.dataset_hash(manifest.read(pathlib.Path(data_dir)))
+
+
+def changes(run: Run, study: Study, flags: list[str], records: str) -> list[str]:
+    """Returns how a run that was begun differs from one with these flags and records."""
+    paths = (f"--data_dir={study.data_dir}", f"--workdir={run.directory / 'workdir'}")
+    config = TrainConfig.parse(*paths, *flags)
+    return checkpoints.changes(config, {"dataset_hash": records})
+
+
+def _refusal(run: Run, changed: list[str]) -> UserError:
+    return UserError(
+        f"{run} was begun otherwise: {'; '.join(changed)}. Give the variant another name, or the"
+        " study another --output.",
+        CHANGED,
+    )
+
+
+def every(study: Study) -> list[External]:
+    """Returns all records that runs are evaluated on, the study's own first."""
+    return [External(TEST, study.data_dir, TEST), *study.external]
 
 
 def flags_of(run: Run, study: Study, steps: int) -> list[str]:
@@ -113,19 +161,12 @@ def work(run: Run, study: Study, output: pathlib.Path, clock: Clock) -> None:
 
 def _work(run: Run, study: Study, output: pathlib.Path, clock: Clock) -> None:
     flags = flags_of(run, study, steps_of(run, study, output, clock))
-    begun = run.account()["flags"]
-    if begun not in (None, flags):
-        changed = sorted(set(begun) ^ set(flags))
-        raise UserError(
-            f"{run.directory} was begun with other flags: {' '.join(changed)} differ. Give the"
-            " variant another name, or the study another --output.",
-            CHANGED,
-        )
+    if changed := changes(run, study, flags, _hash_of(study.data_dir)):
+        raise _refusal(run, changed)
     run.note(flags=flags, failed="")
     if not run.account()["trained"]:
         train(run, study, flags, clock)
-    own = External(TEST, study.data_dir, TEST)
-    for records in (own, *study.external):
+    for records in every(study):
         if not run.evaluated(records.name):
             evaluate(run, records, clock)
 
@@ -157,15 +198,30 @@ def steps_of(run: Run, study: Study, output: pathlib.Path, clock: Clock) -> int:
 
     The trial that measures them is kept, so that all runs of a variant are of one length.
     """
-    if study.steps:
+    if not known_steps(run, study, output):
+        path = _trial_of(run, output)
+        measured = {
+            "flags": run.variant.config.to_flagfile().splitlines(),
+            "steps_per_second": trial(run, study, path.with_suffix(""), clock),
+        }
+        write_atomically(path, json.dumps(measured, indent=2) + "\n")
+    return known_steps(run, study, output)
+
+
+def known_steps(run: Run, study: Study, output: pathlib.Path) -> int:
+    """Returns what `steps_of` does; 0 where that takes a trial, of what the flags now mean."""
+    path = _trial_of(run, output)
+    if study.steps or not path.is_file():
         return study.steps
-    path = output / "trials" / f"{run.variant.name}.json"
-    flags = list(run.variant.flags)
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    if known.get("flags") != flags:
-        known = {"flags": flags, "steps_per_second": trial(run, study, path.with_suffix(""), clock)}
-        write_atomically(path, json.dumps(known, indent=2) + "\n")
-    return round(known["steps_per_second"] * 60 * study.minutes)
+    measured = json.loads(path.read_text())
+    tried = TrainConfig.parse("--data_dir=-", "--workdir=-", *measured["flags"])
+    if checkpoints.changed_flags(tried, run.variant.config):
+        return 0
+    return max(1, round(measured["steps_per_second"] * 60 * study.minutes))
+
+
+def _trial_of(run: Run, output: pathlib.Path) -> pathlib.Path:
+    return output / "trials" / f"{run.variant.name}.json"
 
 
 def trial(run: Run, study: Study, directory: pathlib.Path, clock: Clock) -> float:

@@ -6,7 +6,7 @@ standard deviation, over seeds that have all folds, of the mean over patients.
 
 import statistics
 
-from ablation_runs import Run, done
+from ablation_runs import Run, done, every
 from ablation_study import TEST, Study
 
 from tfcyclegan import metrics
@@ -38,6 +38,14 @@ PRIVATE = (
     "Pictures in this directory show patients: sheet.png, and samples.png and report.html of the"
     " evaluations. They stay here."
 )
+OF_RULES = (
+    "dataset_hash",
+    "extractor",
+    "normaliser",
+    "params.fluid",
+    "params.lesion_thresholder",
+)
+"""What evaluations of different patients have in common; only some may have brain masks."""
 ONE_PATIENT, NO_RUN = "one patient", "no finished run"
 
 Cells = dict[tuple[int, int], dict[str, float]]
@@ -46,6 +54,8 @@ Cells = dict[tuple[int, int], dict[str, float]]
 
 def collect(study: Study, runs: list[Run]) -> dict:
     """Returns what table.json holds."""
+    names = [records.name for records in every(study)]
+    loaded = {name: _load([run for run in runs if run.evaluated(name)], name) for name in names}
     return {
         "title": study.title,
         "notice": NOT_FOR_DIAGNOSIS,
@@ -59,10 +69,8 @@ def collect(study: Study, runs: list[Run]) -> dict:
             for run in runs
             if not done(run, study) and (text := run.account()["failed"])
         },
-        "sets": {
-            name: _set(study, runs, name)
-            for name in (TEST, *(external.name for external in study.external))
-        },
+        "brain_masks": {name: _brain_masks(of) for name, of in loaded.items()},
+        "sets": {name: _set(study, _values(of)) for name, of in loaded.items()},
     }
 
 
@@ -82,9 +90,8 @@ def _lengths(name: str, runs: list[Run]) -> dict:
     }
 
 
-def _set(study: Study, runs: list[Run], name: str) -> dict:
+def _set(study: Study, values: dict[tuple, dict[str, float]]) -> dict:
     """Returns direction to figure to the entries of all methods on one set of records."""
-    values = _read([run for run in runs if run.evaluated(name)], name)
     # On other records every fold is tested on the same patients.
     folds = range(max(1, study.folds))
     directions = {}
@@ -106,30 +113,49 @@ def _set(study: Study, runs: list[Run], name: str) -> dict:
     return directions
 
 
-def _read(runs: list[Run], name: str) -> dict[tuple, dict[str, float]]:
-    """Returns (method, direction, figure, fold, seed) to value by patient.
+def _load(runs: list[Run], name: str) -> list[tuple[Run, str, comparison.Evaluated]]:
+    """Returns the evaluations of finished runs on one set of records: run, method, evaluation.
 
     Raises:
-        UserError: Versions that measure differently evaluated runs on the same patients.
+        UserError: They cannot stand in one table, because other versions or records made some.
     """
-    values, rules = {}, {}
+    made, firsts = [], {}
     for run in runs:
-        for method in (COPY, None):
-            loaded = comparison.load(run.evaluation(name), str(run), method or comparison.MODEL)
-            params = loaded.report.get("params")
-            # Only the patients of one fold may have brain masks.
-            if rules.setdefault(run.fold, params) != params:
-                raise UserError(
-                    f"The evaluations of {name} follow different rules: another version made some"
-                    f" of them. Remove {run.evaluation(name).name} from the runs of --output and"
-                    " start the study again; it evaluates again and trains nothing.",
-                    comparison.DAMAGED,
-                )
-            for (direction, figure_name), of in loaded.patients.items():
-                if figure_name in FIGURES:
-                    key = (method or run.variant.name, direction, figure_name, run.fold, run.seed)
-                    values[key] = of
-    return values
+        for method in (COPY, run.variant.name):
+            wanted = COPY if method == COPY else comparison.MODEL
+            loaded = comparison.load(run.evaluation(name), str(run), wanted)
+            # On other records every fold is tested on the same patients.
+            of_patients = run.fold if name == TEST else None
+            for key, keys in ((of_patients, tuple(comparison.SAME)), ("any", OF_RULES)):
+                first = firsts.setdefault(key, loaded)
+                if told := comparison.unlike(first.report, loaded.report, keys):
+                    raise UserError(
+                        f"The evaluations of {name} make no table. {first.label} and {run} differ"
+                        f" in {'; '.join(told)}. Remove {run.evaluation(name).name} from the runs"
+                        " of --output and start the study again: it evaluates again and trains"
+                        " nothing.",
+                        comparison.DAMAGED,
+                    )
+            made.append((run, method, loaded))
+    return made
+
+
+def _values(loaded: list[tuple[Run, str, comparison.Evaluated]]) -> dict[tuple, dict[str, float]]:
+    """Returns (method, direction, figure, fold, seed) to value by patient."""
+    return {
+        (method, direction, name, run.fold, run.seed): of
+        for run, method, one in loaded
+        for (direction, name), of in one.patients.items()
+        if name in FIGURES
+    }
+
+
+def _brain_masks(loaded: list[tuple[Run, str, comparison.Evaluated]]) -> dict[str, list[int]]:
+    """Returns where the brain comes from, and in which folds."""
+    made: dict[str, set[int]] = {}
+    for run, _, one in loaded:
+        made.setdefault(one.report.get("params", {}).get("brain_mask", ""), set()).add(run.fold)
+    return {rule: sorted(folds) for rule, folds in made.items()}
 
 
 def entry(cells: Cells, folds: int) -> dict:
@@ -205,6 +231,10 @@ def markdown(collected: dict) -> str:
         f" copy_source's). {collected['notice']}",
     ]
     lines += ["", collected["pictures"]] if collected["pictures"] else []
+    for name, rules in collected["brain_masks"].items():
+        if len(rules) > 1:
+            told = "; ".join(f"{rule} in folds {folds}" for rule, folds in sorted(rules.items()))
+            lines += ["", f"The brain of {name} is not of one kind, and means mix them: {told}."]
     lines += ["", _row(["variant", "runs", "steps", "minutes"]), _row(["---"] * 4)]
     for name, of in collected["variants"].items():
         minutes = "-" if of["minutes"] is None else f"{of['minutes']:.1f}"
@@ -229,7 +259,7 @@ def _table(collected: dict, figures: dict) -> list[str]:
         cells = [method]
         for name in names:
             of = figures[name][method]
-            cells.append(figure(of) + _beside(name, of))
+            cells.append(figure(of) + ("" if method == COPY else _beside(name, of)))
             itself = method == collected["reference"]
             cells.append("" if itself else figure(of["difference"]))
         lines.append(_row(cells))
@@ -238,10 +268,9 @@ def _table(collected: dict, figures: dict) -> list[str]:
 
 def _beside(name: str, of: dict) -> str:
     """Returns the spread over seeds, and for a log-ratio what is left of copy-source's."""
-    if of["of_copy_source"] is None:
-        return ""
     spread = f" ± {of['seed_sd']:.2g}" if of["seed_sd"] is not None else ""
-    return spread + (f" ({of['of_copy_source']:.0%})" if name.endswith("log_ratio") else "")
+    told = name.endswith("log_ratio") and of["of_copy_source"] is not None
+    return spread + (f" ({of['of_copy_source']:.0%})" if told else "")
 
 
 def _has(figures: dict, name: str) -> bool:

@@ -31,6 +31,7 @@ class Paired:
         lesion_known: bool [P]; False where no lesion mask was given, which is not an empty one.
         scales: Target volume to the affine map that its real brain gives.
         ventricle: bool [P, H, W], False where no mask was given; None where there is none at all.
+        ventricle_known: bool [P]; False where no ventricle mask was given.
     """
 
     direction: scoring.Direction
@@ -40,6 +41,7 @@ class Paired:
     lesion_known: np.ndarray
     scales: dict[bytes, ReferenceNormaliser]
     ventricle: np.ndarray | None = None
+    ventricle_known: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.brain)
@@ -123,6 +125,7 @@ def _case(
         known[kept],
         scales,
         ventricle[kept] if drawn[kept].any() else None,
+        drawn[kept],
     )
     return Case(direction.name, source, target, paired, rows[kept], "", int((~kept).sum()))
 

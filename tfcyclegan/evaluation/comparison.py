@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import pathlib
+from collections.abc import Iterable
 
 from tfcyclegan import metrics
 from tfcyclegan.errors import UserError
@@ -142,17 +143,22 @@ def check(runs: list[Evaluated]) -> None:
     """Raises UserError unless all runs measured the same thing; names all that differs."""
     first = runs[0]
     for run in runs[1:]:
-        told = [
-            f"{what} ({key} {_short(_at(first.report, key))}, {_short(_at(run.report, key))})"
-            for key, what in SAME.items()
-            if _at(first.report, key) != _at(run.report, key)
-        ]
+        told = unlike(first.report, run.report)
         if told:
             raise UserError(
                 f"{run.label} cannot be compared with {first.label}. They differ in"
                 f" {'; '.join(told)}. Evaluate both on the same records and split, with the same"
                 " flags."
             )
+
+
+def unlike(first: dict, other: dict, keys: Iterable[str] = tuple(SAME)) -> list[str]:
+    """Returns in which of `SAME` two reports differ, and what they say of it."""
+    return [
+        f"{SAME[key]} ({key} {_short(_at(first, key))}, {_short(_at(other, key))})"
+        for key in keys
+        if _at(first, key) != _at(other, key)
+    ]
 
 
 def _at(report: dict, key: str):

@@ -42,10 +42,12 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
     """
     direction = paired.direction
     figures = dict.fromkeys(VENTRICLE, {})
+    known = {FLUID: np.ones(len(paired), bool), VENTRICLE: paired.ventricle_known}
     regions = {FLUID: fluid_of(paired), VENTRICLE: paired.ventricle}
     for names, region in regions.items():
         if region is not None:
-            figures |= dict(zip(names, _contrasts(paired, images, region), strict=True))
+            made = _contrasts(paired, images, region, known[names])
+            figures |= dict(zip(names, made, strict=True))
     return figures | {
         name: _correlations(direction.source, images, mask, direction.patients)
         for name, mask in _correlated_regions(paired).items()
@@ -53,12 +55,16 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
 
 
 def _contrasts(
-    paired: Paired, images: np.ndarray, region: np.ndarray
+    paired: Paired, images: np.ndarray, region: np.ndarray, known: np.ndarray
 ) -> tuple[dict[Hashable, float], dict[Hashable, float]]:
-    """Returns by patient the contrast of a region to the rest of the brain, and its log-ratio."""
+    """Returns by patient the contrast of a region to the rest of the brain, and its log-ratio.
+
+    Where it is not `known` which pixels are of the region, none are of the rest.
+    """
     direction = paired.direction
+    rest = paired.brain & ~region & known[:, None, None]
     made, real = (
-        region_contrast(one[..., 0], region, paired.brain & ~region, direction.patients)
+        region_contrast(one[..., 0], region, rest, direction.patients)
         for one in (images, direction.target)
     )
     return made, log_ratio(made, real)
