@@ -24,11 +24,11 @@ NAMED = 6
 def main(settings: config.AblationConfig) -> None:
     """Does all runs that are left, and writes table.md, table.json and sheet.png after each."""
     study = ablation_study.read(pathlib.Path(settings.study))
-    check_records(study)
+    manifest.deal(manifest.read(pathlib.Path(study.data_dir)), study.folds, 0)  # enough patients?
     output = pathlib.Path(settings.output)
     runs = ablation_runs.plan(study, output)
     ablation_runs.check(runs, study, output)
-    ablation_table.collect(study, runs)  # so that what makes no table is told before hours of work
+    ablation_table.load(study, runs)  # so that what makes no table is told before hours of work
     left = [run for run in runs if not ablation_runs.done(run, study)]
     print(f"{study.title}: {len(runs)} runs, {len(left)} left")
     if settings.dry_run:
@@ -50,13 +50,6 @@ def main(settings: config.AblationConfig) -> None:
     write(study, runs, output)
     print(ablation_table.markdown(ablation_table.collect(study, runs)))
     finish(study, runs, failed, settings.budget_minutes)
-
-
-def check_records(study: ablation_study.Study) -> None:
-    """Raises UserError if records are missing, or there are fewer patients than folds."""
-    manifest.deal(manifest.read(pathlib.Path(study.data_dir)), study.folds, 0)
-    for external in study.external:
-        manifest.read(pathlib.Path(external.data_dir))
 
 
 def shown(study: ablation_study.Study, runs: list) -> str:

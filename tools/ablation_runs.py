@@ -83,7 +83,7 @@ def done(run: Run, study: Study) -> bool:
 
 
 def check(runs: list[Run], study: Study, output: pathlib.Path) -> None:
-    """Raises UserError if a run, finished or not, is not what the study would now make of it.
+    """Raises UserError if records are missing, or a run is not what the study would now make of it.
 
     What a flagfile says counts, not its name; and the records, not the name of their directory.
     """

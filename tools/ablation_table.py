@@ -48,14 +48,15 @@ OF_RULES = (
 """What evaluations of different patients have in common; only some may have brain masks."""
 ONE_PATIENT, NO_RUN = "one patient", "no finished run"
 
+Loaded = tuple[Run, str, comparison.Evaluated]
+"""A run, a method, and what its evaluation says of it."""
 Cells = dict[tuple[int, int], dict[str, float]]
 """(fold, seed) to patient to value."""
 
 
 def collect(study: Study, runs: list[Run]) -> dict:
     """Returns what table.json holds."""
-    names = [records.name for records in every(study)]
-    loaded = {name: _load([run for run in runs if run.evaluated(name)], name) for name in names}
+    loaded = load(study, runs)
     return {
         "title": study.title,
         "notice": NOT_FOR_DIAGNOSIS,
@@ -113,12 +114,17 @@ def _set(study: Study, values: dict[tuple, dict[str, float]]) -> dict:
     return directions
 
 
-def _load(runs: list[Run], name: str) -> list[tuple[Run, str, comparison.Evaluated]]:
-    """Returns the evaluations of finished runs on one set of records: run, method, evaluation.
+def load(study: Study, runs: list[Run]) -> dict[str, list[Loaded]]:
+    """Returns the finished evaluations on each set of records.
 
     Raises:
         UserError: They cannot stand in one table, because other versions or records made some.
     """
+    names = [records.name for records in every(study)]
+    return {name: _load([run for run in runs if run.evaluated(name)], name) for name in names}
+
+
+def _load(runs: list[Run], name: str) -> list[Loaded]:
     made, firsts = [], {}
     for run in runs:
         for method in (COPY, run.variant.name):
@@ -140,7 +146,7 @@ def _load(runs: list[Run], name: str) -> list[tuple[Run, str, comparison.Evaluat
     return made
 
 
-def _values(loaded: list[tuple[Run, str, comparison.Evaluated]]) -> dict[tuple, dict[str, float]]:
+def _values(loaded: list[Loaded]) -> dict[tuple, dict[str, float]]:
     """Returns (method, direction, figure, fold, seed) to value by patient."""
     return {
         (method, direction, name, run.fold, run.seed): of
@@ -150,7 +156,7 @@ def _values(loaded: list[tuple[Run, str, comparison.Evaluated]]) -> dict[tuple, 
     }
 
 
-def _brain_masks(loaded: list[tuple[Run, str, comparison.Evaluated]]) -> dict[str, list[int]]:
+def _brain_masks(loaded: list[Loaded]) -> dict[str, list[int]]:
     """Returns where the brain comes from, and in which folds."""
     made: dict[str, set[int]] = {}
     for run, _, one in loaded:

@@ -42,11 +42,13 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
     """
     direction = paired.direction
     figures = dict.fromkeys(VENTRICLE, {})
-    known = {FLUID: np.ones(len(paired), bool), VENTRICLE: paired.ventricle_known}
-    regions = {FLUID: fluid_of(paired), VENTRICLE: paired.ventricle}
-    for names, region in regions.items():
+    regions = {
+        FLUID: (fluid_of(paired), np.ones(len(paired), bool)),
+        VENTRICLE: (paired.ventricle, paired.ventricle_known),
+    }
+    for names, (region, known) in regions.items():
         if region is not None:
-            made = _contrasts(paired, images, region, known[names])
+            made = _contrasts(paired, images, region, known)
             figures |= dict(zip(names, made, strict=True))
     return figures | {
         name: _correlations(direction.source, images, mask, direction.patients)
