@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tfcyclegan import checkpoint_files
 from tfcyclegan.checkpoint_files import CheckpointFolder, Position
 from tfcyclegan.errors import UserError
+from tfcyclegan.strategies import explained_loss
 
 FIRST, SECOND = Position(1), Position(1, 40)
 
@@ -135,3 +137,18 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_the_user(tmp_path):
     (tmp_path / "run").write_text("a file")
     with pytest.raises(UserError, match="cannot be written to .*run: Not a directory"):
         files.write(SECOND, checkpoint)
+
+
+def test_a_worker_that_is_lost_while_all_save_is_no_full_disk(tmp_path):
+    files, _ = saved(tmp_path, FIRST)
+
+    def write(path: str) -> None:
+        raise tf.errors.AbortedError(None, None, "Collective ops is aborted by: Socket closed")
+
+    lost = SimpleNamespace(write=write)
+    with pytest.raises(tf.errors.AbortedError, match="Socket closed"):
+        files.write(SECOND, lost)
+    ended = pytest.raises(UserError, match="Another worker of this run ended")
+    with ended as caught, explained_loss():
+        files.write(SECOND, lost)
+    assert caught.value.exit_code == 10 and files.found() == [FIRST]

@@ -132,7 +132,7 @@ def test_a_run_in_half_precision_is_served_in_single(tmp_path, monkeypatch):
 
 def test_the_card_says_what_the_model_is_and_is_not_for(exported):
     card = json.loads((exported / "1" / "assets.extra" / "model_card.json").read_text())
-    assert card["domain_a"] == "t2" and card["epochs"] == 4 and card["trained_image_size"] == 32
+    assert card["domain_a"] == "t2" and card["epochs"] == 4 and card["trained_image_size"] == 64
     assert "Not for diagnosis" in card["limits"] and card["audit"] is False
     assert not any("dir=" in flag for flag in card["flags"]), "paths are not the model's"
 
@@ -170,7 +170,7 @@ def test_volumes_and_records_are_translated_as_images_are(served):
     lo, hi = np.percentile(volume, [0.5, 99.5])
     unit = np.clip((volume - lo) / (hi - lo), 0, 1).astype(np.float32)[..., np.newaxis]
     example = records.serialize(record("t2", 0, 1, 4))
-    stored = record("t2", 0, 1, 4)["image/data"].reshape(1, 32, 8, 32, 8).mean(axis=(2, 4))
+    stored = record("t2", 0, 1, 4)["image/data"].reshape(1, 64, 4, 64, 4).mean(axis=(2, 4))
     record_image = (np.rint(stored) / 65535).astype(np.float32)[..., np.newaxis]
     for name in scoring.DIRECTIONS:
         image = served.signatures[name]
@@ -210,7 +210,7 @@ def test_warm_up_requests_run_through_every_signature(exported, served):
         name = request.model_spec.signature_name
         asked[name] = served.signatures[name](**inputs)
     assert asked.keys() == served.signatures.keys()
-    assert asked["serving_default"]["image"].shape == (1, 32, 32, 1)
+    assert asked["serving_default"]["image"].shape == (1, 64, 64, 1)
 
 
 def test_without_the_serving_api_an_export_has_no_warm_up_and_says_so(

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "tfcyclegan"
 
 FLOORS = (
     ("errors", "files"),
-    ("intensity", "config", "phantom", "progress", "metrics_log", "replica_state", "stop_request"),
+    ("intensity", "config", "phantom", "progress", "metrics_log", "stop_request"),
     (
         "records",
         "cluster",
@@ -31,8 +31,9 @@ FLOORS = (
         "privacy",
     ),
     ("residual", "gradient_penalty"),
-    ("manifest", "networks", "augment", "extractors", "strategies", "checkpoint_files"),
-    ("local_intensity",),
+    ("manifest", "networks", "augment", "extractors", "strategies"),
+    ("local_intensity", "collectives", "checkpoint_files"),
+    ("replica_state",),
     ("dicom", "models", "data"),
     ("pairing", "checkpoints", "nifti", "doctor", "provenance", "lesion_free"),
     ("scoring", "served", "validation_slices"),

@@ -10,14 +10,13 @@ import time
 import pytest
 from test_resume import assert_same_end
 from test_train import rows, train
-from worker_processes import DEADLINE_S, Workers
+from worker_processes import DEADLINE_S, Workers, schedulers_tf_config
 
 from tfcyclegan.checkpoints import load_run
 
 FLAGS = (
     "--strategy=multi_worker",
     "--batch_size=2",
-    "--pool_size=0",
     "--cluster_timeout_s=300",
 )
 
@@ -39,9 +38,12 @@ def undisturbed(dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def with_keras():
-    """What each of two workers can do with Keras and with the other."""
+    """What each of two workers can do with Keras and with the other.
+
+    Their TF_CONFIG is one that would end TensorFlow, were it to read it.
+    """
     program = str(pathlib.Path(__file__).with_name("workers_and_keras.py"))
-    with Workers((program,), (program,)) as run:
+    with Workers((program,), (program,), described=schedulers_tf_config) as run:
         codes = run.wait()
         printed = run.outputs()
     assert codes == [0, 0], "\n".join(printed)
@@ -84,6 +86,11 @@ def test_workers_agree_or_say_what_differs(with_keras):
     assert [worker["chief"] for worker in with_keras] == [True, False]
     for worker in with_keras:
         assert worker["same"] == "agreed" and "differ in: --epochs." in worker["other"]
+
+
+def test_every_worker_gets_what_all_replicas_hold_in_their_order(with_keras):
+    for worker in with_keras:
+        assert worker["of all"] == [[[0.5, -1.0], [1.5, -1.0]], [True, False], [7, 8]]
 
 
 def test_keras_still_needs_the_workaround(with_keras):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from replica_run import weights_and_pools
 from test_cyclegan import TINY
 
 from tfcyclegan.augment import Augmentation
@@ -11,6 +12,7 @@ from tfcyclegan.checkpoints import RunCheckpoints
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import Slices, training_batches
 from tfcyclegan.models import build_model
+from tfcyclegan.replica_state import assign_local_values, local_values
 from tfcyclegan.strategies import make_strategy
 
 INGREDIENTS = (
@@ -23,7 +25,7 @@ INGREDIENTS = (
     "--intensity_discriminator_weight=1",
     "--keep_air",
 )
-OF_ONE_REPLICA = ("--discriminator_images=2", "--pool_size=4")
+OF_EACH_REPLICA = ("--discriminator_images=2", "--pool_size=4")
 """Each replica has a pool of its own."""
 STEPS = 6
 TOLERANCE = 1e-9
@@ -70,7 +72,8 @@ def test_two_replicas_equal_one_in_weights_and_logs(single):
     double = built(make_strategy("mirrored"))
     logs = trained(double, STEPS)
     assert double.distribute_strategy.num_replicas_in_sync == 2
-    for x, y in zip(single[0].get_weights(), double.get_weights(), strict=True):
+    weights = [weights_and_pools(model)[0] for model in (single[0], double)]
+    for x, y in zip(*weights, strict=True):
         np.testing.assert_allclose(x, y, atol=TOLERANCE)
     assert {"cycle_weight", "r1_a_loss", "intensity_ab_loss"} <= logs.keys() == single[1].keys()
     for name, values in single[1].items():
@@ -85,22 +88,33 @@ def test_generators_keep_air(single):
         assert changed[0, 12:20, 12:20].all() and not changed[0, :9].any()
 
 
-def test_a_run_that_is_cut_ends_with_the_same_bits(float64, tmp_path):
-    model = built(make_strategy("single"), *OF_ONE_REPLICA)
-    start = [variable.numpy() for variable in state(model)]
+@pytest.mark.parametrize("kind", ["single", "mirrored"])
+def test_a_run_that_is_cut_ends_with_the_same_bits_on_every_replica(float64, tmp_path, kind):
+    model = built(make_strategy(kind), *OF_EACH_REPLICA)
+    start = values(model)
     checkpoints = RunCheckpoints(str(tmp_path), model)
     trained(model, STEPS)
-    uncut = [variable.numpy() for variable in state(model)]
-    for variable, value in zip(state(model), start, strict=True):
-        variable.assign(value)
+    uncut = values(model)
+    assign(model, start)
     trained(model, 2)
     checkpoints.save(Position(0, 2))
-    for variable, value in zip(state(model), start, strict=True):
-        variable.assign(value)
+    assign(model, start)
     assert checkpoints.restore() == Position(0, 2)
     trained(model, STEPS - 2, first_step=2)
-    for made, wanted in zip(state(model), uncut, strict=True):
-        np.testing.assert_array_equal(made.numpy(), wanted, err_msg=made.path)
+    for made, wanted, variable in zip(values(model), uncut, state(model), strict=True):
+        np.testing.assert_array_equal(made, wanted, err_msg=variable.path)
+    if kind == "mirrored":
+        first, second = local_values(model.pool_a.images)
+        assert not np.array_equal(first, second)
+
+
+def values(model) -> list[np.ndarray]:
+    return [local_values(variable) for variable in state(model)]
+
+
+def assign(model, given: list[np.ndarray]) -> None:
+    for variable, value in zip(state(model), given, strict=True):
+        assign_local_values(variable, value)
 
 
 def state(model) -> list:

@@ -79,7 +79,7 @@ def test_the_run_shows_how_it_stands(tiny_run):
         assert row.keys() <= numbers.keys() and numbers["images_per_second"] > 0
         assert float(row["loss"]) == pytest.approx(numbers["loss"], rel=1e-8)
     picture = tf.io.decode_png((tiny_run / "samples" / "epoch_0004_b_to_a.png").read_bytes())
-    assert picture.shape == (4 * 34, 4 * 34, 1)
+    assert picture.shape == (4 * 66, 4 * 66, 1)
 
 
 def test_validation_in_the_history_is_that_of_the_average_that_is_exported(tiny_run, dataset):
@@ -140,5 +140,5 @@ def test_other_mathematics_in_the_same_workdir_is_refused_by_name(tiny_run, data
 def test_dry_run_prints_the_plan_and_touches_nothing(dataset, tmp_path):
     code, text = finished(*train(dataset, tmp_path / "dry", "--dry_run"))
     assert code == 0
-    assert "--cycle_weight=10.0" in text and "12 t2 and 12 flair" in text
+    assert "--cycle_weight=0.5" in text and "12 t2 and 12 flair" in text
     assert not (tmp_path / "dry").exists()

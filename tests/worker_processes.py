@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import time
+from collections.abc import Callable
 
 from forked import Forked
 
@@ -28,17 +29,34 @@ def tf_config(ports: list[int], index: int) -> str:
     )
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has IPv6 and uses it, for loopback at least."""
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return socket.has_dualstack_ipv6()
+    return False
+
+
+def schedulers_tf_config(ports: list[int], index: int) -> str:
+    """TF_CONFIG of a chief and a worker with what schedulers write beside them."""
+    host = "[::1]" if has_ipv6() else "localhost"
+    chief, worker = (f"{host}:{port}" for port in ports)
+    cluster = {"ps": [], "chief": [chief], "worker": [worker], "evaluator": []}
+    task = {"type": ("chief", "worker")[index], "index": "0", "trial": "1"}
+    return json.dumps({"cluster": cluster, "task": task, "environment": "cloud", "job": "{}"})
+
+
 class Workers:
     """Processes that are the workers of one cluster.
 
     Args:
         commands: The arguments of each, as of `Forked`.
+        described: From ports and the index of a process to its TF_CONFIG.
     """
 
-    def __init__(self, *commands: tuple[str, ...]):
+    def __init__(self, *commands: tuple[str, ...], described: Callable = tf_config):
         ports = free_ports(len(commands))
         self.processes = [
-            Forked(*command, environment={"TF_CONFIG": tf_config(ports, index)})
+            Forked(*command, environment={"TF_CONFIG": described(ports, index)})
             for index, command in enumerate(commands)
         ]
 

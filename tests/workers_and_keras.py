@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcyclegan.collectives import check_agreement, from_all_replicas
 from tfcyclegan.errors import UserError
-from tfcyclegan.strategies import FitsOnWorkers, check_agreement, is_chief, make_strategy
+from tfcyclegan.strategies import FitsOnWorkers, is_chief, make_strategy, worker_index
 
 
 class Fits(FitsOnWorkers, keras.Sequential):
@@ -41,6 +42,13 @@ def fitted(strategy, kind: type) -> str:
     return "trained"
 
 
+def of_all(strategy, own: int) -> list:
+    """What all workers hold: floats, a truth, and an odd number of bytes, by worker."""
+    floats, truth = np.array([[0.5 + own, -1]], np.float32), np.array([own == 0])
+    arrays = [floats, truth, np.array([7 + own], np.uint8)]
+    return [array.tolist() for array in from_all_replicas(strategy, arrays)]
+
+
 def agreed(strategy, facts: dict[str, str]) -> str:
     try:
         check_agreement(strategy, facts)
@@ -51,11 +59,12 @@ def agreed(strategy, facts: dict[str, str]) -> str:
 
 if __name__ == "__main__":
     run = make_strategy("multi_worker", 300)
-    own = str(run.cluster_resolver.task_id)
+    own = str(worker_index(run))
     found = {
         "chief": is_chief(run),
         "same": agreed(run, {"--seed": "0", "--epochs": "4"}),
         "other": agreed(run, {"--seed": "0", "--epochs": own}),
+        "of all": of_all(run, worker_index(run)),
         "mixin": fitted(run, Fits),
         "plain": fitted(run, keras.Sequential),
         "builds nothing": fitted(run, BuildsNothing),

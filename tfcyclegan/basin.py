@@ -15,9 +15,10 @@ import numpy as np
 
 from tfcyclegan import scoring
 from tfcyclegan.checkpoint_files import Position
+from tfcyclegan.collectives import from_chief
 from tfcyclegan.inversion import MARGIN, correlation, head, inside_and_rim
 from tfcyclegan.safeguards import position
-from tfcyclegan.strategies import from_chief, is_chief
+from tfcyclegan.strategies import is_chief
 from tfcyclegan.validation_slices import ValidationSlices
 
 DECIDED_AT = 0.1

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tfcyclegan import scoring
 from tfcyclegan.files import write_atomically
+from tfcyclegan.replica_state import local_values
 from tfcyclegan.validation_slices import ValidationSlices
 
 BORDER = 2
@@ -161,8 +162,13 @@ class LearningRate(keras.callbacks.Callback):
 
 
 class PoolFill(keras.callbacks.Callback):
-    """Adds the share of each image pool that is filled, on the first replica, to `logs`."""
+    """Adds the share of an image pool that is filled to `logs`, 0.0 where there are no pools.
+
+    Every replica has a pool for each domain. They get equal shares of every batch, so all of them
+    are as full as the first.
+    """
 
     def on_epoch_end(self, epoch, logs=None):
-        pool = self.model.pool_a  # the other is as full
-        logs["pool_fill"] = min(1.0, int(pool.seen) / pool.size) if pool.size else 0.0
+        pool = self.model.pool_a
+        seen = local_values(pool.seen)[0] if pool.size else 0
+        logs["pool_fill"] = min(1.0, int(seen) / pool.size) if pool.size else 0.0

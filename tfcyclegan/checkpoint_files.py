@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfcyclegan.errors import UserError
 from tfcyclegan.files import sync, write_atomically
+from tfcyclegan.strategies import LOST_WORKER
 
 NAME = re.compile(r"epoch-(\d+)-step-(\d+)")
 BESIDE = ".beside"
@@ -75,6 +76,8 @@ class CheckpointFolder:
         """
         try:
             self._write(position, checkpoint)
+        except LOST_WORKER:  # all of them save together
+            raise
         except (OSError, tf.errors.OpError) as error:
             shutil.rmtree(self._folder / BESIDE, ignore_errors=True)
             reason = error.strerror if isinstance(error, OSError) else error.message.splitlines()[0]

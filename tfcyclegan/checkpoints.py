@@ -68,11 +68,12 @@ class RunCheckpoints:
     ):
         self._keeps = keeps
         self._folder = CheckpointFolder(pathlib.Path(workdir) / folder, keep)
+        self._replicas = ReplicaState(model.replica_variables, model.distribute_strategy)
         self._checkpoint = tf.train.Checkpoint(
             model=model,
             generator_optimizer=model.optimizer,
             discriminator_optimizer=model.discriminator_optimizer,
-            replicas=ReplicaState(model.replica_variables),
+            replicas=self._replicas,
         )
 
     def restore(self) -> Position | None:
@@ -131,6 +132,7 @@ class RunCheckpoints:
         path = self._folder.prefix(position)
         try:
             self._checkpoint.read(path).assert_existing_objects_matched()
+            self._replicas.put_back()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
             raise UserError(
                 f"Checkpoint {path} does not fit the model of this run. Use the flags that it was"

@@ -3,6 +3,7 @@
 Knows no TensorFlow, because all of this has to be settled before TensorFlow starts its server.
 """
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -17,7 +18,10 @@ MISSING_WORKER = 10
 JOBS = ("chief", "worker")
 """Jobs that train, in the order in which TensorFlow counts them; the first process is the chief."""
 
-ADDRESS = re.compile(r"(.+):([0-9]{1,5})")
+ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+"""host:port; colons are part of an IPv6 address, which stands in brackets (RFC 3986, 3.2.2)."""
+
+PORTS = range(1, 1 << 16)
 RETRY_S = 0.2
 EXAMPLE = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -29,12 +33,17 @@ class Cluster:
     """What TF_CONFIG says.
 
     Args:
-        addresses: host:port of each process, the chief's first.
+        addresses: host:port of each process, the chief's first; [host]:port for IPv6.
         index: Position of this process among them.
     """
 
     addresses: tuple[str, ...]
     index: int
+
+    def host_and_port(self, index: int) -> tuple[str, int]:
+        """Returns where process `index` listens, an IPv6 address without its brackets."""
+        parts = ADDRESS.fullmatch(self.addresses[index])
+        return parts["ipv6"] or parts["host"], int(parts["port"])
 
 
 def read_cluster(text: str | None) -> Cluster:
@@ -55,22 +64,36 @@ def read_cluster(text: str | None) -> Cluster:
         raise _wrong(f"it is not JSON ({error})") from error
     jobs = _part(described, "cluster")
     task = _part(described, "task")
-    if unknown := sorted(jobs.keys() - set(JOBS)):
-        raise _wrong(f'its cluster has the job "{unknown[0]}", and only {" and ".join(JOBS)} train')
     if not all(isinstance(hosts, list) for hosts in jobs.values()):
         raise _wrong("its cluster does not give each job a list of addresses")
+    # Schedulers list jobs that have no process too.
+    if unknown := sorted(job for job, hosts in jobs.items() if hosts and job not in JOBS):
+        raise _wrong(f'its cluster has the job "{unknown[0]}", and only {" and ".join(JOBS)} train')
     if len(jobs.get("chief", [])) > 1:
         raise _wrong("its cluster has more than one chief")
     kind, index = task.get("type"), str(task.get("index"))
-    if kind not in jobs or not index.isdecimal() or int(index) >= len(jobs[kind]):
+    if kind not in JOBS or not index.isdecimal() or int(index) >= len(jobs.get(kind, [])):
         sizes = ", ".join(f"{len(hosts)} of {job}" for job, hosts in jobs.items()) or "none"
         raise _wrong(f"its task is {kind} {index}, and its cluster has {sizes}, counted from 0")
     addresses = [address for job in JOBS for address in jobs.get(job, [])]
     for address in addresses:
-        if not ADDRESS.fullmatch(str(address)):
-            raise _wrong(f'its address "{address}" is not host:port')
+        if not _is_address(str(address)):
+            raise _wrong(f'its address "{address}" is not host:port, or [host]:port for IPv6')
+    if len(set(addresses)) < len(addresses):
+        raise _wrong("its cluster names one address for two processes")
     before = len(jobs.get("chief", [])) if kind == "worker" else 0
     return Cluster(tuple(addresses), before + int(index))
+
+
+def _is_address(text: str) -> bool:
+    parts = ADDRESS.fullmatch(text)
+    if not parts or int(parts["port"]) not in PORTS:
+        return False
+    try:
+        (parts["host"] or "").encode("idna")  # as the socket library will
+    except UnicodeError:
+        return False
+    return True
 
 
 def _part(described, name: str) -> dict:
@@ -102,10 +125,10 @@ def wait_for_workers(cluster: Cluster, timeout_s: float) -> None:
     Raises:
         UserError: A process did not come in time, or this process' port is taken.
     """
-    port = int(cluster.addresses[cluster.index].rpartition(":")[2])
+    port = cluster.host_and_port(cluster.index)[1]
     deadline = time.monotonic() + timeout_s
     try:
-        listener = socket.create_server(("", port), backlog=len(cluster.addresses))
+        listener = _listen(port, backlog=len(cluster.addresses))
     except OSError as error:
         raise UserError(
             f"TF_CONFIG gives port {port} to this process, which cannot listen there:"
@@ -114,23 +137,38 @@ def wait_for_workers(cluster: Cluster, timeout_s: float) -> None:
         ) from error
     with listener:
         for index, address in enumerate(cluster.addresses):
-            if index != cluster.index and not _answers(address, deadline):
+            if index == cluster.index:
+                continue
+            if failure := _unreachable(cluster.host_and_port(index), deadline):
                 raise UserError(
                     f"Process {index} of TF_CONFIG, {address}, did not answer process"
-                    f" {cluster.index} within {timeout_s:g} s. Start every process with the same"
-                    " command, check that the address is right and that no firewall is between,"
-                    " or wait longer with --cluster_timeout_s.",
+                    f" {cluster.index} within {timeout_s:g} s ({failure}). Start every process with"
+                    " the same command, check that the address is right and that no firewall is"
+                    " between, or wait longer with --cluster_timeout_s.",
                     MISSING_WORKER,
                 )
 
 
-def _answers(address: str, deadline: float) -> bool:
-    host, _, port = address.rpartition(":")
+def _listen(port: int, backlog: int) -> socket.socket:
+    """Returns a socket that listens for IPv6 and IPv4, as TensorFlow's server does."""
+    if socket.has_dualstack_ipv6():
+        # Where a machine has IPv6 but was told not to use it, IPv4 is all there is.
+        with contextlib.suppress(OSError):
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog
+            )
+    return socket.create_server(("", port), backlog=backlog)
+
+
+def _unreachable(place: tuple[str, int], deadline: float) -> str:
+    """Returns why nothing answers at (host, port) up to the deadline, or nothing if it does."""
+    failure = "no time was left"
     while (left := deadline - time.monotonic()) > 0:
         try:
-            socket.create_connection((host, int(port)), timeout=left).close()
-        except OSError:  # not there yet, or its name is not known yet
-            time.sleep(min(RETRY_S, left))
+            socket.create_connection(place, timeout=left).close()
+        except OSError as error:  # not there yet, or its name is not known yet
+            failure = error.strerror or "timed out"
+            time.sleep(min(RETRY_S, max(0.0, deadline - time.monotonic())))
         else:
-            return True
-    return False
+            return ""
+    return failure

@@ -247,6 +247,10 @@ def training_batches(
         numbers = numbers.flat_map(
             lambda n: tf.data.Dataset.range(n * images_per_example, (n + 1) * images_per_example)
         )
+        # flat_map forgets that there is no end. Several workers would then get batches whose size
+        # is unknown when the step is traced, in case one of them runs out of data.
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        numbers = numbers.apply(endless)
     examples = numbers.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     per_replica = context.get_per_replica_batch_size(batch_size) * images_per_example
     return examples.batch(per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)

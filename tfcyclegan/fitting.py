@@ -12,6 +12,7 @@ from tfcyclegan import callbacks, data, safeguards, scoring
 from tfcyclegan.augment import Augmentation
 from tfcyclegan.checkpoint_files import Position
 from tfcyclegan.checkpoints import BEST_FOLDER, RunCheckpoints, record
+from tfcyclegan.collectives import check_agreement
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.extractors import make_extractor
@@ -23,7 +24,7 @@ from tfcyclegan.progress import Pace, Progress
 from tfcyclegan.replica_state import local_values
 from tfcyclegan.selection import BestCheckpoint, score_to_select_by
 from tfcyclegan.stop_request import StopRequest
-from tfcyclegan.strategies import check_agreement, is_chief, on_workers
+from tfcyclegan.strategies import is_chief, on_workers
 from tfcyclegan.validation import Validation, epochs_between
 from tfcyclegan.validation_slices import ValidationSlices
 
@@ -155,6 +156,7 @@ def turn_back(
         )
     last_good = Position(trouble.epoch, trouble.step - config.max_skipped_steps)
     start = checkpoints.roll_back(last_good, config.checkpoint_every)
+    check_agreement(model.distribute_strategy, {"the checkpoint to turn back to": str(start)})
     model.guard.rate_factor.assign(RATE_AFTER_TROUBLE)
     print(f"warning: {skipped}; back to {start} at half the learning rate", file=sys.stderr)
     return start

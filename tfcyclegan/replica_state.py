@@ -10,6 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcyclegan.collectives import from_all_replicas
+from tfcyclegan.strategies import worker_index
+
 
 def local_values(variable: keras.Variable) -> np.ndarray:
     """Returns [replicas, ...]: the value that each replica of this process has."""
@@ -17,18 +20,26 @@ def local_values(variable: keras.Variable) -> np.ndarray:
 
 
 def assign_local_values(variable: keras.Variable, values: np.ndarray) -> None:
-    """Gives each replica its value; all the first one's where their number has changed.
-
-    Sums, which are meant to be added up over replicas, are put on the first one then.
-    """
-    parts = _parts(variable)
-    if len(values) != len(parts):
-        summed = variable.aggregation == "sum"
-        first = values.sum(0) if summed else values[0]
-        rest = np.zeros_like(first) if summed else first
-        values = [first] + [rest] * (len(parts) - 1)
-    for part, value in zip(parts, values, strict=True):
+    """Gives each replica of this process its value, of [replicas, ...]."""
+    for part, value in zip(_parts(variable), values, strict=True):
         part.assign(value)
+
+
+def dealt(values: np.ndarray, replicas: int, *, summed: bool) -> np.ndarray:
+    """Returns [replicas, ...]: values as they were saved, or shared out where their number differs.
+
+    Then all start with the first one's. Sums, which are meant to be added up over replicas, are put
+    on the first one, so that nothing counts twice.
+
+    Args:
+        values: [replicas that saved, ...].
+        replicas: Those that go on.
+        summed: Whether the values are sums.
+    """
+    if len(values) == replicas:
+        return values
+    first = values.sum(0) if summed else values[0]
+    return np.stack([first] + [np.zeros_like(first) if summed else first] * (replicas - 1))
 
 
 def _parts(variable: keras.Variable) -> tuple:
@@ -37,24 +48,42 @@ def _parts(variable: keras.Variable) -> tuple:
 
 
 class ReplicaState(tf.train.experimental.PythonState):
-    """Makes the local values of variables a part of a checkpoint.
+    """Makes the values that variables have on the replicas of all workers a part of a checkpoint.
 
     Args:
         variables: The variables, always in the same order.
+        strategy: Theirs. All workers save and restore together.
+
+    A checkpoint that has been read is complete after `put_back`.
     """
 
-    def __init__(self, variables: list[keras.Variable]):
+    def __init__(self, variables: list[keras.Variable], strategy: tf.distribute.Strategy):
         super().__init__()
-        self._variables = variables
+        self._variables, self._strategy, self._saved = variables, strategy, b""
 
     def serialize(self) -> bytes:
         """Returns the values of all variables on all replicas."""
         file = io.BytesIO()
-        np.savez(file, *[local_values(variable) for variable in self._variables])
+        local = [local_values(variable) for variable in self._variables]
+        np.savez(file, *from_all_replicas(self._strategy, local))
         return file.getvalue()
 
     def deserialize(self, text: bytes) -> None:
-        """Gives the variables the values that `serialize` returned."""
-        with np.load(io.BytesIO(text)) as arrays:
+        """Remembers what `serialize` returned, for `put_back`."""
+        self._saved = text
+
+    def put_back(self) -> None:
+        """Gives the variables the values that were read, when all of a checkpoint has been read.
+
+        Not before: TensorFlow reads variables last, and gives each of them one value on all
+        replicas.
+        """
+        replicas = self._strategy.num_replicas_in_sync
+        saved, self._saved = io.BytesIO(self._saved), b""
+        with np.load(saved) as arrays:
             for number, variable in enumerate(self._variables):
-                assign_local_values(variable, arrays[f"arr_{number}"])
+                summed = variable.aggregation == "sum"
+                values = dealt(arrays[f"arr_{number}"], replicas, summed=summed)
+                local = len(_parts(variable))
+                first = worker_index(self._strategy) * local
+                assign_local_values(variable, values[first : first + local])

@@ -10,10 +10,11 @@ import tensorflow as tf
 from tfcyclegan import fitting
 from tfcyclegan.basin import BasinWatch, WrongBasin, sentence
 from tfcyclegan.checkpoints import begin_again, restarts_of
+from tfcyclegan.collectives import check_agreement, from_chief
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import Slices
 from tfcyclegan.models import build_model
-from tfcyclegan.strategies import check_agreement, from_chief, is_chief
+from tfcyclegan.strategies import is_chief
 from tfcyclegan.validation_slices import ValidationSlices
 
 MOST = 3

@@ -10,8 +10,9 @@ import keras
 from tfcyclegan import scoring
 from tfcyclegan.checkpoint_files import Position
 from tfcyclegan.checkpoints import RunCheckpoints, record
+from tfcyclegan.collectives import from_chief
 from tfcyclegan.errors import UserError
-from tfcyclegan.strategies import from_chief, is_chief
+from tfcyclegan.strategies import is_chief
 
 AUTO = ("psnr_volume", "kid_patient", "kid")
 """What --best_by=auto takes, the first that the validation has: fidelity, where pairs show it."""

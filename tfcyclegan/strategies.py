@@ -1,17 +1,17 @@
 """Where training runs: one device, mirrored over several of one machine, or on several machines."""
 
 import contextlib
-import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
-from tfcyclegan.cluster import MISSING_WORKER, read_cluster, wait_for_workers
+from tfcyclegan.cluster import MISSING_WORKER, Cluster, read_cluster, wait_for_workers
 from tfcyclegan.errors import UserError
+
+LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError)
+"""What a collective operation ends with when another worker is gone."""
 
 
 def make_strategy(kind: str, cluster_timeout_s: float = 600.0) -> tf.distribute.Strategy:
@@ -21,8 +21,9 @@ def make_strategy(kind: str, cluster_timeout_s: float = 600.0) -> tf.distribute.
 
     Args:
         kind: "single" (the default device), "mirrored" (all GPUs, or all logical CPUs where there
-            is no GPU), "multi_worker" (the processes of TF_CONFIG), or "auto" (multi_worker where
-            TF_CONFIG is set, mirrored where there is more than one GPU).
+            is no GPU), "multi_worker" (the processes of TF_CONFIG; where it names this process
+            alone, "mirrored"), or "auto" (multi_worker where TF_CONFIG is set, mirrored where there
+            is more than one GPU).
         cluster_timeout_s: Seconds to wait for the other processes of TF_CONFIG.
 
     Raises:
@@ -31,8 +32,11 @@ def make_strategy(kind: str, cluster_timeout_s: float = 600.0) -> tf.distribute.
     """
     if kind == "multi_worker" or (kind == "auto" and os.environ.get("TF_CONFIG")):
         cluster = read_cluster(os.environ.get("TF_CONFIG"))
-        wait_for_workers(cluster, cluster_timeout_s)
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        if len(cluster.addresses) > 1:
+            wait_for_workers(cluster, cluster_timeout_s)
+            return tf.distribute.MultiWorkerMirroredStrategy(resolver_of(cluster))
+        # Nobody to wait for or to agree with: SIGTERM saves here, and so does the clock.
+        kind = "mirrored"
     gpus = tf.config.list_logical_devices("GPU")
     if kind == "single" or (kind == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
@@ -50,14 +54,34 @@ def make_strategy(kind: str, cluster_timeout_s: float = 600.0) -> tf.distribute.
     )
 
 
+def resolver_of(cluster: Cluster) -> tf.distribute.cluster_resolver.ClusterResolver:
+    """Returns what tells TensorFlow of the processes and of this one's GPUs.
+
+    TensorFlow's own reader of TF_CONFIG ends the process by a signal where a job has no process.
+    """
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
+        task_type="worker",
+        task_id=cluster.index,
+        # Physical ones: asking for logical ones would start TensorFlow before its server.
+        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        rpc_layer="grpc",
+    )
+
+
 def on_workers(strategy: tf.distribute.Strategy) -> bool:
     """Tells whether replicas are in several processes, of which this is one."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
+def worker_index(strategy: tf.distribute.Strategy) -> int:
+    """Returns the position of this process among the workers, 0 for the only process."""
+    return strategy.cluster_resolver.task_id if on_workers(strategy) else 0
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Tells whether this process writes the run: the first worker, or the only process."""
-    return not on_workers(strategy) or read_cluster(os.environ.get("TF_CONFIG")).index == 0
+    return worker_index(strategy) == 0
 
 
 @contextlib.contextmanager
@@ -72,53 +96,13 @@ def explained_loss():
     """
     try:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+    except LOST_WORKER as error:
         raise UserError(
             "Another worker of this run ended or cannot be reached any more; its own last line says"
             " why. Start every worker again with the same command: the run continues from its"
             " newest checkpoint.",
             MISSING_WORKER,
         ) from error
-
-
-def check_agreement(strategy: tf.distribute.Strategy, facts: dict[str, str]) -> None:
-    """Waits for all workers, and raises UserError on each unless all hold the same facts.
-
-    Args:
-        strategy: Strategy of the run; without workers there is nothing to agree on.
-        facts: What it is called, and its value.
-    """
-    if not on_workers(strategy):
-        return
-    digests = [hashlib.sha256(value.encode()).digest()[:7] for value in facts.values()]
-    row = [int.from_bytes(digest, "big") for digest in digests]
-    rows = strategy.gather(tf.constant([row], tf.int64), axis=0).numpy()
-    differing = [name for name, held in zip(facts, rows.T, strict=True) if np.ptp(held)]
-    if differing:
-        raise UserError(
-            f"Workers of one run must agree, and differ in: {', '.join(differing)}. Start every"
-            " worker with the same flags, and with a --data_dir and a --workdir that all of them"
-            " share."
-        )
-
-
-def from_chief(strategy: tf.distribute.Strategy, value):
-    """Returns the chief's `value` on every worker; all of them call it.
-
-    Args:
-        strategy: Strategy of the run; without workers there is nothing to send.
-        value: What JSON can hold, NaN included; that of the other workers does not count.
-    """
-    if not on_workers(strategy):
-        return value
-    text = json.dumps(value).encode() if is_chief(strategy) else b""
-
-    def share(context: tf.distribute.ReplicaContext) -> tf.Tensor:
-        first = context.replica_id_in_sync_group == 0
-        return tf.constant(list(text) if first else [], tf.int64)
-
-    shares = strategy.experimental_distribute_values_from_function(share)
-    return json.loads(bytes(strategy.gather(shares, axis=0).numpy().tolist()))
 
 
 class FitsOnWorkers:

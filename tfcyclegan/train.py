@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from tfcyclegan import data, doctor, manifest, provenance, restarts
 from tfcyclegan.checkpoints import KEPT_RECORDS, RECORDS, RUN_FILE, claim_workdir, recorded
+from tfcyclegan.collectives import check_agreement
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.files import write_atomically
 from tfcyclegan.lesion_free import MASK, lesion_free
 from tfcyclegan.strategies import (
-    check_agreement,
     check_batch_size,
     emulates_bfloat16,
     explained_loss,

@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfcyclegan import scoring
+from tfcyclegan.collectives import from_chief
 from tfcyclegan.extractors import Extractor
-from tfcyclegan.strategies import from_chief, is_chief, on_workers
+from tfcyclegan.strategies import LOST_WORKER, is_chief, on_workers
 from tfcyclegan.validation import real_cache as cache
 from tfcyclegan.validation.direction import Direction
 from tfcyclegan.validation.rows import real_features, scorer
@@ -24,7 +25,6 @@ SHARE = 0.1
 COST = 0.2
 """Time to validate one slice of each domain, in times to train on one; docs/training.md has it."""
 
-LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError)
 FAILURES = (ValueError, ArithmeticError, RuntimeError, tf.errors.OpError)
 """What a score can fail with: none of it is worth a run."""
 

@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfcyclegan import data, intensity
+from tfcyclegan.collectives import from_chief
 from tfcyclegan.data import Slices
 from tfcyclegan.extractors import Extractor
 from tfcyclegan.files import write_atomically
-from tfcyclegan.strategies import from_chief, is_chief
+from tfcyclegan.strategies import is_chief
 from tfcyclegan.validation.sweep import Sweep
 from tfcyclegan.validation_slices import slice_ids
 

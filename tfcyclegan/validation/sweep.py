@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfcyclegan.strategies import on_workers
+from tfcyclegan.collectives import from_all_replicas
 
 BATCH = 8
 """Rows that a replica takes at once, always: another shape may round otherwise."""
@@ -62,7 +62,7 @@ class Sweep:
             )
         )
         made = [self._step(next(batches)) for _ in range(steps)]
-        ids, values = (gathered(self.strategy, list(part)) for part in zip(*made, strict=True))
+        ids, values = gathered(self.strategy, made)
         return in_order(ids, values, count)
 
 
@@ -82,21 +82,21 @@ def _batches(
     return dataset.shard(context.num_input_pipelines, context.input_pipeline_id).prefetch(1)
 
 
-def gathered(strategy: tf.distribute.Strategy, steps: list) -> np.ndarray:
-    """Returns what all replicas of all workers made in all steps, in any order.
+def gathered(strategy: tf.distribute.Strategy, steps: list[tuple]) -> list[np.ndarray]:
+    """Returns what all replicas of all workers made in all steps, replica by replica.
 
     Args:
         strategy: Strategy that made them.
-        steps: Per-replica tensors [n, ...], one for each step.
+        steps: One tuple of per-replica tensors [n, ...] for each step.
+
+    Returns:
+        One array [replicas * steps * n, ...] for each place in the tuples.
     """
-    local = zip(*(strategy.experimental_local_results(step) for step in steps), strict=True)
-    by_replica = [np.concatenate([np.asarray(part) for part in parts]) for parts in local]
-    if not on_workers(strategy):
-        return np.concatenate(by_replica)
-    shares = strategy.experimental_distribute_values_from_function(
-        lambda context: tf.constant(by_replica[context.replica_id_in_sync_group % len(by_replica)])
-    )
-    return strategy.gather(shares, axis=0).numpy()
+    arrays = []
+    for made in zip(*steps, strict=True):
+        local = zip(*(strategy.experimental_local_results(step) for step in made), strict=True)
+        arrays.append(np.stack([np.concatenate([np.asarray(x) for x in parts]) for parts in local]))
+    return [np.concatenate(array) for array in from_all_replicas(strategy, arrays)]
 
 
 def in_order(ids: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
