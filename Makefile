@@ -9,7 +9,7 @@ DEMO := build/demo
 RECIPE := build/recipe
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo recipe test test-beam parity lint check format docs clean
+.PHONY: install demo recipe test test-configurations test-beam parity lint check format docs clean
 
 install: $(INSTALLED)
 
@@ -65,6 +65,11 @@ $(RECIPE)/records/manifest.jsonl: | $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# Every configuration under every strategy: killed, continued, evaluated, exported.
+test-configurations: $(INSTALLED)
+	$(BIN)/python -m pytest tests/test_configurations.py -m configurations \
+		-n auto --maxprocesses 4
+
 # Apache Beam needs an older protobuf than TensorFlow alone, hence an environment of its own.
 test-beam: $(BEAM)/.installed
 	$(BEAM)/bin/python -m pytest tests/test_ingest_beam.py
@@ -90,8 +95,8 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-# What CI runs: format, lint, and every test, layering among them.
-check: lint test
+# What CI runs, but for Apache Beam: format, lint, and every test, layering among them.
+check: lint test test-configurations
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

@@ -15,6 +15,7 @@ from tfcyclegan.augment import Augmentation
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import Slices, training_batches
 from tfcyclegan.models import build_model
+from tfcyclegan.replica_state import local_values
 from tfcyclegan.strategies import make_strategy
 
 STEPS = 20
@@ -26,9 +27,13 @@ def set_precision(name: str) -> None:
     keras.config.set_dtype_policy(name)
 
 
-def trained(kind: str, pool: int = 0):
-    """Returns a model and the logs of its one epoch, trained on the batches of a run."""
-    flags = (f"--pool_size={pool}", "--identity_weight=0.5", "--ema_decay=0.9")
+def trained(kind: str):
+    """Returns a model and the logs of its one epoch, trained on the batches of a run.
+
+    The pools are not full at the end, so that they return every image as it came: with a full pool,
+    what a discriminator sees depends on the number of replicas.
+    """
+    flags = ("--identity_weight=0.5", "--ema_decay=0.9")
     strategy = make_strategy(kind)
     images = np.random.default_rng(0).integers(0, 65536, (2, 8, 32, 32), np.uint16)
     positions = {"geom/slice_frac": np.linspace(0, 1, 8, dtype=np.float32)}
@@ -57,8 +62,17 @@ def trained(kind: str, pool: int = 0):
     return model, history.history
 
 
+def weights_and_pools(model) -> tuple[list[np.ndarray], np.ndarray]:
+    """Returns all weights but the pools, and the images of both pools, [2, replicas, size, ...]."""
+    pools = model.pool_a, model.pool_b
+    own = {id(variable) for pool in pools for variable in pool.variables}
+    weights = [np.asarray(variable) for variable in model.weights if id(variable) not in own]
+    return weights, np.stack([local_values(pool.images) for pool in pools])
+
+
 if __name__ == "__main__":
     set_precision("float64")
     trained_model, logs = trained("multi_worker")
+    weights, pools = weights_and_pools(trained_model)
     path = f"{sys.argv[1]}/{trained_model.distribute_strategy.cluster_resolver.task_id}.npz"
-    np.savez(path, *trained_model.get_weights(), **logs)
+    np.savez(path, *weights, pools=pools, **logs)

@@ -22,7 +22,6 @@ TINY = (
     "--generator_blocks=1",
     "--generator_filters=4",
     "--discriminator_filters=4",
-    "--pool_size=0",
 )
 
 

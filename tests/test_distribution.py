@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from replica_run import STEPS, trained
+from replica_run import BATCH, STEPS, trained, weights_and_pools
 from worker_processes import Workers
 
 from tfcyclegan.errors import UserError
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 @pytest.fixture(scope="module")
 def single(float64):
     model, logs = trained("single")
-    return model.get_weights(), logs
+    return *weights_and_pools(model), logs
 
 
 @pytest.fixture(scope="module")
@@ -31,33 +31,35 @@ def workers(tmp_path_factory):
     return [np.load(directory / f"{index}.npz") for index in range(2)]
 
 
-def assert_equal(single, weights: list, logs: dict) -> None:
+def assert_equal(single, weights: list, pools: dict[int, np.ndarray], logs: dict) -> None:
+    """One process and several replicas have the same, and replica r of R each R-th image.
+
+    Args:
+        pools: Images of both pools, [2, size, ...], by replica.
+    """
     for x, y in zip(single[0], weights, strict=True):
         np.testing.assert_allclose(x, y, atol=TOLERANCE)
-    assert len(single[1]) == len((*TRACKED, *DIAGNOSED))
-    for name, values in single[1].items():
+    for replica, images in pools.items():
+        alone = single[1][:, 0, replica : STEPS * BATCH : BATCH]
+        np.testing.assert_allclose(images[:, :STEPS], alone, atol=TOLERANCE)
+        assert not images[:, STEPS:].any() and images[:, :STEPS].any(axis=(2, 3, 4)).all()
+    assert len(single[2]) == len((*TRACKED, *DIAGNOSED))
+    for name, values in single[2].items():
         np.testing.assert_allclose(values, logs[name], rtol=TOLERANCE, err_msg=name)
 
 
-def test_two_replicas_equal_one_in_weights_and_logs(single):
+def test_two_replicas_equal_one_in_weights_pools_and_logs(single):
     double, logs = trained("mirrored")
-    assert double.distribute_strategy.num_replicas_in_sync == 2
-    assert_equal(single, double.get_weights(), logs)
+    assert double.distribute_strategy.num_replicas_in_sync == BATCH == 2
+    weights, pools = weights_and_pools(double)
+    assert_equal(single, weights, {0: pools[:, 0], 1: pools[:, 1]}, logs)
 
 
 @pytest.mark.parametrize("index", [0, 1])
-def test_two_workers_equal_one_process_in_weights_and_logs(single, workers, index):
+def test_two_workers_equal_one_process_in_weights_pools_and_logs(single, workers, index):
     made = workers[index]
     weights = [made[f"arr_{i}"] for i in range(len(single[0]))]
-    assert_equal(single, weights, made)
-
-
-def test_each_replica_keeps_a_pool_of_its_own():
-    model, _ = trained("mirrored", pool=3)
-    pools = [np.asarray(v) for v in model.pool_a.images.value.values]
-    assert len(pools) == 2 and np.abs(pools[0] - pools[1]).max() > 0.01
-    seen = [int(v) for v in model.pool_a.seen.value.values]
-    assert seen == [STEPS, STEPS]
+    assert_equal(single, weights, {index: made["pools"][:, 0]}, made)
 
 
 def test_a_batch_that_does_not_divide_among_replicas_is_refused():

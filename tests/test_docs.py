@@ -1,27 +1,13 @@
 """Commands in the documents parse, files they name exist, links lead somewhere."""
 
-import pathlib
 import re
-import shlex
 
 import pytest
+from printed_commands import ROOT, code_blocks, commands
 
 from tfcyclegan.config import COMMANDS
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-def commands(page: pathlib.Path) -> list[tuple[str, list[str]]]:
-    """(command, its flags) of each line of a code block that starts one of the commands."""
-    found = []
-    for block in re.findall(r"```[a-z]*\n(.*?)```", page.read_text(), re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            for name in COMMANDS:
-                start = name if name.startswith("python") else f"python {name}"
-                if line.startswith(start):
-                    found.append((name, shlex.split(line.removeprefix(start), comments=True)))
-    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -31,6 +17,15 @@ def test_commands_parse(page):
         words = [word for word in words if word.startswith("--")]
         words = [re.sub(r"=configs/", f"={ROOT}/configs/", word) for word in words]
         COMMANDS[name].parse(*words)
+
+
+def test_the_flags_of_the_kubernetes_manifest_parse():
+    (manifest,) = [b for b in code_blocks(ROOT / "docs" / "distributed.md") if "kind: TFJob" in b]
+    words = re.findall(r"^ +- (--\S+)", manifest, re.MULTILINE)
+    words = [re.sub(r"=configs/", f"={ROOT}/configs/", word) for word in words]
+    config = COMMANDS["python -m tfcyclegan.train"].parse(*words)
+    (workers,) = re.findall(r"replicas: (\d+)", manifest)
+    assert config.strategy == "multi_worker" and config.batch_size == int(workers)
 
 
 def test_the_readme_shows_the_whole_road():
@@ -56,7 +51,7 @@ def test_links_and_files_exist(page):
 
 
 def test_make_targets_of_the_documents_exist():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
-        for target in re.findall(r"^make (?!PYTHON)([a-z]+)", page.read_text(), re.MULTILINE):
+        for target in re.findall(r"^make (?!PYTHON)([a-z-]+)", page.read_text(), re.MULTILINE):
             assert target in targets, f"{page.name}: make {target}"

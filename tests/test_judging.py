@@ -125,4 +125,4 @@ def test_further_images_teach_the_discriminators_alone():
 
 def test_further_translations_need_a_pool():
     with pytest.raises(UserError, match="needs a --pool_size above 0"):
-        tiny_model("--discriminator_images=2")
+        tiny_model("--discriminator_images=2", "--pool_size=0")

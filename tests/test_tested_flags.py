@@ -1,0 +1,113 @@
+"""What tests switch off that users have on: every such flag has a reason, or it goes.
+
+A run of several replicas once failed in its first epoch under every configuration, and no test saw
+it, because all of them passed --pool_size=0. So each training flag that a test sets to a value that
+no file in configs/ has stands in `REASONS`. Values that need a closer look are those that turn
+something off or keep it from happening within a few steps.
+"""
+
+import dataclasses
+import pathlib
+import re
+
+from printed_commands import CONFIGS
+
+from tfcyclegan.config import TrainConfig
+
+TESTS = pathlib.Path(__file__).parent
+SET = re.compile(r"""--(\w+)(=[^"'\s\\]*)?(?=["'\s\\])""")
+"""A flag in a string, which may hold several."""
+
+PATHS = {"data_dir", "workdir", "extractor_weights"}
+NETWORK = "small networks; tests/test_networks.py builds the sizes of the papers"
+SHORT = "runs of a few steps"
+OFF_BY_DEFAULT = "an ingredient that no configuration has on; it is what is tested"
+REFUSED = "a value that is refused, or a change that is; it is what is tested"
+REASONS = {
+    "accumulate_steps": OFF_BY_DEFAULT,
+    "allow_config_change": OFF_BY_DEFAULT,
+    "batch_size": "as many examples as replicas or parts, as docs/distributed.md has it",
+    "best_by": REFUSED,
+    "checkpoint_minutes": "after every step, or never: half an hour does not pass in a test",
+    "clip_gradient_norm": OFF_BY_DEFAULT,
+    "cluster_timeout_s": "less than the limit of the test, so that its message is seen",
+    "cycle_warmup_start": OFF_BY_DEFAULT,
+    "cycle_warmup_steps": OFF_BY_DEFAULT,
+    "cycle_weight": "a change of the mathematics, in tests that look for its name",
+    "decay_start_epoch": SHORT,
+    "diff_augment": OFF_BY_DEFAULT,
+    "discriminator_filters": NETWORK,
+    "discriminator_images": "2 and 3 are counted by hand; 4 is in tests/conftest.py's run",
+    "discriminator_learning_rate": "a rate of its own, compared with the generators'",
+    "discriminator_size": "the factor of configs/cpu_128.flags at half its size",
+    "doctor": "a mode of its own; it is what is tested",
+    "domain_b": REFUSED,
+    "drop_lesions": OFF_BY_DEFAULT,
+    "dry_run": "a mode of its own; it is what is tested",
+    "ema_decay": "an average of 0.9 moves visibly in three steps; that of a run is the shipped one",
+    "enlarge_crop": REFUSED,
+    "epochs": SHORT,
+    "extractor": "other feature networks; they are what is tested",
+    "flips": "an empty list survives a flagfile, and a wrong one is refused",
+    "fold": "a mode of its own; it is what is tested",
+    "folds": "a mode of its own; it is what is tested",
+    "generator": "the third kind, a U-Net",
+    "generator_blocks": NETWORK,
+    "generator_filters": NETWORK,
+    "image_size": "32 px, so that a step takes milliseconds; pools and views follow it",
+    "intensity_discriminator_weight": OFF_BY_DEFAULT,
+    "max_skipped_steps": "turning back needs fewer bad steps than a run of a test has",
+    "nodeterministic": "what run.json says of it; every training of a test leaves it on",
+    "output_gain": OFF_BY_DEFAULT,
+    "pool_size": "3 is full within an epoch of 6 steps, so that images leave it again",
+    "position_channels": "both networks; discriminators alone are in tests/conftest.py's run",
+    "precision": "half precision; it is what is tested",
+    "r1_every": OFF_BY_DEFAULT,
+    "r1_weight": OFF_BY_DEFAULT,
+    "rotations": "a list survives a flagfile, and a wrong one is refused",
+    "seed": "another run",
+    "steps_per_epoch": SHORT,
+    "strategy": "each of them; single where a test has two logical devices",
+    "structure_loss": OFF_BY_DEFAULT,
+    "val_split": "what --folds asks for",
+    "validate_every": "every epoch, so that each row of a short history has scores",
+    "validation_pairs": "fewer than there are, so that choosing them is tested",
+    "wrong_basin": "restart; report is in tests/conftest.py's run",
+}
+
+
+NOTHING = {"", "0", "none", "off", "false", "False"}
+TURNED_OFF = {
+    ("test_config.py", "epochs"),  # refused
+    ("test_config.py", "flips"),  # an empty list survives a flagfile
+    ("test_judging.py", "pool_size"),  # refused
+    ("test_resume.py", "checkpoint_minutes"),  # so that a signal is what saves
+    ("test_resume.py", "dry_run"),  # --dry_run=false is a run
+}
+"""(file, flag) of values that switch something off; another file is another decision."""
+
+
+def set_by_tests() -> set[tuple[str, str, str]]:
+    """(file, flag, value) of each training flag that a test sets as no configuration has it."""
+    kinds = {field.name: type(field.default) for field in dataclasses.fields(TrainConfig)}
+    kinds |= {f"no{name}": bool for name, kind in kinds.items() if kind is bool}
+    shipped = set()
+    for path in CONFIGS:
+        config = TrainConfig.parse(f"--flagfile={path}", "--data_dir=-", "--workdir=-")
+        shipped |= set(config.to_flagfile().splitlines())
+    found = set()
+    for path in TESTS.glob("*.py"):
+        for name, value in SET.findall(path.read_text()):
+            # Without a value it is on, or a name in a message.
+            value = value or ("=True" if kinds.get(name) is bool else "")
+            if name in kinds.keys() - PATHS and value and f"--{name}{value}" not in shipped:
+                found.add((path.name, name, value[1:]))
+    return {one for one in found if one[0] != pathlib.Path(__file__).name}
+
+
+def test_every_flag_that_tests_set_otherwise_has_a_reason():
+    assert {name for _, name, _ in set_by_tests()} == REASONS.keys()
+
+
+def test_what_tests_turn_off_is_off_in_one_place():
+    assert {(file, name) for file, name, value in set_by_tests() if value in NOTHING} == TURNED_OFF
