@@ -56,7 +56,6 @@ LONGEST = (
     "test_distribution",
     "test_ingest_resume",
     "test_ablation",
-    "test_basin",
 )
 """Files that take half a minute or more go first, lest one process be left with them at the end."""
 

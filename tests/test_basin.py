@@ -1,40 +1,15 @@
-"""Wrong basins: told by correlations whose sign is known, and a forced one is left for good."""
+"""Wrong basins: told by correlations whose sign is known, and reported once."""
 
-import json
 import math
-import signal
-import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import TINY_RUN, command
-from test_inversion import COLUMNS, HEAD, ROWS, SIZE, heads
-from test_resume import assert_same_end, wait_for
+from test_inversion import COLUMNS, HEAD, ROWS, SIZE, heads, slices
 
-from tfcyclegan.basin import basin_of, correlations, regions
-
-FORCED = """
-from tfcyclegan import restarts, train
-from tfcyclegan.config import TrainConfig, run
-
-made = restarts.build_model
-
-def inverted(network):
-    # Through the network, so that there are gradients, if of size 0.
-    return lambda images, **options: 0.0 * network(images, **options) - images
-
-def inverting(config, steps):
-    model = made(config, steps)
-    if config.seed == 0:
-        for generator in (model.generator_ab, model.generator_ba):
-            generator.call = inverted(generator.call)
-    return model
-
-restarts.build_model = inverting
-run(train.main, TrainConfig)
-"""
-"""Training whose generators invert at the first seed, whatever they learn."""
-
+from tfcyclegan.basin import BasinWatch, basin_of, correlations, regions
+from tfcyclegan.checkpoint_files import Position
+from tfcyclegan.validation_slices import ValidationSlices
 
 UNKNOWN = {"inside": math.nan, "rim": math.nan}
 
@@ -78,35 +53,32 @@ def test_inside_and_rim_are_the_head_and_one_does_not_see_the_other():
     assert images.shape[1] == SIZE
 
 
-def forced(data_dir, workdir, *flags: str) -> list[str]:
-    words = (*TINY_RUN, f"--data_dir={data_dir}", f"--workdir={workdir}", *flags)
-    # Others begin in a basin, and 2 steps do not lead out of it.
-    words = (*words, "--generator=resnet", "--initializer=he_normal")
-    return command("-c", FORCED, *words, "--checkpoint_minutes=0.00001")
+@pytest.mark.parametrize("pairs", [8, 0])
+def test_a_run_that_inverts_is_reported_once_after_a_tenth_of_its_steps(capsys, pairs):
+    # Fluid bright in a and dark in b, as in T2 and FLAIR.
+    shown = ValidationSlices(slices(heads(0.9, 8)), slices(heads(0.1, 8)), pairs)
+    watch = BasinWatch(shown, Position(1, 2), steps=10, epochs=4)
+    watch.set_model(SimpleNamespace(generator_ab=inverted, generator_ba=inverted))
+    for epoch in (0, 1):
+        watch.on_epoch_begin(epoch)
+        for batch in range(10):
+            watch.on_train_batch_end(batch)
+            told = capsys.readouterr().err
+            assert ("warning" in told) == (epoch == 0 and batch == 3), (epoch, batch)
+            if told:
+                assert "after 4 steps the run is in the basin of inversion" in told
+                assert "a_to_b_rim -1.00" in told and "b_to_a_rim -1.00" in told
 
 
-def test_a_run_that_inverts_begins_again_and_a_kill_changes_nothing(dataset, tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    result = subprocess.run(
-        forced(dataset, whole, "--wrong_basin=restart"), capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    # A tenth of 24 steps is 2.
-    assert "after 2 steps the run is in the basin of inversion" in result.stderr
-    assert "restart 1 of 3, with seed 1" in result.stderr
-    (restart,) = json.loads((whole / "run.json").read_text())["restarts"]
-    assert (restart["basin"], restart["step"], restart["seed"]) == ("inversion", 2, 0)
-    assert restart["correlation"]["a_to_b_rim"] == pytest.approx(-1, abs=1e-3)
-    rows = [json.loads(row) for row in (whole / "metrics.jsonl").read_text().splitlines()]
-    assert [(row["epoch"], row["restarts"]) for row in rows] == [(n, 1) for n in (1, 2, 3, 4)]
+def test_a_run_that_was_cut_is_judged_at_the_same_step(capsys):
+    shown = ValidationSlices(slices(heads(0.9, 8)), slices(heads(0.1, 8)), 8)
+    watch = BasinWatch(shown, Position(0, 3), steps=10, epochs=4)
+    watch.set_model(SimpleNamespace(generator_ab=inverted, generator_ba=inverted))
+    watch.on_epoch_begin(0)
+    watch.on_train_batch_end(0)  # the fourth step: Keras counts those of a rest of an epoch from 0
+    assert "after 4 steps" in capsys.readouterr().err
 
-    line = forced(dataset, killed, "--wrong_basin=restart")
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    state = killed / "run.json"
-    assert wait_for(process, lambda: state.is_file() and "restarts" in state.read_text())
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    again = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    assert "restart 1 of 3" not in again.stderr
-    assert_same_end(killed, whole)
+
+def inverted(images, training):
+    assert not training
+    return -images

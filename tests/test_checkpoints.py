@@ -20,6 +20,16 @@ def test_a_directory_without_a_run_says_what_to_do(tmp_path):
     assert caught.value.exit_code == 5
 
 
+def test_a_run_with_what_is_no_more_is_refused_in_a_sentence(tmp_path):
+    claim_workdir(config(tmp_path))
+    flags = tmp_path / "flags.txt"
+    flags.write_text(flags.read_text().replace("--wrong_basin=ignore", "--wrong_basin=restart"))
+    for refused in (lambda: load_run(str(tmp_path)), lambda: claim_workdir(config(tmp_path))):
+        with pytest.raises(UserError, match="another version .*wrong_basin.* Use that") as caught:
+            refused()
+        assert caught.value.exit_code == 8 and "\n" not in str(caught.value)
+
+
 def test_a_run_without_a_checkpoint_says_so(tmp_path):
     claim_workdir(config(tmp_path / "run"))
     with pytest.raises(UserError, match="holds no checkpoint yet"):

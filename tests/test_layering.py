@@ -43,7 +43,6 @@ FLOORS = (
     ("validation", "evaluation"),
     ("ingest",),
     ("fitting", "translation"),
-    ("restarts",),
     ("train", "evaluate", "compare", "translate"),
 )
 """Lowest floor first. A module imports from lower floors, or from its own package."""

@@ -72,7 +72,7 @@ REASONS = {
     "val_split": "what --folds asks for",
     "validate_every": "every epoch, so that each row of a short history has scores",
     "validation_pairs": "fewer than there are, so that choosing them is tested",
-    "wrong_basin": "restart; report is in tests/conftest.py's run",
+    "wrong_basin": REFUSED,
 }
 
 

@@ -1,4 +1,4 @@
-"""Which basin a run has fallen into, seen early enough to begin again.
+"""Which basin a run has fallen into, reported early enough to begin again.
 
 A CycleGAN of two sequences falls early into one of two basins, and neither is right: "identity",
 where fluid keeps the brightness that it had, or "inversion", where the scalp is inverted too. The
@@ -15,10 +15,8 @@ import numpy as np
 
 from tfcyclegan import scoring
 from tfcyclegan.checkpoint_files import Position
-from tfcyclegan.collectives import from_chief
 from tfcyclegan.inversion import MARGIN, correlation, head, inside_and_rim
 from tfcyclegan.safeguards import position
-from tfcyclegan.strategies import is_chief
 from tfcyclegan.validation_slices import ValidationSlices
 
 DECIDED_AT = 0.1
@@ -26,14 +24,6 @@ DECIDED_AT = 0.1
 SLICES = 8
 """Slices of each domain that it is judged by."""
 REGIONS = ("inside", "rim")
-
-
-class WrongBasin(Exception):
-    """The run has fallen into a basin that it seldom leaves."""
-
-    def __init__(self, found: "Finding"):
-        super().__init__(found.basin)
-        self.found = found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,14 +41,6 @@ class Finding:
     step: int
     made: dict[str, float]
     real: dict[str, float]
-
-    def described(self) -> dict:
-        """Returns what run.json says of it."""
-        figures = {
-            name: {k: round(v, 4) if math.isfinite(v) else None for k, v in values.items()}
-            for name, values in (("correlation", self.made), ("real", self.real))
-        }
-        return {"basin": self.basin, "step": self.step, **figures}
 
 
 def regions(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -95,7 +77,7 @@ def basin_of(made: dict[str, float], real: dict[str, float]) -> str:
 
 
 class BasinWatch(keras.callbacks.Callback):
-    """Judges a run once, after `DECIDED_AT` of its steps, and says or raises what it found.
+    """Judges a run once, after `DECIDED_AT` of its steps, and warns of a wrong basin.
 
     The step is a function of the run's length and the slices are fixed, so a run that was killed
     and goes on is judged alike.
@@ -105,26 +87,14 @@ class BasinWatch(keras.callbacks.Callback):
         start: Position of the run at which this fit begins.
         steps: Steps per epoch.
         epochs: Epochs of the run.
-        restart: Whether to raise `WrongBasin`, or only to warn.
-        restarts: Restarts so far, added to `logs`.
     """
 
-    def __init__(
-        self,
-        slices: ValidationSlices,
-        start: Position,
-        *,
-        steps: int,
-        epochs: int,
-        restart: bool,
-        restarts: int,
-    ):
+    def __init__(self, slices: ValidationSlices, start: Position, *, steps: int, epochs: int):
         super().__init__()
         shown = slices.shown(SLICES)
         self._sources = dict(zip(scoring.DIRECTIONS, (shown.a.unit(), shown.b.unit()), strict=True))
         self._paired = shown.pairs > 0
         self._start, self._steps = start, steps
-        self._restart, self._restarts = restart, restarts
         self._due = max(1, int(DECIDED_AT * steps * epochs))
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -134,19 +104,9 @@ class BasinWatch(keras.callbacks.Callback):
         where = position(self._start, self._epoch, batch)
         step = where.epoch * self._steps + where.step
         if step == self._due:
-            self._judge(step)
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs["restarts"] = self._restarts
-
-    def _judge(self, step: int) -> None:
-        # Workers hold equal weights, but only one of them may decide.
-        strategy = self.model.distribute_strategy
-        found = Finding(**from_chief(strategy, dataclasses.asdict(self._finding(step))))
-        if found.basin and self._restart:
-            raise WrongBasin(found)
-        if found.basin and is_chief(strategy):
-            print(f"warning: {sentence(found)}", file=sys.stderr)
+            found = self._finding(step)
+            if found.basin:
+                print(f"warning: {sentence(found)}", file=sys.stderr)
 
     def _finding(self, step: int) -> Finding:
         made, real, basins = {}, {}, []

@@ -20,10 +20,8 @@ RUN_FILE = "run.json"
 FOLDER = "checkpoints"
 BEST_FOLDER = "best"
 CHANGES = "config_changes"
-RESTARTS = "restarts"
-KEPT_RECORDS = (CHANGES, RESTARTS, "validation", "selection")
+KEPT_RECORDS = (CHANGES, "validation", "selection")
 """What of run.json outlives the start that wrote it."""
-BEFORE_ALL = Position(-1)
 FREE_FLAGS = frozenset(
     {
         "dry_run",
@@ -160,7 +158,7 @@ def load_run(workdir: str, checkpoint: str = "latest") -> tuple[CycleGAN, TrainC
             f" no {FLAGS_FILE}. Train with python -m tfcyclegan.train first.",
             5,
         )
-    config = TrainConfig.parse(f"--flagfile={flags}")
+    config = TrainConfig.of_run(flags)
     model = build_model(config)
     folder = BEST_FOLDER if checkpoint == "best" else FOLDER
     position = RunCheckpoints(workdir, model, folder=folder).restore()
@@ -210,7 +208,7 @@ def changes(config: TrainConfig, records: dict[str, str]) -> list[str]:
     path = pathlib.Path(config.workdir) / FLAGS_FILE
     if not path.is_file():
         return []
-    found = changed_flags(TrainConfig.parse(f"--flagfile={path}"), config)
+    found = changed_flags(TrainConfig.of_run(path), config)
     known = recorded(path.parent)
     if any(known.get(name, value) != value for name, value in records.items()):
         found.append("--data_dir holds other records, or other splits of them, than it did")
@@ -227,22 +225,6 @@ def record(workdir: pathlib.Path, name: str, value) -> None:
     """Makes run.json say that `name` is `value`."""
     described = {**recorded(workdir), name: value}
     write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
-
-
-def restarts_of(workdir: pathlib.Path) -> int:
-    """Returns how often the run has begun again with other weights."""
-    return len(recorded(workdir).get(RESTARTS, []))
-
-
-def begin_again(workdir: pathlib.Path, reason: dict) -> None:
-    """Removes every checkpoint of a run and records why, so that it begins again.
-
-    In this order: a run killed in between finds either no checkpoint, and comes to the same
-    decision again, or the record, and goes on with what it says.
-    """
-    for folder in (FOLDER, BEST_FOLDER):
-        CheckpointFolder(workdir / folder, 1).forget_after(BEFORE_ALL)
-    record(workdir, RESTARTS, [*recorded(workdir).get(RESTARTS, []), reason])
 
 
 def _record_change(workdir: pathlib.Path, changed: list[str]) -> None:

@@ -3,13 +3,13 @@
 import contextlib
 import pathlib
 import sys
-from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 from tfcyclegan import callbacks, data, safeguards, scoring
 from tfcyclegan.augment import Augmentation
+from tfcyclegan.basin import BasinWatch
 from tfcyclegan.checkpoint_files import Position
 from tfcyclegan.checkpoints import BEST_FOLDER, RunCheckpoints, record
 from tfcyclegan.collectives import check_agreement
@@ -40,12 +40,8 @@ def fit(
     train_b,
     validated: ValidationSlices,
     steps: int,
-    judges: Callable[[Position], list[keras.callbacks.Callback]] = lambda start: [],
 ) -> None:
-    """Runs what is left of the run, and turns back once if it diverges.
-
-    `judges` returns callbacks that stand before all others, for a fit from a position on.
-    """
+    """Runs what is left of the run, and turns back once if it diverges."""
     strategy = model.distribute_strategy
     checkpoints = RunCheckpoints(
         config.workdir, model, config.keep_checkpoints, keeps=is_chief(strategy)
@@ -65,10 +61,9 @@ def fit(
             batches = batches_from(
                 config, strategy, train_a, train_b, start.epoch * steps + start.step
             )
-            watching = [
-                *judges(start),
-                *make_callbacks(config, model, checkpoints, validation, validated, start, stop),
-            ]
+            watching = make_callbacks(
+                config, model, checkpoints, validation, validated, start, stop, steps
+            )
             try:
                 start = fit_from(start, config, model, batches, steps, watching)
             except Diverged as trouble:
@@ -187,6 +182,7 @@ def make_callbacks(
     validated: ValidationSlices,
     start: Position,
     stop: StopRequest,
+    steps: int,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in the order in which they see `logs`.
 
@@ -209,6 +205,7 @@ def make_callbacks(
     state = ("learning_rate", "pool_fill", "skipped_steps")
     workdir = pathlib.Path(config.workdir)
     return [
+        *basin_watch(config, validated, start, steps),
         guard,
         Pace(config.batch_size),
         callbacks.LearningRate(),
@@ -233,6 +230,15 @@ def make_callbacks(
         saving,
         Progress(config.batch_size),
     ]
+
+
+def basin_watch(
+    config: TrainConfig, validated: ValidationSlices, start: Position, steps: int
+) -> list[keras.callbacks.Callback]:
+    """Returns the callback that warns of a run in a wrong basin, if it is asked for."""
+    if config.wrong_basin == "ignore":
+        return []
+    return [BasinWatch(validated, start, steps=steps, epochs=config.epochs)]
 
 
 def best_checkpoint(

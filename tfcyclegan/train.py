@@ -8,12 +8,13 @@ import sys
 import keras
 import tensorflow as tf
 
-from tfcyclegan import data, doctor, manifest, provenance, restarts
+from tfcyclegan import data, doctor, fitting, manifest, provenance
 from tfcyclegan.checkpoints import KEPT_RECORDS, RECORDS, RUN_FILE, claim_workdir, recorded
 from tfcyclegan.collectives import check_agreement
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.files import write_atomically
 from tfcyclegan.lesion_free import MASK, lesion_free
+from tfcyclegan.models import build_model
 from tfcyclegan.strategies import (
     check_batch_size,
     emulates_bfloat16,
@@ -54,7 +55,9 @@ def main(config: TrainConfig) -> int | None:
         before = recorded(workdir)
         described |= {name: before[name] for name in KEPT_RECORDS if name in before}
         write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
-    restarts.fit(config, strategy, train_a, train_b, validated, steps)
+    with strategy.scope():
+        model = build_model(config, steps)
+    fitting.fit(config, model, train_a, train_b, validated, steps)
     return None
 
 

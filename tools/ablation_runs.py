@@ -94,7 +94,7 @@ def check(runs: list[Run], study: Study, output: pathlib.Path) -> None:
         if begun.is_file():
             steps = known_steps(run, study, output)
             if not steps:  # its variant is to be measured again
-                steps = TrainConfig.parse(f"--flagfile={begun}").steps_per_epoch * study.epochs
+                steps = TrainConfig.of_run(begun).steps_per_epoch * study.epochs
             changed = changes(run, study, flags_of(run, study, steps), hashes[TEST])
         for name, known in hashes.items():
             path = run.evaluation(name) / "metrics.json"

@@ -73,7 +73,7 @@ def _fitted(settings: BenchmarkConfig, workdir: str, steps: int) -> tuple[Times,
     batches = fitting.batches_from(config, model.distribute_strategy, *train[:2], step=0)
     validation = fitting.make_validation(config, validated, steps, model.distribute_strategy)
     watching = fitting.make_callbacks(
-        config, model, checkpoints, validation, validated, start, stop
+        config, model, checkpoints, validation, validated, start, stop, steps
     )
     first, last = Times(), Times()
     fitting.fit_from(start, config, model, batches, steps, [first, *watching, last])

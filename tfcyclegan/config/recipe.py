@@ -74,7 +74,6 @@ class Recipe(Command):
     )
     wrong_basin: str = flag(
         "ignore",
-        "What becomes of a run that its first tenth has led into identity or inversion: a warning,"
-        " or a restart with the next seed, three times at most.",
-        choices=["ignore", "report", "restart"],
+        "What is said of a run that its first tenth has led into identity or inversion.",
+        choices=["ignore", "report"],
     )

@@ -1,11 +1,13 @@
 """Flags of the command that trains."""
 
 import dataclasses
+import pathlib
 from typing import ClassVar
 
 from tfcyclegan.config.command import flag
 from tfcyclegan.config.evaluation import EXTRACTORS
 from tfcyclegan.config.recipe import Recipe
+from tfcyclegan.errors import UserError
 
 
 def _rotations_are_numbers(values: dict) -> bool:
@@ -13,6 +15,10 @@ def _rotations_are_numbers(values: dict) -> bool:
         return all(-360 <= float(angle) <= 360 for angle in values["rotations"])
     except ValueError:
         return False
+
+
+RETIRED: dict[str, str] = {}
+"""Flags that runs of earlier versions have in flags.txt, with the value that changed nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,3 +255,24 @@ class TrainConfig(Recipe):
     allow_config_change: bool = flag(
         False, "Continue a run although flags that change its mathematics have changed."
     )
+
+    @classmethod
+    def of_run(cls, path: pathlib.Path) -> "TrainConfig":
+        """Returns the flags of a run, of this version or an earlier one.
+
+        Args:
+            path: The run's flags.txt.
+
+        Raises:
+            UserError: The run has what this version has no more.
+        """
+        nothing = {f"--{name}={value}" for name, value in RETIRED.items()}
+        lines = [line for line in path.read_text().splitlines() if line not in nothing]
+        try:
+            return cls.parse(*lines)
+        except UserError as error:
+            raise UserError(
+                f"{path} is of a run of another version of this program: {error}. Use that version"
+                " for it, or another --workdir.",
+                8,
+            ) from error
