@@ -7,6 +7,7 @@ from test_cyclegan import TINY
 
 from tfcyclegan.checkpoints import claim_workdir, load_run
 from tfcyclegan.config import TrainConfig
+from tfcyclegan.config.training import ANYTHING, RETIRED
 from tfcyclegan.errors import UserError
 
 
@@ -28,6 +29,21 @@ def test_a_run_with_what_is_no_more_is_refused_in_a_sentence(tmp_path):
         with pytest.raises(UserError, match="another version .*wrong_basin.* Use that") as caught:
             refused()
         assert caught.value.exit_code == 8 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(RETIRED))
+def test_a_run_whose_retired_flags_did_nothing_goes_on_and_others_are_refused(tmp_path, name):
+    claim_workdir(config(tmp_path))
+    flags = tmp_path / "flags.txt"
+    now = flags.read_text()
+    flags.write_text(f"{now}--{name}={RETIRED[name]}\n")
+    assert TrainConfig.of_run(flags) == config(tmp_path)
+    claim_workdir(config(tmp_path))
+    assert flags.read_text() == now
+    if RETIRED[name] != ANYTHING:
+        flags.write_text(f"{now}--{name}=12345\n")
+        with pytest.raises(UserError, match=f"of another version .*{name}"):
+            claim_workdir(config(tmp_path))
 
 
 def test_a_run_without_a_checkpoint_says_so(tmp_path):

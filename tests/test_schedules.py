@@ -9,7 +9,6 @@ from tfcyclegan.schedules import (
     Constant,
     ConstantThenCosine,
     ConstantThenLinear,
-    risen,
 )
 
 
@@ -57,10 +56,3 @@ def test_a_factor_of_one_changes_no_bit_and_a_half_halves_every_rate():
     factor.assign(0.5)
     halves = [float(plain(step)) / 2 for step in range(11)]
     assert [float(scaled(step)) for step in range(11)] == halves
-
-
-@pytest.mark.parametrize(
-    ("step", "expected"), [(0, 0.2), (25, 0.4), (50, 0.6), (99, 0.992), (100, 1.0), (1000, 1.0)]
-)
-def test_a_weight_rises_in_a_straight_line(step, expected):
-    assert float(risen(step, 100, 0.2)) == pytest.approx(expected, abs=1e-6)

@@ -31,8 +31,6 @@ REASONS = {
     "checkpoint_minutes": "after every step, or never: half an hour does not pass in a test",
     "clip_gradient_norm": OFF_BY_DEFAULT,
     "cluster_timeout_s": "less than the limit of the test, so that its message is seen",
-    "cycle_warmup_start": OFF_BY_DEFAULT,
-    "cycle_warmup_steps": OFF_BY_DEFAULT,
     "cycle_weight": "a change of the mathematics, in tests that look for its name",
     "decay_start_epoch": SHORT,
     "diff_augment": OFF_BY_DEFAULT,

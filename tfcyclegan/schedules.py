@@ -1,4 +1,4 @@
-"""Learning rates and weights as pure functions of the step, the number of updates so far."""
+"""Learning rates as pure functions of the step, the number of updates so far."""
 
 import math
 
@@ -70,18 +70,3 @@ class Constant(ConstantThenLinear):
 
 
 SCHEDULES = {"linear": ConstantThenLinear, "cosine": ConstantThenCosine, "constant": Constant}
-
-
-def risen(step: tf.Tensor, steps: int, start: float) -> tf.Tensor:
-    """Returns the share of a weight that rises in a straight line from `start` to 1.
-
-    Args:
-        step: Updates so far.
-        steps: Updates after which the share is 1; at least 1.
-        start: Share at step 0.
-
-    Returns:
-        A scalar of Keras' float type.
-    """
-    done = tf.clip_by_value(tf.cast(step, keras.config.floatx()) / steps, 0.0, 1.0)
-    return start + (1.0 - start) * done

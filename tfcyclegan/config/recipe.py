@@ -28,15 +28,6 @@ class Recipe(Command):
         "Networks that also see where a pixel is: row and column; discriminators the slice, too.",
         choices=["none", "discriminator", "generator", "both"],
     )
-    cycle_warmup_steps: int = flag(
-        0, "Updates in which the cycle weight rises to --cycle_weight; 0 is off.", lower=0
-    )
-    cycle_warmup_start: float = flag(
-        0.1,
-        "Share of --cycle_weight that a warm-up starts from; --identity_weight rises with it.",
-        lower=0.0,
-        upper=1.0,
-    )
     output_gain: float = flag(
         1.0,
         "Factor of the initial weights of the generators' last layer; small ones start near grey.",

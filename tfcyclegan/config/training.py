@@ -17,7 +17,11 @@ def _rotations_are_numbers(values: dict) -> bool:
         return False
 
 
-RETIRED: dict[str, str] = {}
+ANYTHING = "*"
+RETIRED = {
+    "cycle_warmup_steps": "0",
+    "cycle_warmup_start": ANYTHING,  # without steps
+}
 """Flags that runs of earlier versions have in flags.txt, with the value that changed nothing."""
 
 
@@ -266,8 +270,11 @@ class TrainConfig(Recipe):
         Raises:
             UserError: The run has what this version has no more.
         """
-        nothing = {f"--{name}={value}" for name, value in RETIRED.items()}
-        lines = [line for line in path.read_text().splitlines() if line not in nothing]
+        lines = []
+        for line in path.read_text().splitlines():
+            name, _, value = line.removeprefix("--").partition("=")
+            if RETIRED.get(name) not in (value, ANYTHING):
+                lines.append(line)
         try:
             return cls.parse(*lines)
         except UserError as error:

@@ -93,8 +93,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         self.objective = objective
         # What an objective does not have gets no variable, and a checkpoint no place for it.
         self.tracked = (*objective.generator_losses, *objective.discriminator_losses)
-        self.diagnosed = (*DIAGNOSED, *objective.diagnosed)
-        names = (*self.tracked, *self.diagnosed)
+        names = (*self.tracked, *DIAGNOSED)
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         generator_optimizer.build(self.generator_variables)
         discriminator_optimizer.build(self.discriminator_variables)
@@ -136,7 +135,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
                 After them the details of `data.training_batches`, where the view needs them.
 
         Returns:
-            Means of `tracked` and `diagnosed` since the start of the epoch.
+            Means of `tracked` and `DIAGNOSED` since the start of the epoch.
         """
         values, descent_g = over_parts(
             self._teach_generators,
@@ -158,8 +157,6 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         descent_g, norm_g = summed(descent_g, self.optimizer, self.clip_gradient_norm)
         descent_d, norm_d = summed(descent_d, self.discriminator_optimizer, self.clip_gradient_norm)
         values |= {"generator_gradient_norm": norm_g, "discriminator_gradient_norm": norm_d}
-        if self.objective.warmup_steps:
-            values["cycle_weight"] = self._objective_now().cycle_weight
         good = self.guard.admit(
             [values[name] for name in self.tracked],
             (self.optimizer, norm_g),
@@ -188,7 +185,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
     def _track(self, values: dict) -> None:
         for name in self.tracked:
             self.trackers[name].update_state(values[name])
-        for name in self.diagnosed:
+        for name in DIAGNOSED:
             # The loss scale of float16 finds its size by steps that overflow and are not taken.
             finite = tf.math.is_finite(values[name])
             value = tf.where(finite, values[name], tf.zeros_like(values[name]))
@@ -228,10 +225,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         Both cycle terms are in the one total whose gradient both generators receive.
         """
         scores = self.scores_of_fakes(translated, *details)
-        return generator_losses(real_a, real_b, translated, scores, objective=self._objective_now())
-
-    def _objective_now(self) -> Objective:
-        return self.objective.at(self.optimizer.iterations)
+        return generator_losses(real_a, real_b, translated, scores, objective=self.objective)
 
     def _replica_loss(self, values: tf.Tensor, optimizer) -> tf.Tensor:
         """The only mean over a batch; the optimizers sum over replicas, so their number divides."""

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from tfcyclegan import losses
 from tfcyclegan.diagnostics import share_judged_right
-from tfcyclegan.schedules import risen
 from tfcyclegan.structure import structure_loss
 
 GENERATOR_LOSSES = (
@@ -43,8 +42,6 @@ class Objective:
         identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
         structure: "none", or the structure loss between an image and its translation.
         structure_weight: Its weight.
-        warmup_steps: Updates in which `cycle_weight` rises to its value; 0 for none.
-        warmup_start: Share of it that it rises from.
         intensity_weight: Weight of what the discriminators of local intensity say; 0 for none.
         r1_weight: Weight of the R1 penalty of the other discriminators.
         r1_every: Steps between those that have the penalty.
@@ -55,18 +52,9 @@ class Objective:
     identity_weight: float = 0.0
     structure: str = "none"
     structure_weight: float = 0.0
-    warmup_steps: int = 0
-    warmup_start: float = 0.0
     intensity_weight: float = 0.0
     r1_weight: float = 0.0
     r1_every: int = 1
-
-    def at(self, step: tf.Tensor) -> "Objective":
-        """Returns the objective as it is after `step` updates."""
-        if not self.warmup_steps:
-            return self
-        share = risen(step, self.warmup_steps, self.warmup_start)
-        return dataclasses.replace(self, cycle_weight=self.cycle_weight * share)
 
     @property
     def generator_losses(self) -> tuple[str, ...]:
@@ -80,11 +68,6 @@ class Objective:
         intensity = ("intensity_a_loss", "intensity_b_loss") if self.intensity_weight else ()
         penalty = ("r1_a_loss", "r1_b_loss") if self.r1_weight else ()
         return (*DISCRIMINATOR_LOSSES, *intensity, *penalty)
-
-    @property
-    def diagnosed(self) -> tuple[str, ...]:
-        """Names in the logs, beyond `DIAGNOSED`, of what changes while a run goes on."""
-        return ("cycle_weight",) if self.warmup_steps else ()
 
 
 def generator_losses(
