@@ -194,23 +194,6 @@ def test_initial_weights_have_the_papers_deviation(initializer, expected):
     assert np.abs(kernels[0].numpy() - kernels[1].numpy()).max() > expected
 
 
-@pytest.mark.parametrize("initializer", ["he_normal", "normal_0.02"])
-def test_the_output_gain_scales_the_last_kernel_and_no_other_weight(initializer):
-    settings = {"filters": 4, "blocks": 1, "name": "g", **TINY, "initializer": initializer}
-    plain, *others = (
-        networks.build_generator(**settings, output_gain=gain) for gain in (1.0, 0.25, 0.0)
-    )
-    for gain, model in zip((0.25, 0.0), others, strict=True):
-        *same, kernel, bias = plain.get_weights()
-        expected = [*same, gain * kernel, bias]
-        for made, wanted in zip(model.get_weights(), expected, strict=True):
-            np.testing.assert_allclose(made, wanted, rtol=1e-6)
-        image = images(1, 32, 32)
-        raw = np.arctanh(np.clip(plain(image), -1 + 1e-6, 1 - 1e-6).astype(np.float64))
-        assert np.abs(raw).max() < 7  # tanh has not swallowed what is compared
-        np.testing.assert_allclose(model(image), np.tanh(gain * raw), atol=2e-3)
-
-
 def test_weights_depend_on_the_seed_alone():
     def first(seed):
         return networks.build_generator(

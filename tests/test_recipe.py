@@ -17,7 +17,6 @@ from tfcyclegan.strategies import make_strategy
 
 INGREDIENTS = (
     "--position_channels=both",
-    "--output_gain=0.5",
     "--diff_augment=color,translation,cutout",
     "--r1_weight=1",
     "--r1_every=3",

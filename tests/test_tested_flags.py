@@ -56,7 +56,6 @@ REASONS = {
     "intensity_discriminator_weight": OFF_BY_DEFAULT,
     "max_skipped_steps": "turning back needs fewer bad steps than a run of a test has",
     "nodeterministic": "what run.json says of it; every training of a test leaves it on",
-    "output_gain": OFF_BY_DEFAULT,
     "pool_size": "3 is full within an epoch of 6 steps, so that images leave it again",
     "position_channels": "both networks; discriminators alone are in tests/conftest.py's run",
     "precision": "half precision; it is what is tested",

@@ -41,14 +41,12 @@ class Weights:
         self._kind = kind
         self._seeds = itertools.count(seed)
 
-    def __call__(self, gain: float = 1.0) -> keras.Initializer:
+    def __call__(self) -> keras.Initializer:
         seed = next(self._seeds)
-        if not gain:
-            return keras.initializers.Zeros()
         if self._kind == "he_normal":  # equations 10 to 14; He et al. (2015)
-            return keras.initializers.VarianceScaling(2.0 * gain**2, seed=seed)
+            return keras.initializers.VarianceScaling(2.0, seed=seed)
         if self._kind == "normal_0.02":
-            return keras.initializers.RandomNormal(stddev=0.02 * gain, seed=seed)
+            return keras.initializers.RandomNormal(stddev=0.02, seed=seed)
         raise ValueError(
             f"initializer: expected he_normal or normal_0.02. Received: {self._kind!r}."
         )
@@ -64,7 +62,6 @@ def build_generator(
     name: str,
     kind: str = "resnet",
     positions: bool = False,
-    output_gain: float = 1.0,
     keep_air: bool = False,
 ) -> keras.Model:
     """Builds a generator.
@@ -86,7 +83,6 @@ def build_generator(
         name: "generator_ab" or "generator_ba".
         kind: "resnet", "unet" or "curves".
         positions: Whether the first layer also sees each pixel's row and column.
-        output_gain: Factor of the last layer's initial weights.
         keep_air: Whether what lies outside the head passes through as it is.
 
     Returns:
@@ -101,7 +97,7 @@ def build_generator(
     x = Coordinates()(inputs) if positions else inputs
     x = PadToMultiple(MULTIPLE[kind])(x)
     if kind == "curves":
-        x = _curves(x, filters, blocks, weights, output_gain)
+        x = _curves(x, filters, blocks, weights)
     else:
         x = (
             _unet(x, filters, upsampling, weights)
@@ -109,7 +105,7 @@ def build_generator(
             else _resnet(x, filters, blocks, upsampling, weights)
         )
         x = ReflectionPadding(3)(x)
-        x = keras.layers.Conv2D(1, 7, kernel_initializer=weights(output_gain))(x)
+        x = keras.layers.Conv2D(1, 7, kernel_initializer=weights())(x)
     x = keras.layers.Activation("tanh", dtype=full_precision())(x)
     outputs = CropLike(dtype=full_precision())([x, inputs])
     if keep_air:
@@ -124,9 +120,9 @@ def _resnet(x, filters: int, blocks: int, upsampling: str, weights: Weights):
     return x
 
 
-def _curves(images, filters: int, blocks: int, weights: Weights, gain: float):
+def _curves(images, filters: int, blocks: int, weights: Weights):
     x = ReflectionPadding(1)(_encoded(images, filters, blocks, weights))
-    x = keras.layers.Conv2D(KNOTS, 3, kernel_initializer=weights(gain))(x)
+    x = keras.layers.Conv2D(KNOTS, 3, kernel_initializer=weights())(x)
     x = BilinearDoubling()(BilinearDoubling()(x))
     return ToneCurves(dtype=full_precision())([x, images[..., :1]])
 

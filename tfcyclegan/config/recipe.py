@@ -28,11 +28,6 @@ class Recipe(Command):
         "Networks that also see where a pixel is: row and column; discriminators the slice, too.",
         choices=["none", "discriminator", "generator", "both"],
     )
-    output_gain: float = flag(
-        1.0,
-        "Factor of the initial weights of the generators' last layer; small ones start near grey.",
-        lower=0.0,
-    )
     keep_air: bool = flag(False, "Pass what lies outside the head through the generators as it is.")
     diff_augment: tuple = flag(
         (),

@@ -32,7 +32,6 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         "upsampling": config.upsampling,
         "initializer": config.initializer,
         "positions": config.position_channels in ("generator", "both"),
-        "output_gain": config.output_gain,
         "keep_air": config.keep_air,
     }
     view = view_of(config)
