@@ -32,7 +32,7 @@ FLOORS = (
     ),
     ("residual", "gradient_penalty"),
     ("manifest", "networks", "augment", "extractors", "strategies"),
-    ("local_intensity", "collectives", "checkpoint_files"),
+    ("collectives", "checkpoint_files"),
     ("replica_state",),
     ("dicom", "models", "data"),
     ("pairing", "checkpoints", "nifti", "doctor", "provenance", "lesion_free"),

@@ -20,7 +20,6 @@ INGREDIENTS = (
     "--diff_augment=color,translation,cutout",
     "--r1_weight=1",
     "--r1_every=3",
-    "--intensity_discriminator_weight=1",
     "--keep_air",
 )
 OF_EACH_REPLICA = ("--discriminator_images=2", "--pool_size=4")
@@ -73,7 +72,7 @@ def test_two_replicas_equal_one_in_weights_and_logs(single):
     weights = [weights_and_pools(model)[0] for model in (single[0], double)]
     for x, y in zip(*weights, strict=True):
         np.testing.assert_allclose(x, y, atol=TOLERANCE)
-    assert {"r1_a_loss", "intensity_ab_loss"} <= logs.keys() == single[1].keys()
+    assert {"r1_a_loss", "r1_b_loss"} <= logs.keys() == single[1].keys()
     for name, values in single[1].items():
         np.testing.assert_allclose(values, logs[name], rtol=TOLERANCE, err_msg=name)
 

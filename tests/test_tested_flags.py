@@ -53,7 +53,6 @@ REASONS = {
     "generator_blocks": NETWORK,
     "generator_filters": NETWORK,
     "image_size": "32 px, so that a step takes milliseconds; pools and views follow it",
-    "intensity_discriminator_weight": OFF_BY_DEFAULT,
     "max_skipped_steps": "turning back needs fewer bad steps than a run of a test has",
     "nodeterministic": "what run.json says of it; every training of a test leaves it on",
     "pool_size": "3 is full within an epoch of 6 steps, so that images leave it again",

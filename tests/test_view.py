@@ -38,7 +38,7 @@ def test_a_downsampled_image_is_the_mean_of_its_blocks_and_has_its_position():
 
 def test_all_discriminators_see_downsampled_images_and_pools_hold_them():
     flags = ("--image_size=64", "--discriminator_size=32", "--pool_size=2", "--r1_weight=1")
-    model = tiny_model(*flags, "--intensity_discriminator_weight=1")
+    model = tiny_model(*flags)
     real_a, real_b = (tf.image.resize(x, (64, 64)) for x in batch())
     made = model.translate(real_a, real_b)
     assert {x.shape[1] for x in made.values()} == {64}

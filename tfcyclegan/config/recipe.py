@@ -52,12 +52,6 @@ class Recipe(Command):
     r1_every: int = flag(
         1, "Steps between those with the R1 penalty, which then counts so many times.", lower=1
     )
-    intensity_discriminator_weight: float = flag(
-        0.0,
-        "Weight of second discriminators, which see local mean and deviation of intensity and"
-        " where they are; 0 makes none.",
-        lower=0.0,
-    )
     wrong_basin: str = flag(
         "ignore",
         "What is said of a run that its first tenth has led into identity or inversion.",

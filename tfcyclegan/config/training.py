@@ -21,6 +21,7 @@ ANYTHING = "*"
 RETIRED = {
     "cycle_warmup_steps": "0",
     "cycle_warmup_start": ANYTHING,  # without steps
+    "intensity_discriminator_weight": "0.0",
     "output_gain": "1.0",
 }
 """Flags that runs of earlier versions have in flags.txt, with the value that changed nothing."""

@@ -6,7 +6,6 @@ from tfcyclegan import networks
 from tfcyclegan.adam import Adam
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.image_pool import ImagePool
-from tfcyclegan.local_intensity import build_intensity_discriminator
 from tfcyclegan.models.cyclegan import CycleGAN, Objective
 from tfcyclegan.models.view import View
 from tfcyclegan.schedules import SCHEDULES
@@ -52,7 +51,6 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         discriminator_b=networks.build_discriminator(
             **discriminator, seed=seeds[3], name="discriminator_b"
         ),
-        **_intensity_discriminators(config, discriminator, seeds[6:8]),
         pool_a=ImagePool(config.pool_size, shape, seeds[4]),
         pool_b=ImagePool(config.pool_size, shape, seeds[5]),
         ema_decay=config.ema_decay,
@@ -75,7 +73,6 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
             identity_weight=config.identity_weight,
             structure=config.structure_loss,
             structure_weight=config.structure_weight,
-            intensity_weight=config.intensity_discriminator_weight,
             r1_weight=config.r1_weight,
             r1_every=config.r1_every,
         ),
@@ -83,15 +80,6 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> CycleGAN:
         clip_gradient_norm=config.clip_gradient_norm,
     )
     return model
-
-
-def _intensity_discriminators(config: TrainConfig, settings: dict, seeds: list[int]) -> dict:
-    if not config.intensity_discriminator_weight:
-        return {}
-    return {
-        name: build_intensity_discriminator(**settings, seed=seed, name=name)
-        for name, seed in zip(("intensity_a", "intensity_b"), seeds, strict=True)
-    }
 
 
 def view_of(config: TrainConfig) -> View:

@@ -11,6 +11,7 @@ from tfcyclegan.models.judging import Judging
 from tfcyclegan.models.objective import (
     ACCURACIES,
     DIAGNOSED,
+    GENERATOR_LOSSES,
     Objective,
     generator_losses,
 )
@@ -32,8 +33,6 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         discriminator_b: The same for domain b.
         pool_a: Pool that `discriminator_a` sees translated images through.
         pool_b: The same for `discriminator_b`.
-        intensity_a: Second discriminator of domain a, alike, or None.
-        intensity_b: The same for domain b.
         ema_decay: Decay of the moving average of the generators' weights; 0 keeps none.
         view: How the discriminators are shown images.
         discriminator_images: Images of each kind that the discriminators learn from per example;
@@ -49,8 +48,6 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         discriminator_b: keras.Model,
         pool_a: ImagePool,
         pool_b: ImagePool,
-        intensity_a: keras.Model | None = None,
-        intensity_b: keras.Model | None = None,
         ema_decay: float = 0.0,
         view: View = AS_IT_IS,
         discriminator_images: int = 1,
@@ -58,7 +55,6 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         super().__init__(name="cyclegan")
         self.generator_ab, self.generator_ba = generator_ab, generator_ba
         self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
-        self.intensity_a, self.intensity_b = intensity_a, intensity_b
         self.pool_a, self.pool_b = pool_a, pool_b
         self.ema_decay, self.view = ema_decay, view
         self.discriminator_images = discriminator_images
@@ -77,11 +73,11 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         clip_gradient_norm: float = 0.0,
         **kwargs,
     ):
-        """Sets the optimizers, one for both generators and one for all discriminators.
+        """Sets the optimizers, one for both generators and one for both discriminators.
 
         Args:
             generator_optimizer: Updates both generators.
-            discriminator_optimizer: Updates all discriminators.
+            discriminator_optimizer: Updates both discriminators.
             objective: The losses' kinds and weights.
             accumulate_steps: Parts that a batch goes through the networks in, before one update.
             clip_gradient_norm: Largest norm of the gradient of each optimizer; 0 clips nothing.
@@ -92,7 +88,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         self.discriminator_optimizer = discriminator_optimizer
         self.objective = objective
         # What an objective does not have gets no variable, and a checkpoint no place for it.
-        self.tracked = (*objective.generator_losses, *objective.discriminator_losses)
+        self.tracked = (*GENERATOR_LOSSES, *objective.discriminator_losses)
         names = (*self.tracked, *DIAGNOSED)
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         generator_optimizer.build(self.generator_variables)
@@ -142,7 +138,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
             tuple(x[:: self.discriminator_images] for x in data),
             parts=self.accumulate_steps,
             variables=self.generator_variables,
-            names=(*self.objective.generator_losses, "fake_a", "fake_b"),
+            names=(*GENERATOR_LOSSES, "fake_a", "fake_b"),
         )
         fake_a, pool_a = self._through(self.pool_a, values.pop("fake_a"))
         fake_b, pool_b = self._through(self.pool_b, values.pop("fake_b"))

@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tfcyclegan import losses
 from tfcyclegan.gradient_penalty import r1_penalty
 from tfcyclegan.models.objective import judged
 
@@ -14,16 +13,14 @@ ZERO = tf.UnconnectedGradients.ZERO
 class Judging:
     """The discriminators' half of a CycleGAN; to be inherited before keras.Model.
 
-    The model has the networks `discriminator_a` and `_b`, `intensity_a` and `_b` or None, the
-    `view`, the `objective` and the `discriminator_optimizer`.
+    The model has the networks `discriminator_a` and `_b`, the `view`, the `objective` and the
+    `discriminator_optimizer`.
     """
 
     @property
     def discriminator_variables(self) -> list:
-        """Trainable variables of all discriminators."""
-        networks = [self.discriminator_a, self.discriminator_b]
-        networks += [self.intensity_a, self.intensity_b] if self.intensity_a else []
-        return [variable for network in networks for variable in network.trainable_variables]
+        """Trainable variables of both discriminators."""
+        return self.discriminator_a.trainable_variables + self.discriminator_b.trainable_variables
 
     def placed_fakes(self, translated: dict, numbers=None, place_a=None, place_b=None) -> dict:
         """Returns both fakes with the place of their sources, as `view` shows places."""
@@ -37,14 +34,10 @@ class Judging:
             name: self.view.shown(fake, numbers, f"new_{name}")
             for name, fake in self.placed_fakes(translated, *details).items()
         }
-        scores = {
+        return {
             "discriminator_a": self.discriminator_a(shown["fake_a"], training=True),
             "discriminator_b": self.discriminator_b(shown["fake_b"], training=True),
         }
-        if self.intensity_a:
-            scores["intensity_a"] = self.intensity_a(shown["fake_a"], training=True)
-            scores["intensity_b"] = self.intensity_b(shown["fake_b"], training=True)
-        return scores
 
     def _teach_discriminators(self, real_a, real_b, fake_a, fake_b, *details) -> tuple[dict, list]:
         """Returns losses [N] of images [N, H, W, 1], and the discriminators' gradients.
@@ -63,15 +56,6 @@ class Judging:
             values = self._judge("a", self.discriminator_a, shown["real_a"], shown["fake_a"])
             values |= self._judge("b", self.discriminator_b, shown["real_b"], shown["fake_b"])
             total = values["discriminator_a_loss"] + values["discriminator_b_loss"]
-            if self.intensity_a:
-                felt = {
-                    f"{name}_loss": self._told_apart(network, shown[real], shown[fake])
-                    for name, network, real, fake in (
-                        ("intensity_a", self.intensity_a, "real_a", "fake_a"),
-                        ("intensity_b", self.intensity_b, "real_b", "fake_b"),
-                    )
-                }
-                values, total = values | felt, total + tf.add_n(list(felt.values()))
             total = self._replica_loss(total, self.discriminator_optimizer)
         gradients = tape.gradient(total, self.discriminator_variables)
         if self.objective.r1_weight:
@@ -82,11 +66,6 @@ class Judging:
 
     def _judge(self, domain: str, discriminator, real: tf.Tensor, fake: tf.Tensor) -> dict:
         return judged(domain, *_scores(discriminator, real, fake), kind=self.objective.adversarial)
-
-    def _told_apart(self, network: keras.Model, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        return losses.discriminator_adversarial_loss(
-            *_scores(network, real, fake), kind=self.objective.adversarial
-        )
 
     def _penalised(self, reals: dict, numbers: tf.Tensor | None) -> tuple[dict, list]:
         """Returns R1 of the PatchGANs, [N] by its name in the logs, and its weighted gradients.

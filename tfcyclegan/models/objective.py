@@ -42,8 +42,7 @@ class Objective:
         identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
         structure: "none", or the structure loss between an image and its translation.
         structure_weight: Its weight.
-        intensity_weight: Weight of what the discriminators of local intensity say; 0 for none.
-        r1_weight: Weight of the R1 penalty of the other discriminators.
+        r1_weight: Weight of the discriminators' R1 penalty.
         r1_every: Steps between those that have the penalty.
     """
 
@@ -52,22 +51,14 @@ class Objective:
     identity_weight: float = 0.0
     structure: str = "none"
     structure_weight: float = 0.0
-    intensity_weight: float = 0.0
     r1_weight: float = 0.0
     r1_every: int = 1
 
     @property
-    def generator_losses(self) -> tuple[str, ...]:
-        """Names in the logs of the generators' losses."""
-        intensity = ("intensity_ab_loss", "intensity_ba_loss") if self.intensity_weight else ()
-        return (*GENERATOR_LOSSES, *intensity)
-
-    @property
     def discriminator_losses(self) -> tuple[str, ...]:
         """Names in the logs of the discriminators' losses."""
-        intensity = ("intensity_a_loss", "intensity_b_loss") if self.intensity_weight else ()
         penalty = ("r1_a_loss", "r1_b_loss") if self.r1_weight else ()
-        return (*DISCRIMINATOR_LOSSES, *intensity, *penalty)
+        return (*DISCRIMINATOR_LOSSES, *penalty)
 
 
 def generator_losses(
@@ -109,13 +100,6 @@ def generator_losses(
         values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
     structure = structure_losses(real_a, real_b, translated, kind=objective.structure)
     total += objective.structure_weight * tf.add_n(list(structure.values()))
-    if objective.intensity_weight:
-        for name, judge in (
-            ("intensity_ab_loss", "intensity_b"),
-            ("intensity_ba_loss", "intensity_a"),
-        ):
-            values[name] = losses.generator_adversarial_loss(scores[judge], kind=kind)
-            total += objective.intensity_weight * values[name]
     return {**values, **structure, "loss": total}
 
 
