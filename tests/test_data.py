@@ -69,14 +69,13 @@ def test_images_of_one_example_follow_each_other_and_stay_on_one_worker():
         )
 
 
-def test_details_are_the_numbers_of_the_examples_and_the_places_of_their_slices():
+def test_positions_are_those_of_the_slices_in_the_head():
     settings = {"batch_size": 2, "first_step": 3, "seed": 5, "augmentation": Augmentation()}
     plain = data.training_batches(numbered(9), numbered(5), **settings).take(4)
-    detailed = data.training_batches(numbered(9), numbered(5), **settings, details=True).take(4)
-    for step, (pair, (a, b, n, place_a, place_b)) in enumerate(zip(plain, detailed, strict=True)):
+    placed = data.training_batches(numbered(9), numbered(5), **settings, positions=True).take(4)
+    for pair, (a, b, place_a, place_b) in zip(plain, placed, strict=True):
         np.testing.assert_array_equal(a, pair[0])
         np.testing.assert_array_equal(b, pair[1])
-        np.testing.assert_array_equal(n, [6 + 2 * step, 7 + 2 * step])
         for images, place, count in ((a, place_a, 9), (b, place_b, 5)):
             numbers = np.rint((images[:, 0, 0, 0] + 1) / 2 * 65535)
             np.testing.assert_allclose(place, numbers / (count - 1), atol=1e-6)

@@ -25,7 +25,6 @@ FLOORS = (
         "gradients",
         "adam",
         "diagnostics",
-        "diff_augment",
         "guard",
         "metrics",
         "privacy",

@@ -105,14 +105,14 @@ def test_what_is_left_is_matched_by_position(dataset, dropped):
     a, b = domains(dataset, f"--drop_lesions={dropped}")
     drawn = data.training_batches(
         a, b, batch_size=1, first_step=0, seed=3, augmentation=Augmentation(),
-        match_slice_position=0.05, details=True,
+        match_slice_position=0.05, positions=True,
     )  # fmt: skip
     stored = {
         domain: {image.tobytes(): i for i, image in enumerate(slices.images)}
         for domain, slices in (("a", a), ("b", b))
     }
     positions = b.metadata["geom/slice_frac"]
-    for image_a, image_b, _, place_a, place_b in drawn.take(40).as_numpy_iterator():
+    for image_a, image_b, place_a, place_b in drawn.take(40).as_numpy_iterator():
         found = {
             domain: np.rint((image[0, ..., 0] + 1) / 2 * 65535).astype(np.uint16).tobytes()
             for domain, image in (("a", image_a), ("b", image_b))

@@ -17,7 +17,6 @@ from tfcyclegan.strategies import make_strategy
 
 INGREDIENTS = (
     "--position_channels=both",
-    "--diff_augment=color,translation,cutout",
     "--r1_weight=1",
     "--r1_every=3",
     "--keep_air",
@@ -45,10 +44,10 @@ def batches(strategy, first_step: int, images_per_example: int):
             first_step=first_step,
             seed=0,
             augmentation=Augmentation(("horizontal",), (30.0,), 0.2),
-            details=True,
+            positions=True,
             images_per_example=images_per_example,
             context=context,
-        ).map(lambda a, b, n, *places: (*(tf.cast(x, tf.float64) for x in (a, b)), n, *places))
+        ).map(lambda a, b, *places: (*(tf.cast(x, tf.float64) for x in (a, b)), *places))
     )
 
 

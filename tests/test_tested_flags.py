@@ -33,7 +33,6 @@ REASONS = {
     "cluster_timeout_s": "less than the limit of the test, so that its message is seen",
     "cycle_weight": "a change of the mathematics, in tests that look for its name",
     "decay_start_epoch": SHORT,
-    "diff_augment": OFF_BY_DEFAULT,
     "discriminator_filters": NETWORK,
     "discriminator_images": "2 and 3 are counted by hand; 4 is in tests/conftest.py's run",
     "discriminator_learning_rate": "a rate of its own, compared with the generators'",

@@ -6,12 +6,11 @@ import tensorflow as tf
 from test_cyclegan import TINY, batch, tiny_model
 
 from tfcyclegan.config import TrainConfig
-from tfcyclegan.diff_augment import KINDS
 from tfcyclegan.errors import UserError
 from tfcyclegan.models import view_of
-from tfcyclegan.models.view import STREAMS, View
+from tfcyclegan.models.view import View
 
-DETAILS = (tf.constant([6, 7], tf.int64), tf.constant([0.0, 0.25]), tf.constant([1.0, 0.5]))
+PLACES = (tf.constant([0.0, 0.25]), tf.constant([1.0, 0.5]))
 
 
 @pytest.fixture(scope="module")
@@ -19,21 +18,21 @@ def model():
     return tiny_model("--position_channels=both", "--pool_size=2", "--ema_decay=0.9")
 
 
-def test_a_placed_image_has_its_position_in_model_range():
+def test_a_shown_image_has_its_position_in_model_range():
     images, _ = batch()
-    placed = View(positions=True).placed(images, DETAILS[1])
-    np.testing.assert_array_equal(placed[..., :1], images)
-    np.testing.assert_array_equal(placed[0, ..., 1], np.full((32, 32), -1.0))
-    np.testing.assert_array_equal(placed[1, ..., 1], np.full((32, 32), -0.5))
-    assert View().placed(images, None) is images
+    shown = View(positions=True).shown(images, PLACES[0])
+    np.testing.assert_array_equal(shown[..., :1], images)
+    np.testing.assert_array_equal(shown[0, ..., 1], np.full((32, 32), -1.0))
+    np.testing.assert_array_equal(shown[1, ..., 1], np.full((32, 32), -0.5))
+    assert View().shown(images, None) is images
 
 
 def test_a_downsampled_image_is_the_mean_of_its_blocks_and_has_its_position():
     images, _ = batch()
-    placed = View(downsample=2, positions=True).placed(images, DETAILS[1])
+    shown = View(downsample=2, positions=True).shown(images, PLACES[0])
     blocks = images.numpy().reshape(2, 16, 2, 16, 2).mean(axis=(2, 4))
-    np.testing.assert_allclose(placed[..., 0], blocks, atol=1e-6)
-    np.testing.assert_array_equal(placed[1, ..., 1], np.full((16, 16), -0.5))
+    np.testing.assert_allclose(shown[..., 0], blocks, atol=1e-6)
+    np.testing.assert_array_equal(shown[1, ..., 1], np.full((16, 16), -0.5))
 
 
 def test_all_discriminators_see_downsampled_images_and_pools_hold_them():
@@ -68,9 +67,9 @@ def test_a_size_is_reached_by_a_whole_factor():
 
 
 def test_a_fake_keeps_the_place_of_its_source_in_the_pool(model):
-    logs = model.train_step((*batch(), *DETAILS))
+    logs = model.train_step((*batch(), *PLACES))
     assert all(np.isfinite(float(value)) for value in logs.values())
-    for pool, place in ((model.pool_a, DETAILS[2]), (model.pool_b, DETAILS[1])):
+    for pool, place in ((model.pool_a, PLACES[1]), (model.pool_b, PLACES[0])):
         expected = np.broadcast_to(2 * place[:, None, None] - 1, (2, 32, 32))
         np.testing.assert_array_equal(pool.images[..., 1], expected)
 
@@ -79,8 +78,8 @@ def test_the_generators_loss_depends_on_the_place_of_the_slice(model):
     pair = batch()
     made = model.translate(*pair)
     losses = [
-        model.generator_losses(*pair, made, DETAILS[0], place, DETAILS[2])
-        for place in (DETAILS[1], 1 - DETAILS[1])
+        model.generator_losses(*pair, made, place, PLACES[1])
+        for place in (PLACES[0], 1 - PLACES[0])
     ]
     moved = {k: float(np.abs(losses[0][k] - losses[1][k]).max()) for k in losses[0]}
     assert moved["generator_ab_loss"] > 1e-4 and moved["generator_ba_loss"] == 0
@@ -94,52 +93,3 @@ def test_the_places_of_networks_are_chosen_apart(model):
     flags = ("none", "generator", "discriminator", "both")
     configs = [TrainConfig.parse(*TINY, f"--position_channels={flag}") for flag in flags]
     assert [view_of(config).positions for config in configs] == [False, False, True, True]
-
-
-def augmenting(**changes) -> View:
-    return View(augment=KINDS, seed=5, **changes)
-
-
-def test_an_example_is_augmented_by_its_number_and_stream_alone():
-    images, _ = batch(4)
-    view, numbers = augmenting(), tf.constant([3, 4, 5, 6], tf.int64)
-    made = view.shown(images, numbers, "real_a").numpy()
-    for order in ([2, 0], [3, 1]):  # as other replicas and parts would have it
-        share = view.shown(tf.gather(images, order), tf.gather(numbers, order), "real_a")
-        np.testing.assert_array_equal(share, made[order])
-    others = [view.shown(images, numbers, name) for name in STREAMS[1:]]
-    others += [view.shown(images, numbers + 1, "real_a")]
-    others += [View(augment=KINDS, seed=6).shown(images, numbers, "real_a")]
-    for other in others:
-        assert (np.abs(other - made).max(axis=(1, 2, 3)) > 0.01).all()
-
-
-def test_augmentation_leaves_the_place_alone_and_no_augmentation_the_image():
-    view, (images, _) = augmenting(positions=True), batch()
-    placed = view.placed(images, DETAILS[1])
-    shown = view.shown(placed, DETAILS[0], "fake_b")
-    np.testing.assert_array_equal(shown[..., 1], placed[..., 1])
-    expected = augmenting().shown(images, DETAILS[0], "fake_b")
-    np.testing.assert_array_equal(shown[..., :1], expected)
-    assert View().shown(images, None, "real_a") is images
-
-
-def test_both_updates_see_augmented_images_and_generators_learn_through_them():
-    model, pair = tiny_model("--diff_augment=color,translation,cutout"), batch()
-    made, view = model.translate(*pair), model.view
-    with tf.GradientTape() as tape:
-        tape.watch(made["fake_b"])
-        values = model.generator_losses(*pair, made, *DETAILS)
-        shown = view.shown(made["fake_b"], DETAILS[0], "new_fake_b")
-        expected = tf.reduce_mean(tf.math.softplus(-model.discriminator_b(shown)), axis=(1, 2, 3))
-        loss = tf.reduce_sum(values["generator_ab_loss"])
-    np.testing.assert_allclose(values["generator_ab_loss"], expected, rtol=1e-5)
-    assert float(tf.norm(tape.gradient(loss, made["fake_b"]))) > 1e-3
-
-    values, _ = model._teach_discriminators(*pair, *pair, *DETAILS)
-    real, fake = (
-        model.discriminator_a(view.shown(pair[0], DETAILS[0], name))
-        for name in ("real_a", "fake_a")
-    )
-    halves = [tf.reduce_mean(tf.math.softplus(x), axis=(1, 2, 3)) for x in (-real, fake)]
-    np.testing.assert_allclose(values["discriminator_a_loss"], 0.5 * sum(halves), rtol=1e-4)

@@ -189,7 +189,7 @@ def training_batches(
     seed: int,
     augmentation: Augmentation,
     match_slice_position: float = 0.0,
-    details: bool = False,
+    positions: bool = False,
     images_per_example: int = 1,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
@@ -207,8 +207,7 @@ def training_batches(
         augmentation: What is done to each slice.
         match_slice_position: b is drawn among slices whose relative position in the head is within
             this distance of a's (the nearest where there is none); 0 draws it anywhere.
-        details: Whether a batch also tells the numbers n of its examples, and where their slices
-            are in the head.
+        positions: Whether a batch also tells where its slices are in the head.
         images_per_example: Slices of each domain that make one example, drawn as further examples
             would be; they follow each other in the batch.
         context: The worker that asks; of w workers, worker i gets the examples n with n mod w = i,
@@ -216,15 +215,15 @@ def training_batches(
 
     Returns:
         Dataset of (a, b), float32 [N, S, S, 1], model range, with
-        N = images_per_example * batch_size / replicas; with `details` of
-        (a, b, n, position of a, position of b), int64 and twice float32 [N], positions from 0 to 1.
+        N = images_per_example * batch_size / replicas; with `positions` of
+        (a, b, position of a, position of b), the last two float32 [N], from 0 to 1.
     """
     images_a, images_b = tf.constant(slices_a.images), tf.constant(slices_b.images)
     context = context or tf.distribute.InputContext()
     match = _PositionMatch(slices_a, slices_b, match_slice_position)
 
-    positions = [
-        tf.constant(slices.metadata["geom/slice_frac"], tf.float32) if details else None
+    places = [
+        tf.constant(slices.metadata["geom/slice_frac"], tf.float32) if positions else None
         for slices in (slices_a, slices_b)
     ]
 
@@ -239,7 +238,7 @@ def training_batches(
             _look(images_a[index_a], _seed(seed, LOOK_A, n), augmentation),
             _look(images_b[index_b], _seed(seed, LOOK_B, n), augmentation),
         )
-        return (*looks, n, positions[0][index_a], positions[1][index_b]) if details else looks
+        return (*looks, places[0][index_a], places[1][index_b]) if positions else looks
 
     numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
     numbers = numbers.shard(context.num_input_pipelines, context.input_pipeline_id)

@@ -85,7 +85,7 @@ def batches_from(
             seed=config.seed,
             augmentation=augmentation_of(config),
             match_slice_position=config.match_slice_position,
-            details=view_of(config).needs_details,
+            positions=view_of(config).positions,
             images_per_example=config.discriminator_images,
             context=context,
         )

@@ -12,11 +12,6 @@ class Recipe(Command):
 
     RULES: ClassVar[tuple] = (
         (
-            ["diff_augment"],
-            lambda v: set(v["diff_augment"]) <= {"color", "translation", "cutout"},
-            "--diff_augment is a list of color, translation, cutout",
-        ),
-        (
             ["discriminator_size"],
             lambda v: v["discriminator_size"] == 0 or v["discriminator_size"] >= 32,
             "--discriminator_size is 0 or at least 32",
@@ -29,11 +24,6 @@ class Recipe(Command):
         choices=["none", "discriminator", "generator", "both"],
     )
     keep_air: bool = flag(False, "Pass what lies outside the head through the generators as it is.")
-    diff_augment: tuple = flag(
-        (),
-        "Differentiable augmentation of what discriminators see, real and fake alike: a list of"
-        " color, translation, cutout.",
-    )
     discriminator_images: int = flag(
         1,
         "Images of each kind that a discriminator learns from per example; those after the first"

@@ -21,6 +21,7 @@ ANYTHING = "*"
 RETIRED = {
     "cycle_warmup_steps": "0",
     "cycle_warmup_start": ANYTHING,  # without steps
+    "diff_augment": "",
     "intensity_discriminator_weight": "0.0",
     "output_gain": "1.0",
 }

@@ -128,7 +128,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         Args:
             data: (real_a, real_b), float32 [N, H, W, 1], model range; N is this replica's share of
                 the global batch, times `discriminator_images`, of one example one after the other.
-                After them the details of `data.training_batches`, where the view needs them.
+                After them the positions of their slices, [N] each, where the view shows them.
 
         Returns:
             Means of `tracked` and `DIAGNOSED` since the start of the epoch.
@@ -187,14 +187,14 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
             value = tf.where(finite, values[name], tf.zeros_like(values[name]))
             self.trackers[name].update_state(value, sample_weight=tf.cast(finite, value.dtype))
 
-    def _teach_generators(self, real_a, real_b, *details) -> tuple[dict, list]:
-        """Returns losses [N] and placed fakes of a batch, and the generators' gradients."""
+    def _teach_generators(self, real_a, real_b, *places) -> tuple[dict, list]:
+        """Returns losses [N] and shown fakes of a batch, and the generators' gradients."""
         with tf.GradientTape() as tape:
             translated = self.translate(real_a, real_b)
-            values = self.generator_losses(real_a, real_b, translated, *details)
+            values = self.generator_losses(real_a, real_b, translated, *places)
             total = self._replica_loss(values["loss"], self.optimizer)
         gradients = tape.gradient(total, self.generator_variables)
-        return values | self.placed_fakes(translated, *details), gradients
+        return values | self.shown_fakes(translated, *places), gradients
 
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict:
         """Returns fake, cycled and identity images of a batch, float32 [N, H, W, 1], model range.
@@ -215,12 +215,12 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         images["cycled_b"] = self.generator_ab(images["fake_a"], training=True)
         return images
 
-    def generator_losses(self, real_a, real_b, translated: dict, *details) -> dict:
+    def generator_losses(self, real_a, real_b, translated: dict, *places) -> dict:
         """Returns every generator loss per example, float32 [N]; "loss" is equation 9.
 
         Both cycle terms are in the one total whose gradient both generators receive.
         """
-        scores = self.scores_of_fakes(translated, *details)
+        scores = self.scores_of_fakes(translated, *places)
         return generator_losses(real_a, real_b, translated, scores, objective=self.objective)
 
     def _replica_loss(self, values: tf.Tensor, optimizer) -> tf.Tensor:
