@@ -141,8 +141,8 @@ class TrainConfig(Recipe):
     )
     structure_loss: str = flag(
         "none",
-        "Loss of a translation that moves anatomy: normalised gradient fields (ngf) or MIND.",
-        choices=["none", "ngf", "mind"],
+        "Loss of a translation that moves anatomy: normalised gradient fields (ngf).",
+        choices=["none", "ngf"],
     )
     structure_weight: float = flag(1.0, "Weight of the structure loss.", lower=0.0)
     pool_size: int = flag(50, "Translated images each discriminator remembers; 0 is off.", lower=0)
