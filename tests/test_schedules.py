@@ -4,12 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tfcyclegan.schedules import (
-    SCHEDULES,
-    Constant,
-    ConstantThenCosine,
-    ConstantThenLinear,
-)
+from tfcyclegan.schedules import ConstantThenLinear
 
 
 @pytest.mark.parametrize(
@@ -28,23 +23,8 @@ def test_a_decay_after_the_end_is_refused():
         ConstantThenLinear(2e-4, 101, 100)
 
 
-@pytest.mark.parametrize(
-    ("step", "expected"), [(0, 2e-4), (50, 2e-4), (75, 1e-4), (90, 1.9098e-5), (100, 0.0)]
-)
-def test_constant_then_cosine(step, expected):
-    # At 90, 80 % of the decay is over: (1 + cos 144 deg) / 2 = 0.095492.
-    made = float(ConstantThenCosine(2e-4, 50, 100)(step))
-    assert made == pytest.approx(expected, rel=1e-4, abs=1e-10)
-
-
-@pytest.mark.parametrize("step", [0, 75, 100, 1000])
-def test_a_constant_rate_stays(step):
-    assert float(Constant(2e-4, 50, 100)(step)) == pytest.approx(2e-4)
-
-
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_a_schedule_survives_its_configuration(name):
-    schedule = SCHEDULES[name](2e-4, 50, 100)
+def test_a_schedule_survives_its_configuration():
+    schedule = ConstantThenLinear(2e-4, 50, 100)
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     assert type(copy) is type(schedule) and float(copy(80)) == float(schedule(80))
 

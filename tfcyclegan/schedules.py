@@ -1,7 +1,5 @@
 """Learning rates as pure functions of the step, the number of updates so far."""
 
-import math
-
 import keras
 import tensorflow as tf
 
@@ -35,12 +33,8 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
         """Returns the float32 rate of step 0, 1, ..."""
         decay_steps = max(self.total_steps - self.decay_start, 1)
         done = (tf.cast(step, tf.float32) - self.decay_start) / decay_steps
-        rate = self.learning_rate * self._left(tf.clip_by_value(done, 0.0, 1.0))
+        rate = self.learning_rate * (1.0 - tf.clip_by_value(done, 0.0, 1.0))
         return rate if self.factor is None else rate * tf.convert_to_tensor(self.factor)
-
-    def _left(self, done: tf.Tensor) -> tf.Tensor:
-        """Returns the share of the rate that is left when `done` of the decay is over."""
-        return 1.0 - done
 
     def get_config(self) -> dict:
         return {
@@ -48,25 +42,3 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
             "decay_start": self.decay_start,
             "total_steps": self.total_steps,
         }
-
-
-@keras.saving.register_keras_serializable("tfcyclegan")
-class ConstantThenCosine(ConstantThenLinear):
-    """A constant rate, then half a cosine to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
-
-    Arguments are those of `ConstantThenLinear`.
-    """
-
-    def _left(self, done: tf.Tensor) -> tf.Tensor:
-        return 0.5 * (1.0 + tf.cos(math.pi * done))
-
-
-@keras.saving.register_keras_serializable("tfcyclegan")
-class Constant(ConstantThenLinear):
-    """The same rate at every step; arguments are those of `ConstantThenLinear`."""
-
-    def _left(self, done: tf.Tensor) -> tf.Tensor:
-        return tf.ones_like(done)
-
-
-SCHEDULES = {"linear": ConstantThenLinear, "cosine": ConstantThenCosine, "constant": Constant}

@@ -24,6 +24,7 @@ RETIRED = {
     "diff_augment": "",
     "intensity_discriminator_weight": "0.0",
     "output_gain": "1.0",
+    "schedule": "linear",
 }
 """Flags that runs of earlier versions have in flags.txt, with the value that changed nothing."""
 
@@ -196,11 +197,6 @@ class TrainConfig(Recipe):
     learning_rate: float = flag(2e-4, "Adam's learning rate before the decay.", lower=0.0)
     discriminator_learning_rate: float = flag(
         0.0, "The discriminators' learning rate; 0 is --learning_rate.", lower=0.0
-    )
-    schedule: str = flag(
-        "linear",
-        "How the learning rate falls from --decay_start_epoch on.",
-        choices=["linear", "cosine", "constant"],
     )
     decay_start_epoch: int = flag(
         50, "Epoch after which the learning rate falls to 0 at the last one.", lower=0

@@ -8,7 +8,7 @@ from tfcyclegan.config import TrainConfig
 from tfcyclegan.image_pool import ImagePool
 from tfcyclegan.models.cyclegan import CycleGAN, Objective
 from tfcyclegan.models.view import View
-from tfcyclegan.schedules import SCHEDULES
+from tfcyclegan.schedules import ConstantThenLinear
 
 ADAM_BETA_1 = 0.5
 """Zhu et al. (2017), section 7.1 and their code; 0.9 makes the discriminators oscillate."""
@@ -98,7 +98,7 @@ def _seeds(config: TrainConfig) -> list[int]:
 def _optimizer(
     config: TrainConfig, steps_per_epoch: int, rate: float, factor: keras.Variable
 ) -> keras.Optimizer:
-    rate = SCHEDULES[config.schedule](
+    rate = ConstantThenLinear(
         rate, config.decay_start_epoch * steps_per_epoch, config.epochs * steps_per_epoch, factor
     )
     adam = Adam(rate, beta_1=ADAM_BETA_1)
