@@ -64,6 +64,12 @@ def test_wrong_training_flags_are_explained(flag, message):
         TrainConfig.parse(*REQUIRED, flag)
 
 
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_r1_in_half_precision_is_refused_by_name(precision):
+    with pytest.raises(UserError, match="--r1_weight needs --precision=float32"):
+        TrainConfig.parse(*REQUIRED, "--r1_weight=1", f"--precision={precision}")
+
+
 def test_required_flags_are_named():
     with pytest.raises(UserError, match="--workdir must have a value unless --doctor"):
         TrainConfig.parse("--data_dir=d")

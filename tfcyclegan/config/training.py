@@ -51,6 +51,12 @@ class TrainConfig(Recipe):
             "--flips is a list of horizontal, vertical",
         ),
         (
+            ["r1_weight", "precision"],
+            lambda v: not v["r1_weight"] or v["precision"] == "float32",
+            "--r1_weight needs --precision=float32, as half precision loses the squares of small"
+            " slopes",
+        ),
+        (
             ["discriminator_images", "pool_size"],
             lambda v: v["discriminator_images"] == 1 or v["pool_size"],
             "--discriminator_images above 1 needs a --pool_size above 0",
