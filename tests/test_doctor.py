@@ -1,14 +1,21 @@
 """The doctor on records with a planted difference: the right finding, and its number by hand."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
+from forked import finished
+from printed_commands import ROOT
 from record_sets import head, record, write_dataset, write_index, write_shard
 
-from tfcyclegan import doctor, manifest, train
-from tfcyclegan.config import TrainConfig
+from tfcyclegan import doctor, manifest
+from tfcyclegan.config import DomainsConfig
 from tfcyclegan.errors import UserError
+
+sys.path.append(str(ROOT / "tools"))
+
+import compare_domains  # noqa: E402
 
 SLICES = 5
 
@@ -33,7 +40,7 @@ def records_with(directory, change, patients=((0, 1), (0, 1))):
 
 def examined(directory, capsys) -> tuple[int, str, dict[str, float]]:
     """Exit code, what is printed, and the difference of each finding by the start of its name."""
-    code = train.main(TrainConfig.parse(f"--data_dir={directory}", "--doctor", "--image_size=256"))
+    code = compare_domains.main(DomainsConfig.parse(str(directory)))
     text = capsys.readouterr().out
     found = [
         line.split(": ") for line in text.splitlines() if re.match("(serious )?finding: ", line)
@@ -127,5 +134,15 @@ def test_a_patient_in_two_splits_is_refused_before_anything_is_compared(tmp_path
     moved = manifest.Shard(**{**vars(shards[0]), "patients": shards[-1].patients})
     write_index(tmp_path, [moved, *shards[1:]])
     with pytest.raises(UserError, match="A patient belongs to one split") as caught:
-        train.main(TrainConfig.parse(f"--data_dir={tmp_path}", "--doctor"))
+        compare_domains.main(DomainsConfig.parse(str(tmp_path)))
     assert caught.value.exit_code == 8
+
+
+def test_the_command_compares_the_split_and_the_domains_that_are_asked_for(dataset):
+    code, text = finished(str(ROOT / "tools" / "compare_domains.py"), str(dataset), "--split=val")
+    assert code == 0 and "t2" in text and "flair" in text
+    words = (str(ROOT / "tools" / "compare_domains.py"), str(dataset), "--domain_b=t1")
+    code, text = finished(*words)
+    assert code == 2 and "holds no t1 slices in split train" in text and "Traceback" not in text
+    with pytest.raises(UserError, match="--domain_a and --domain_b must differ"):
+        DomainsConfig.parse(str(dataset), "--domain_b=t2")

@@ -90,7 +90,6 @@ def test_more_folds_than_patients_are_refused(dataset):
         (("--folds=3", "--fold=3", "--val_split=train"), "--fold below it"),
         (("--fold=1",), "--fold below it"),
         (("--folds=3",), "give --val_split=train, or --val_split=test"),
-        (("--folds=3", "--val_split=train", "--doctor"), "--doctor examines a whole split"),
     ],
 )
 def test_wrong_folds_are_explained(flags, message):

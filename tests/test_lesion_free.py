@@ -143,11 +143,6 @@ def test_nothing_to_go_by_and_nothing_left_are_explained(tmp_path, mask, message
     assert len(domains(tmp_path)[0]) == SLICES
 
 
-def test_the_doctor_examines_a_whole_split(dataset):
-    with pytest.raises(UserError, match="--doctor examines a whole split: leave out --drop_les"):
-        settings(dataset, "--doctor", "--drop_lesions=b")
-
-
 def test_a_change_in_the_same_workdir_is_refused_by_name(dataset, tmp_path):
     config = dataclasses.replace(settings(dataset), workdir=str(tmp_path))
     claim_workdir(config)

@@ -37,7 +37,6 @@ REASONS = {
     "discriminator_images": "2 and 3 are counted by hand; 4 is in tests/conftest.py's run",
     "discriminator_learning_rate": "a rate of its own, compared with the generators'",
     "discriminator_size": "the factor of configs/cpu_128.flags at half its size",
-    "doctor": "a mode of its own; it is what is tested",
     "domain_b": REFUSED,
     "drop_lesions": OFF_BY_DEFAULT,
     "dry_run": "a mode of its own; it is what is tested",

@@ -8,7 +8,7 @@ import sys
 import keras
 import tensorflow as tf
 
-from tfcyclegan import data, doctor, fitting, manifest, provenance
+from tfcyclegan import data, fitting, manifest, provenance
 from tfcyclegan.checkpoints import KEPT_RECORDS, RECORDS, RUN_FILE, claim_workdir, recorded
 from tfcyclegan.collectives import check_agreement
 from tfcyclegan.config import TrainConfig, run
@@ -26,12 +26,10 @@ from tfcyclegan.validation_slices import ValidationSlices
 
 
 @explained_loss()
-def main(config: TrainConfig) -> int | None:
+def main(config: TrainConfig) -> None:
     """Trains, or continues, the run that the flags describe."""
     shards = manifest.read(pathlib.Path(config.data_dir))
     shards = manifest.deal(shards, config.folds, config.fold)
-    if config.doctor:
-        return compare_domains(config, shards)
     strategy = make_strategy(config.strategy, config.cluster_timeout_s)
     check_batch_size(strategy, config.batch_size, config.accumulate_steps)
     check_agreement(strategy, facts(config, shards))
@@ -47,7 +45,7 @@ def main(config: TrainConfig) -> int | None:
         f" {validated}"
     )
     if config.dry_run:
-        return None
+        return
     if is_chief(strategy):
         described = provenance.describe(config, shards, sys.argv[1:])
         claim_workdir(config, {name: described[name] for name in RECORDS})
@@ -58,17 +56,6 @@ def main(config: TrainConfig) -> int | None:
     with strategy.scope():
         model = build_model(config, steps)
     fitting.fit(config, model, train_a, train_b, validated, steps)
-    return None
-
-
-def compare_domains(config: TrainConfig, shards: list) -> int:
-    """Prints how the training split's domains differ; returns 2 if they differ seriously, or 0."""
-    names = config.domain_a, config.domain_b
-    wanted = [s for s in shards if s.split == config.train_split]
-    stored = tuple(sum(s.records for s in wanted if s.sequence == name) for name in names)
-    measures = doctor.examine(*load_domains(config, shards, config.train_split), stored)
-    print(doctor.report(measures, names))
-    return 2 if any(measure.severity == 2 for measure in measures) else 0
 
 
 def facts(config: TrainConfig, shards: list) -> dict[str, str]:

@@ -5,6 +5,7 @@ import dataclasses
 from tfcyclegan.config.ablation import AblationConfig
 from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
+from tfcyclegan.config.domains import DomainsConfig
 from tfcyclegan.config.downstream import DownstreamConfig
 from tfcyclegan.config.evaluation import CompareConfig, EvaluateConfig, ExportConfig
 from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
@@ -18,6 +19,7 @@ __all__ = [
     "BenchmarkConfig",
     "Command",
     "CompareConfig",
+    "DomainsConfig",
     "DownstreamConfig",
     "EvaluateConfig",
     "ExportConfig",
@@ -36,6 +38,7 @@ COMMANDS = {
     "tools/dicom_to_tfrecord.py": IngestConfig,
     "tools/nifti_to_tfrecord.py": NiftiConfig,
     "tools/verify_records.py": VerifyConfig,
+    "tools/compare_domains.py": DomainsConfig,
     "python -m tfcyclegan.train": TrainConfig,
     "python -m tfcyclegan.evaluate": EvaluateConfig,
     "python -m tfcyclegan.compare": CompareConfig,

@@ -22,6 +22,7 @@ RETIRED = {
     "cycle_warmup_steps": "0",
     "cycle_warmup_start": ANYTHING,  # without steps
     "diff_augment": "",
+    "doctor": "False",
     "intensity_discriminator_weight": "0.0",
     "output_gain": "1.0",
     "schedule": "linear",
@@ -35,11 +36,6 @@ class TrainConfig(Recipe):
 
     RULES: ClassVar[tuple] = (
         *Recipe.RULES,
-        (
-            ["workdir", "doctor"],
-            lambda v: v["workdir"] or v["doctor"],
-            "--workdir must have a value unless --doctor is given",
-        ),
         (
             ["rotations"],
             _rotations_are_numbers,
@@ -83,16 +79,6 @@ class TrainConfig(Recipe):
             " to look at the patients that are held out",
         ),
         (
-            ["folds", "doctor"],
-            lambda v: not (v["folds"] and v["doctor"]),
-            "--doctor examines a whole split: leave out --folds",
-        ),
-        (
-            ["drop_lesions", "doctor"],
-            lambda v: not (v["drop_lesions"] != "none" and v["doctor"]),
-            "--doctor examines a whole split: leave out --drop_lesions",
-        ),
-        (
             ["decay_start_epoch", "epochs"],
             lambda v: v["decay_start_epoch"] <= v["epochs"],
             "--decay_start_epoch must not exceed --epochs",
@@ -100,9 +86,8 @@ class TrainConfig(Recipe):
     )
 
     data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
-    workdir: str = flag("", "Directory for checkpoints, logs and samples; a run in it continues.")
-    doctor: bool = flag(
-        False, "Compare the training split's two domains, print what differs, and stop."
+    workdir: str = flag(
+        "", "Directory for checkpoints, logs and samples; a run in it continues.", required=True
     )
     domain_a: str = flag("t2", "Sequence that is domain a.")
     domain_b: str = flag("flair", "Sequence that is domain b.")
