@@ -137,6 +137,17 @@ def finished(tmp_path):
     return made, path
 
 
+def test_a_study_that_was_begun_before_flags_were_taken_out_goes_on(finished, tmp_path):
+    made, _ = finished
+    run, path = ablation_runs.plan(made, tmp_path)[1], tmp_path / "trials" / "b.json"
+    trial = json.loads(path.read_text())
+    trial["flags"] += ["--cycle_warmup_steps=0", "--schedule=linear", "--diff_augment="]
+    steps = ablation_runs.known_steps(run, made, tmp_path)
+    path.write_text(json.dumps(trial))
+    assert ablation_runs.known_steps(run, made, tmp_path) == steps > 0
+    ablation_runs.check(ablation_runs.plan(made, tmp_path), made, tmp_path)
+
+
 def of_file(path):
     """Variant b with the flags that its file now holds."""
     return variant("b", f"--flagfile={path}")

@@ -5,10 +5,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from test_cyclegan import TINY
 from test_inversion import COLUMNS, HEAD, ROWS, SIZE, heads, slices
 
+from tfcyclegan import fitting
 from tfcyclegan.basin import BasinWatch, basin_of, correlations, regions
 from tfcyclegan.checkpoint_files import Position
+from tfcyclegan.checkpoints import RunCheckpoints
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.models import build_model
+from tfcyclegan.stop_request import StopRequest
 from tfcyclegan.validation_slices import ValidationSlices
 
 UNKNOWN = {"inside": math.nan, "rim": math.nan}
@@ -82,3 +88,21 @@ def test_a_run_that_was_cut_is_judged_at_the_same_step(capsys):
 def inverted(images, training):
     assert not training
     return -images
+
+
+def test_a_configuration_that_asks_for_it_has_the_watch_among_its_callbacks(tmp_path):
+    shown = ValidationSlices(slices(heads(0.9, 8)), slices(heads(0.1, 8)), 8)
+
+    def watches(wrong_basin: str) -> list:
+        flags = (*TINY, f"--workdir={tmp_path}", f"--wrong_basin={wrong_basin}")
+        config = TrainConfig.parse(*flags, "--epochs=4", "--decay_start_epoch=2")
+        model = build_model(config, steps_per_epoch=10)
+        start, stop = Position(1, 2), StopRequest()
+        validation = fitting.make_validation(config, shown, 10, model.distribute_strategy)
+        saving = RunCheckpoints(str(tmp_path), model)
+        made = fitting.make_callbacks(config, model, saving, validation, shown, start, stop, 10)
+        return [callback for callback in made if isinstance(callback, BasinWatch)]
+
+    (watch,) = watches("report")
+    assert watch._due == 4 and watch._start == Position(1, 2)
+    assert watches("ignore") == []

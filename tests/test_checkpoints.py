@@ -31,13 +31,25 @@ def test_a_run_with_what_is_no_more_is_refused_in_a_sentence(tmp_path):
         assert caught.value.exit_code == 8 and "\n" not in str(caught.value)
 
 
+def test_comments_and_empty_lines_of_a_flagfile_are_no_flags(tmp_path):
+    claim_workdir(config(tmp_path))
+    flags = tmp_path / "flags.txt"
+    flags.write_text(f"# a note\n\n{flags.read_text()}")
+    claim_workdir(config(tmp_path))
+
+
+def test_what_is_only_said_may_change(tmp_path):
+    claim_workdir(config(tmp_path))
+    claim_workdir(config(tmp_path, "--wrong_basin=report"))
+
+
 @pytest.mark.parametrize("name", sorted(RETIRED))
 def test_a_run_whose_retired_flags_did_nothing_goes_on_and_others_are_refused(tmp_path, name):
     claim_workdir(config(tmp_path))
     flags = tmp_path / "flags.txt"
     now = flags.read_text()
     flags.write_text(f"{now}--{name}={RETIRED[name]}\n")
-    assert TrainConfig.of_run(flags) == config(tmp_path)
+    assert TrainConfig.of_run(flags.read_text().splitlines()) == config(tmp_path)
     claim_workdir(config(tmp_path))
     assert flags.read_text() == now
     if RETIRED[name] != ANYTHING:

@@ -71,6 +71,8 @@ def test_r1_in_half_precision_is_refused_by_name(precision):
 
 
 def test_required_flags_are_named():
+    with pytest.raises(UserError, match="--workdir must have a value"):
+        TrainConfig.parse("--data_dir=d", "--workdir=")
     with pytest.raises(UserError, match="--workdir must be given"):
         TrainConfig.parse("--data_dir=d")
 

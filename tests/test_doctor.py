@@ -144,5 +144,7 @@ def test_the_command_compares_the_split_and_the_domains_that_are_asked_for(datas
     words = (str(ROOT / "tools" / "compare_domains.py"), str(dataset), "--domain_b=t1")
     code, text = finished(*words)
     assert code == 2 and "holds no t1 slices in split train" in text and "Traceback" not in text
+    code, text = finished(words[0], str(dataset), "--dry_run")
+    assert code == 0 and "--domain_b=flair" in text and "patients" not in text
     with pytest.raises(UserError, match="--domain_a and --domain_b must differ"):
         DomainsConfig.parse(str(dataset), "--domain_b=t2")

@@ -34,13 +34,11 @@ class Finding:
         basin: "identity", "inversion", or "" where neither is certain.
         step: Steps of the run so far.
         made: Correlation of source and translation by direction and region, `a_to_b_inside`.
-        real: That of the real pairs; NaN where there are none.
     """
 
     basin: str
     step: int
     made: dict[str, float]
-    real: dict[str, float]
 
 
 def regions(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -109,7 +107,7 @@ class BasinWatch(keras.callbacks.Callback):
                 print(f"warning: {sentence(found)}", file=sys.stderr)
 
     def _finding(self, step: int) -> Finding:
-        made, real, basins = {}, {}, []
+        made, basins = {}, []
         # Not the moving averages, which early in a run are still what it began with.
         generators = self.model.generator_ab, self.model.generator_ba
         for name, generator in zip(scoring.DIRECTIONS, generators, strict=True):
@@ -122,8 +120,7 @@ class BasinWatch(keras.callbacks.Callback):
                 of_real = correlations(source, other)
             basins.append(basin_of(of_made, of_real))
             made |= {f"{name}_{region}": value for region, value in of_made.items()}
-            real |= {f"{name}_{region}": value for region, value in of_real.items()}
-        return Finding(max(basins), step, made, real)  # "inversion" before "identity" before ""
+        return Finding(max(basins), step, made)  # "inversion" before "identity" before ""
 
 
 def sentence(found: Finding) -> str:

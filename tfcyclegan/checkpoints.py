@@ -33,6 +33,7 @@ FREE_FLAGS = frozenset(
         "validation_pairs",
         "best_by",
         "histograms",
+        "wrong_basin",
         "checkpoint_every",
         "checkpoint_minutes",
         "keep_checkpoints",
@@ -158,7 +159,7 @@ def load_run(workdir: str, checkpoint: str = "latest") -> tuple[CycleGAN, TrainC
             f" no {FLAGS_FILE}. Train with python -m tfcyclegan.train first.",
             5,
         )
-    config = TrainConfig.of_run(flags)
+    config = TrainConfig.of_run(flags.read_text().splitlines())
     model = build_model(config)
     folder = BEST_FOLDER if checkpoint == "best" else FOLDER
     position = RunCheckpoints(workdir, model, folder=folder).restore()
@@ -208,7 +209,7 @@ def changes(config: TrainConfig, records: dict[str, str]) -> list[str]:
     path = pathlib.Path(config.workdir) / FLAGS_FILE
     if not path.is_file():
         return []
-    found = changed_flags(TrainConfig.of_run(path), config)
+    found = changed_flags(TrainConfig.of_run(path.read_text().splitlines()), config)
     known = recorded(path.parent)
     if any(known.get(name, value) != value for name, value in records.items()):
         found.append("--data_dir holds other records, or other splits of them, than it did")

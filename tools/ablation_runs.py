@@ -94,7 +94,10 @@ def check(runs: list[Run], study: Study, output: pathlib.Path) -> None:
         if begun.is_file():
             steps = known_steps(run, study, output)
             if not steps:  # its variant is to be measured again
-                steps = TrainConfig.of_run(begun).steps_per_epoch * study.epochs
+                steps = (
+                    TrainConfig.of_run(begun.read_text().splitlines()).steps_per_epoch
+                    * study.epochs
+                )
             changed = changes(run, study, flags_of(run, study, steps), hashes[TEST])
         for name, known in hashes.items():
             path = run.evaluation(name) / "metrics.json"
@@ -214,7 +217,7 @@ def known_steps(run: Run, study: Study, output: pathlib.Path) -> int:
     if study.steps or not path.is_file():
         return study.steps
     measured = json.loads(path.read_text())
-    tried = TrainConfig.parse("--data_dir=-", "--workdir=-", *measured["flags"])
+    tried = TrainConfig.of_run(["--data_dir=-", "--workdir=-", *measured["flags"]])
     if checkpoints.changed_flags(tried, run.variant.config):
         return 0
     return max(1, round(measured["steps_per_second"] * 60 * study.minutes))

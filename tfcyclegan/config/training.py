@@ -1,7 +1,6 @@
 """Flags of the command that trains."""
 
 import dataclasses
-import pathlib
 from typing import ClassVar
 
 from tfcyclegan.config.command import flag
@@ -36,6 +35,7 @@ class TrainConfig(Recipe):
 
     RULES: ClassVar[tuple] = (
         *Recipe.RULES,
+        (["workdir"], lambda v: v["workdir"] != "", "--workdir must have a value"),
         (
             ["rotations"],
             _rotations_are_numbers,
@@ -251,25 +251,25 @@ class TrainConfig(Recipe):
     )
 
     @classmethod
-    def of_run(cls, path: pathlib.Path) -> "TrainConfig":
+    def of_run(cls, lines: list[str]) -> "TrainConfig":
         """Returns the flags of a run, of this version or an earlier one.
 
         Args:
-            path: The run's flags.txt.
+            lines: Of the run's flags.txt, each a flag, a comment or empty.
 
         Raises:
             UserError: The run has what this version has no more.
         """
-        lines = []
-        for line in path.read_text().splitlines():
+        kept = []
+        for line in lines:
             name, _, value = line.removeprefix("--").partition("=")
-            if RETIRED.get(name) not in (value, ANYTHING):
-                lines.append(line)
+            if line.startswith("--") and RETIRED.get(name) not in (value, ANYTHING):
+                kept.append(line)
         try:
-            return cls.parse(*lines)
+            return cls.parse(*kept)
         except UserError as error:
             raise UserError(
-                f"{path} is of a run of another version of this program: {error}. Use that version"
-                " for it, or another --workdir.",
+                f"The run is of another version of this program: {error}. Use that version for it,"
+                " or begin another run.",
                 8,
             ) from error
