@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfcyclegan import scoring
 from tfcyclegan.files import write_atomically
-from tfcyclegan.replica_state import local_values
+from tfcyclegan.replica_state import count
 from tfcyclegan.validation_slices import ValidationSlices
 
 BORDER = 2
@@ -170,5 +170,4 @@ class PoolFill(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         pool = self.model.pool_a
-        seen = local_values(pool.seen)[0] if pool.size else 0
-        logs["pool_fill"] = min(1.0, int(seen) / pool.size) if pool.size else 0.0
+        logs["pool_fill"] = min(1.0, count(pool.seen) / pool.size) if pool.size else 0.0

@@ -19,6 +19,11 @@ def local_values(variable: keras.Variable) -> np.ndarray:
     return np.stack([np.asarray(part) for part in _parts(variable)])
 
 
+def count(variable: keras.Variable) -> int:
+    """Returns a whole number that all replicas hold alike."""
+    return int(local_values(variable)[0])
+
+
 def assign_local_values(variable: keras.Variable, values: np.ndarray) -> None:
     """Gives each replica of this process its value, of [replicas, ...]."""
     for part, value in zip(_parts(variable), values, strict=True):

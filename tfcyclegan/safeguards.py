@@ -8,7 +8,7 @@ import keras
 from tfcyclegan.checkpoint_files import Position
 from tfcyclegan.checkpoints import RunCheckpoints
 from tfcyclegan.guard import Diverged
-from tfcyclegan.replica_state import assign_local_values, local_values
+from tfcyclegan.replica_state import assign_local_values, count, local_values
 from tfcyclegan.stop_request import StopRequest
 
 
@@ -87,15 +87,15 @@ class NonFinite(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
         if self._reported is None:
-            self._reported = _count(self.model.guard.skipped)
+            self._reported = count(self.model.guard.skipped)
 
     def on_train_batch_end(self, batch, logs=None):
-        if _count(self.model.guard.in_a_row) >= self._limit:
+        if count(self.model.guard.in_a_row) >= self._limit:
             where = position(self._start, self._epoch, batch)
             raise Diverged(where.epoch, where.step)
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["skipped_steps"] = skipped = _count(self.model.guard.skipped)
+        logs["skipped_steps"] = skipped = count(self.model.guard.skipped)
         if skipped > self._reported:
             print(
                 f"warning: {skipped - self._reported} steps were skipped up to the end of epoch"
@@ -111,7 +111,3 @@ def position(start: Position, epoch: int, batch: int) -> Position:
     Keras counts the batches of an epoch that is continued from 0.
     """
     return Position(epoch, batch + 1 + (start.step if epoch == start.epoch else 0))
-
-
-def _count(variable: keras.Variable) -> int:
-    return int(local_values(variable)[0])

@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from tfcyclegan.config.command import flag
+from tfcyclegan.config.domains import DOMAINS_DIFFER
 from tfcyclegan.config.evaluation import EXTRACTORS
 from tfcyclegan.config.recipe import Recipe
 from tfcyclegan.errors import UserError
@@ -62,11 +63,7 @@ class TrainConfig(Recipe):
             lambda v: v["enlarge_crop"] == 0 or v["enlarge_crop"] > 1,
             "--enlarge_crop is 0 or a factor above 1",
         ),
-        (
-            ["domain_a", "domain_b"],
-            lambda v: v["domain_a"] != v["domain_b"],
-            "--domain_a and --domain_b must differ",
-        ),
+        DOMAINS_DIFFER,
         (
             ["folds", "fold"],
             lambda v: v["folds"] != 1 and v["fold"] < max(1, v["folds"]),
