@@ -18,20 +18,25 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 def pytest_configure(config):
     """Not where xdist only hands out tests: there TensorFlow would cost seconds for nothing."""
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
-        import tensorflow as tf
+        logical_devices(2)
 
-        tf.config.set_logical_device_configuration(
-            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-        )
 
+def logical_devices(count: int) -> None:
+    """Gives this process logical devices, which stand in for GPUs."""
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * count
+    )
+
+
+TINY_NETWORKS = ("--generator_blocks=1", "--generator_filters=4", "--discriminator_filters=4")
 
 TINY_RUN = (
     f"--flagfile={pathlib.Path(__file__).parents[1] / 'configs' / 'cpu_128.flags'}",
     "--image_size=64",
     "--discriminator_size=32",
-    "--generator_blocks=1",
-    "--generator_filters=4",
-    "--discriminator_filters=4",
+    *TINY_NETWORKS,
     "--epochs=4",
     "--decay_start_epoch=2",
     "--steps_per_epoch=6",

@@ -11,9 +11,13 @@ import runpy
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from multiprocessing import forkserver
 from unittest import mock
+
+DEADLINE_S = 900
+"""A process that takes longer hangs, however busy the machine is."""
 
 _FORK = multiprocessing.get_context("forkserver")
 # Not the one server of multiprocessing, which a conversion's workers need without TensorFlow.
@@ -50,7 +54,7 @@ class Forked:
     def poll(self) -> int | None:
         return self._process.exitcode
 
-    def wait(self, timeout_s: float = 900.0) -> int:
+    def wait(self, timeout_s: float = DEADLINE_S) -> int:
         """Exit code, negative for a signal."""
         self._process.join(timeout_s)
         if self._process.exitcode is None:
@@ -68,6 +72,17 @@ class Forked:
     def printed(self) -> str:
         """Output and errors so far."""
         return pathlib.Path(self._log.name).read_text()
+
+
+def wait_for(process: Forked, ready: Callable[[], bool]) -> bool:
+    """Returns whether `ready()` came true before the process ended; it may not take for ever."""
+    deadline = time.monotonic() + DEADLINE_S
+    while process.poll() is None:
+        if ready():
+            return True
+        assert time.monotonic() < deadline, process.printed()
+        time.sleep(0.01)
+    return False
 
 
 def finished(*arguments: str, **settings) -> tuple[int, str]:

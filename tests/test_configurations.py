@@ -5,36 +5,28 @@ Networks are small and epochs short; all else is what a user has on. It takes mi
 part of `make test`: `make test-configurations` runs it, and so does `make check`.
 """
 
+import functools
 import json
 import pathlib
-import time
 from typing import NamedTuple
 
 import pytest
-import tensorflow as tf
-from forked import Forked, finished
+from conftest import TINY_NETWORKS, logical_devices
+from forked import Forked, finished, wait_for
 from printed_commands import CONFIGS, command, command_of
 from test_resume import assert_same_end, checkpoints
-from worker_processes import DEADLINE_S, free_ports, tf_config
+from worker_processes import Processes, Workers
 
 pytestmark = pytest.mark.configurations
 
 SMALL = (
-    "--generator_blocks=1",
-    "--generator_filters=4",
-    "--discriminator_filters=4",
+    *TINY_NETWORKS,
     "--epochs=2",
     "--decay_start_epoch=1",
     "--steps_per_epoch=4",
     "--cluster_timeout_s=300",
 )
 """What is not as in the configuration; nothing of it changes what a step is made of."""
-
-
-def two_devices() -> None:
-    """Gives this process two logical devices in place of two GPUs."""
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 class Strategy(NamedTuple):
@@ -61,6 +53,13 @@ class Strategy(NamedTuple):
         )
         return page + SMALL
 
+    def start(self, words: tuple[str, ...]) -> Processes:
+        """Starts the command, once for each worker."""
+        if self.processes:
+            return Workers(*[words] * self.processes)
+        devices = functools.partial(logical_devices, self.replicas) if self.replicas > 1 else None
+        return Processes([Forked(*words, first=devices)])
+
 
 STRATEGIES = {
     "single": Strategy("", 1),
@@ -71,51 +70,23 @@ STRATEGIES = {
 }
 
 
-class Run:
-    """The processes of one start of a command; those that are left at the end are killed."""
-
-    def __init__(self, words: tuple[str, ...], strategy: Strategy):
-        ports = free_ports(strategy.processes)
-        environments = [{"TF_CONFIG": tf_config(ports, i)} for i in range(len(ports))] or [{}]
-        several = strategy.replicas > len(environments)
-        self.processes = [
-            Forked(*words, environment=environment, first=two_devices if several else None)
-            for environment in environments
-        ]
-
-    def __enter__(self) -> "Run":
-        return self
-
-    def __exit__(self, *error) -> None:
-        for process in self.processes:
-            process.kill()
-
-    def finish(self) -> list[str]:
-        """What each process printed, when all have ended well."""
-        codes = [process.wait(DEADLINE_S) for process in self.processes]
-        printed = [process.printed() for process in self.processes]
-        assert not any(codes), "\n".join(printed)
-        return printed
-
-
 @pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_a_configuration_trains_resumes_is_evaluated_and_exported(config, name, dataset, tmp_path):
     strategy = STRATEGIES[name]
 
-    def train(workdir: pathlib.Path) -> Run:
-        return Run(strategy.words(config, data_dir=dataset, workdir=workdir), strategy)
+    def train(workdir: pathlib.Path) -> Processes:
+        return strategy.start(strategy.words(config, data_dir=dataset, workdir=workdir))
 
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     with train(undisturbed) as run:
         printed = run.finish()
     assert all(f"{strategy.replicas} replica(s)" in text for text in printed)
     with train(killed) as run:
-        deadline = time.monotonic() + DEADLINE_S
-        while "epoch-0001-step-000000" not in checkpoints(killed):
-            alive = all(process.poll() is None for process in run.processes)
-            assert alive and time.monotonic() < deadline, run.processes[0].printed()
-            time.sleep(0.01)
+        chief = run.processes[0]
+        assert wait_for(chief, lambda: "epoch-0001-step-000000" in checkpoints(killed)), (
+            chief.printed()
+        )
     assert checkpoints(killed)[-1] == "epoch-0001-step-000000"
     with train(killed) as run:
         printed = run.finish()

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import TINY_NETWORKS
 from tensorflow.python.framework.config import disable_op_determinism  # has no public name
 
 from tfcyclegan import losses, structure
@@ -19,9 +20,7 @@ TINY = (
     "--data_dir=none",
     "--workdir=none",
     "--image_size=32",
-    "--generator_blocks=1",
-    "--generator_filters=4",
-    "--discriminator_filters=4",
+    *TINY_NETWORKS,
 )
 
 

@@ -27,7 +27,7 @@ def workers(tmp_path_factory):
     directory = tmp_path_factory.mktemp("workers")
     program = str(pathlib.Path(__file__).with_name("replica_run.py")), str(directory)
     with Workers(program, program) as processes:
-        assert processes.wait() == [0, 0], "\n".join(processes.outputs())
+        processes.finish()
     return [np.load(directory / f"{index}.npz") for index in range(2)]
 
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import TINY_NETWORKS
 
 from tfcyclegan.config import DownstreamConfig
 from tfcyclegan.errors import UserError
@@ -101,7 +102,7 @@ def tiny(tmp_path_factory):
     flags += ("--filters=2", "--segmenter_steps=2", "--seeds=2")
     folder = tmp_path_factory.mktemp("downstream")
     recipe = ("--epochs=1", "--decay_start_epoch=1", "--steps_per_epoch=2", "--validation_pairs=2")
-    recipe += ("--generator_blocks=1", "--generator_filters=4", "--discriminator_filters=4")
+    recipe += TINY_NETWORKS
     (folder / "tiny.flags").write_text("\n".join(recipe))
     output = folder / "out"
     flags += (f"--translator={folder / 'tiny.flags'}",)

@@ -5,12 +5,12 @@ That they train what one process trains is tested in test_distribution.py.
 
 import json
 import pathlib
-import time
 
 import pytest
-from test_resume import assert_same_end
+from forked import wait_for
+from test_resume import assert_same_end, checkpoints
 from test_train import rows, train
-from worker_processes import DEADLINE_S, Workers, schedulers_tf_config
+from worker_processes import Workers, schedulers_tf_config
 
 from tfcyclegan.checkpoints import load_run
 
@@ -30,10 +30,7 @@ def undisturbed(dataset, tmp_path_factory):
     """Workdirs of a run of two workers, which share none here, and what each printed."""
     workdirs = [tmp_path_factory.mktemp("undisturbed") / f"of_{index}" for index in range(2)]
     with Workers(*(worker(dataset, workdir) for workdir in workdirs)) as run:
-        codes = run.wait()
-        printed = run.outputs()
-    assert codes == [0, 0], "\n".join(printed)
-    return workdirs, printed
+        return workdirs, run.finish()
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +41,7 @@ def with_keras():
     """
     program = str(pathlib.Path(__file__).with_name("workers_and_keras.py"))
     with Workers((program,), (program,), described=schedulers_tf_config) as run:
-        codes = run.wait()
-        printed = run.outputs()
-    assert codes == [0, 0], "\n".join(printed)
-    return [json.loads(text.splitlines()[-1]) for text in printed]
+        return [json.loads(text.splitlines()[-1]) for text in run.finish()]
 
 
 def test_what_is_written_is_the_chiefs(undisturbed):
@@ -67,17 +61,15 @@ def test_a_killed_worker_ends_the_other_in_one_sentence_and_both_continue(
     both = [worker(dataset, workdir)] * 2
     with Workers(*both) as run:
         chief, other = run.processes
-        deadline = time.monotonic() + DEADLINE_S
-        while not list((workdir / "checkpoints").glob("epoch-0001-*")):
-            assert chief.poll() is None and time.monotonic() < deadline, run.outputs()[0]
-            time.sleep(0.02)
+        assert wait_for(chief, lambda: "epoch-0001-step-000000" in checkpoints(workdir)), (
+            chief.printed()
+        )
         other.kill()
         codes, printed = run.wait(), run.outputs()[0]
     assert codes[0] == 10 and len(rows(workdir)) < 4, f"lost, or killed too late? {printed}"
     assert printed.splitlines()[-1].startswith("error: Another worker of this run ended")
     with Workers(*both) as run:
-        codes, printed = run.wait(), run.outputs()
-    assert codes == [0, 0], "\n".join(printed)
+        printed = run.finish()
     assert all("continue after epoch" in text for text in printed)
     assert_same_end(workdir, undisturbed[0][0])
 

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from forked import Forked, finished
+from forked import Forked, finished, wait_for
 from test_train import train
 
 KILLS = int(os.environ.get("TFCYCLEGAN_KILLS", "1"))
@@ -43,15 +43,6 @@ data.training_batches = with_bad_steps
 run(train.main, TrainConfig)
 """
 """Training whose input is infinite from step 14 (the second of epoch 3) in the first fits."""
-
-
-def wait_for(process: Forked, ready) -> bool:
-    """Returns whether `ready()` came true before the process ended."""
-    while process.poll() is None:
-        if ready():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def wait_for_change(process: Forked, workdir: pathlib.Path) -> None:

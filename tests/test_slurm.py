@@ -15,11 +15,13 @@ import subprocess
 import sys
 
 import pytest
+from conftest import TINY_NETWORKS
+from forked import DEADLINE_S
 from printed_commands import ROOT, code_blocks
-from worker_processes import DEADLINE_S, free_ports
+from worker_processes import free_ports
 
 SMALL = (
-    *("--generator_blocks=1", "--generator_filters=4", "--discriminator_filters=4"),
+    *TINY_NETWORKS,
     *("--epochs=1", "--decay_start_epoch=1", "--steps_per_epoch=2", "--cluster_timeout_s=300"),
 )
 JOB = 54321

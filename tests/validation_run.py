@@ -5,7 +5,7 @@ import sys
 import tempfile
 
 import numpy as np
-import tensorflow as tf
+from conftest import TINY_NETWORKS, logical_devices
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import Slices
@@ -22,9 +22,7 @@ TINY = (
     "--data_dir=none",
     "--workdir=none",
     f"--image_size={SIZE}",
-    "--generator_blocks=1",
-    "--generator_filters=4",
-    "--discriminator_filters=4",
+    *TINY_NETWORKS,
 )
 
 
@@ -56,10 +54,7 @@ def untrained(kind: str):
 
 
 if __name__ == "__main__":
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[1]),
-    )
+    logical_devices(int(sys.argv[1]))
     made = untrained("mirrored")
     assert made.distribute_strategy.num_replicas_in_sync == int(sys.argv[1])
     with tempfile.TemporaryDirectory() as directory:

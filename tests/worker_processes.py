@@ -6,10 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from forked import Forked
-
-DEADLINE_S = 900
-"""A worker that takes longer hangs, however busy the machine is."""
+from forked import DEADLINE_S, Forked
 
 
 def free_ports(count: int) -> list[int]:
@@ -45,22 +42,13 @@ def schedulers_tf_config(ports: list[int], index: int) -> str:
     return json.dumps({"cluster": cluster, "task": task, "environment": "cloud", "job": "{}"})
 
 
-class Workers:
-    """Processes that are the workers of one cluster.
+class Processes:
+    """Processes of one run; those that are left at the end of a `with` are killed."""
 
-    Args:
-        commands: The arguments of each, as of `Forked`.
-        described: From ports and the index of a process to its TF_CONFIG.
-    """
+    def __init__(self, processes: list[Forked]):
+        self.processes = processes
 
-    def __init__(self, *commands: tuple[str, ...], described: Callable = tf_config):
-        ports = free_ports(len(commands))
-        self.processes = [
-            Forked(*command, environment={"TF_CONFIG": described(ports, index)})
-            for index, command in enumerate(commands)
-        ]
-
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> "Processes":
         return self
 
     def __exit__(self, *error) -> None:
@@ -75,3 +63,27 @@ class Workers:
     def outputs(self) -> list[str]:
         """What each has printed."""
         return [process.printed() for process in self.processes]
+
+    def finish(self) -> list[str]:
+        """What each has printed, when all have ended well."""
+        codes, printed = self.wait(), self.outputs()
+        assert not any(codes), "\n".join(printed)
+        return printed
+
+
+class Workers(Processes):
+    """Processes that are the workers of one cluster.
+
+    Args:
+        commands: The arguments of each, as of `Forked`.
+        described: From ports and the index of a process to its TF_CONFIG.
+    """
+
+    def __init__(self, *commands: tuple[str, ...], described: Callable = tf_config):
+        ports = free_ports(len(commands))
+        super().__init__(
+            [
+                Forked(*command, environment={"TF_CONFIG": described(ports, index)})
+                for index, command in enumerate(commands)
+            ]
+        )
