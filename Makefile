@@ -72,7 +72,7 @@ test-configurations: $(INSTALLED)
 
 # Apache Beam needs an older protobuf than TensorFlow alone, hence an environment of its own.
 test-beam: $(BEAM)/.installed
-	$(BEAM)/bin/python -m pytest tests/test_ingest_beam.py
+	$(BEAM)/bin/python -m pytest tests/ingest/test_ingest_beam.py
 
 $(BEAM)/.installed: setup.py constraints-beam.txt
 	$(PYTHON) -m venv $(BEAM)
@@ -82,7 +82,7 @@ $(BEAM)/.installed: setup.py constraints-beam.txt
 # Other people's metrics, live. torch-fidelity goes without torchvision, whose build has to match
 # PyTorch's and which the networks compared here do not use.
 parity: $(PARITY)/.installed
-	$(PARITY)/bin/python -m pytest tests/test_parity.py
+	$(PARITY)/bin/python -m pytest tests/metrics/test_parity.py
 
 $(PARITY)/.installed: setup.py constraints-parity.txt
 	$(PYTHON) -m venv $(PARITY)

@@ -18,7 +18,9 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tfcyclegan", "tfcyclegan.*"]),
-    package_data={"tfcyclegan.report": ["page.html", "page.css", "pixels.js", "viewer.js"]},
+    package_data={
+        "tfcyclegan.evaluation.report": ["page.html", "page.css", "pixels.js", "viewer.js"]
+    },
     python_requires=">=3.10",
     install_requires=[
         "absl-py",

@@ -1,14 +1,11 @@
 """Two logical CPUs for tests of distribution, set before TensorFlow initialises; one shared run."""
 
-import fcntl
 import os
 import pathlib
-import shutil
 import subprocess
-import sys
-from collections.abc import Callable
 
 import pytest
+from tiny_runs import TINY_RUN, command, logical_devices, made_once
 
 # What tests pin, some of it to the bit, is the CPU's arithmetic, also where there is a GPU
 # (CONTRIBUTING.md). Processes that tests start inherit it.
@@ -19,35 +16,6 @@ def pytest_configure(config):
     """Not where xdist only hands out tests: there TensorFlow would cost seconds for nothing."""
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
         logical_devices(2)
-
-
-def logical_devices(count: int) -> None:
-    """Gives this process logical devices, which stand in for GPUs."""
-    import tensorflow as tf
-
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * count
-    )
-
-
-TINY_NETWORKS = ("--generator_blocks=1", "--generator_filters=4", "--discriminator_filters=4")
-
-TINY_RUN = (
-    f"--flagfile={pathlib.Path(__file__).parents[1] / 'configs' / 'cpu_128.flags'}",
-    "--image_size=64",
-    "--discriminator_size=32",
-    *TINY_NETWORKS,
-    "--epochs=4",
-    "--decay_start_epoch=2",
-    "--steps_per_epoch=6",
-    "--pool_size=3",
-    "--validation_pairs=4",
-    "--validate_every=1",
-)
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, *arguments]
 
 
 LONGEST = (
@@ -90,27 +58,6 @@ def pytest_runtest_makereport():
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report():
     return refuse_skip((yield))
-
-
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable) -> pathlib.Path:
-    """Returns a directory that is made once for all processes of a test run; they only read it.
-
-    Args:
-        factory: The fixture tmp_path_factory.
-        name: Name of the directory.
-        make: Called with its path, by the process that comes first.
-    """
-    base = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    path, finished = base / name, base / f"{name}.finished"
-    with (base / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not finished.exists():
-            shutil.rmtree(path, ignore_errors=True)
-            make(path)
-            finished.touch()
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ import pathlib
 from typing import NamedTuple
 
 import pytest
-from conftest import TINY_NETWORKS, logical_devices
+from ends_of_runs import assert_same_end, checkpoints
 from forked import Forked, finished, wait_for
 from printed_commands import CONFIGS, command, command_of
-from test_resume import assert_same_end, checkpoints
+from tiny_runs import TINY_NETWORKS, logical_devices
 from worker_processes import Processes, Workers
 
 pytestmark = pytest.mark.configurations

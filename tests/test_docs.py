@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from printed_commands import ROOT, code_blocks, commands
+from places import ROOT
+from printed_commands import code_blocks, commands
 
 from tfcyclegan.config import COMMANDS
 

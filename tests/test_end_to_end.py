@@ -1,23 +1,18 @@
 """The road of the README on the phantom, each station by its own command; and its dead ends."""
 
-import importlib
 import json
-import pathlib
 import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY_RUN, command
 from forked import finished
 from record_sets import write_dataset, write_index
+from tiny_runs import TINY_RUN, command
 
-from tfcyclegan import manifest
-
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
-study_picture = importlib.import_module("study_picture")
+from tfcyclegan.data import manifest
+from tools import study_picture
 
 KEY = b"phantom patients need no secret: 1"
 """Puts the six patients of seed 0 into all three splits."""

@@ -1,89 +1,171 @@
-"""Imports go down only: contracts, mathematics, pipelines and models, then the top floor."""
+"""The law of imports: a room imports from lower lines or from itself, and inside alike."""
 
 import ast
 import pathlib
 import re
 
 import pytest
+from places import ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tfcyclegan"
-
-FLOORS = (
-    ("errors", "files"),
-    ("intensity", "config", "phantom", "progress", "metrics_log", "stop_request"),
-    (
-        "records",
-        "cluster",
-        "losses",
-        "structure",
-        "air",
-        "convolution",
-        "layers",
-        "image_pool",
-        "schedules",
-        "gradients",
-        "adam",
-        "diagnostics",
-        "guard",
-        "metrics",
-        "privacy",
-    ),
-    ("residual", "gradient_penalty"),
-    ("manifest", "networks", "augment", "extractors", "strategies"),
-    ("collectives", "checkpoint_files"),
-    ("replica_state",),
-    ("dicom", "models", "data"),
-    ("pairing", "checkpoints", "nifti", "doctor", "provenance", "lesion_free"),
-    ("scoring", "served", "validation_slices"),
-    ("self_check", "exported"),
-    ("callbacks", "inversion", "safeguards", "selection", "warmup", "report"),
-    ("export", "basin"),
-    ("validation", "evaluation"),
-    ("ingest",),
-    ("fitting", "translation"),
-    ("train", "evaluate", "compare", "translate"),
-)
-"""Lowest floor first. A module imports from lower floors, or from its own package."""
-
-FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TOOLS = sorted((ROOT / "tools").glob("*.py"))
+
+LAW = """
+errors
+files
+config data
+privacy metrics
+imaging models
+ingest training
+evaluation
+translation
+train evaluate compare export translate
+experiments
+tools
+"""
+"""Lowest line first."""
+
+INSIDE = {
+    "imaging": """
+        frames geometry source
+        volumes sequences resampling reformat
+        dicom nifti
+        phantom
+    """,
+    "models": """
+        losses networks step translators
+        serving
+        cyclegan
+        build
+    """,
+    "training": """
+        distribution stop_request
+        rundir validation
+        callbacks
+        setup fit
+    """,
+    "evaluation": """
+        report gates directions kernel_sums
+        brain
+        cases
+        figures
+        scoring inputs
+        translators metrics_json plots validation_curves
+        cautions comparison
+        run
+    """,
+}
+"""The same for what a room holds; rooms within a line do not import each other."""
 
 
-def room_of(path: pathlib.Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def floors_of(law: str) -> dict[str, int]:
+    lines = [line.split() for line in law.splitlines() if line.strip()]
+    return {name: height for height, names in enumerate(lines) for name in names}
 
 
-def imports_of(path: pathlib.Path) -> set[str]:
-    """Rooms of tfcyclegan that a module imports."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def tree_of(path: pathlib.Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imports_of(tree: ast.Module) -> list[tuple[str, str]]:
+    """Modules that a file imports from, with the name that it takes of each, or ""."""
+    found = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            found += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {
-        name.split(".")[1]
-        for name in names
-        if name.startswith("tfcyclegan.") and name != "tfcyclegan.__version__"
-    }
+            found += [(node.module or "", alias.name) for alias in node.names]
+    return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_down(path):
-    room = room_of(path)
-    if room == "__init__":
-        assert imports_of(path) == set()
-        return
-    assert room in FLOOR, f"give tfcyclegan/{room} a floor in tests/test_layering.py"
-    for imported in imports_of(path) - {room}:
-        assert FLOOR[imported] < FLOOR[room], f"{room} must not import {imported}"
+def place_of(path: pathlib.Path) -> list[str]:
+    """Where a file lies: its room, and what it is in the room."""
+    if path.parent.name == "tools":
+        return ["tools"]
+    return [part.removesuffix(".py") for part in path.relative_to(PACKAGE).parts]
 
 
-def test_only_the_dicom_package_imports_pydicom():
+def upward(path: pathlib.Path, tree: ast.Module) -> list[str]:
+    """Imports of a file that the law does not allow, in words."""
+    me = place_of(path)
+    floors, wrong = floors_of(LAW), []
+    for module, name in imports_of(tree):
+        parts = f"{module}.{name}".split(".")
+        if parts[0] != "tfcyclegan" or parts[1:] in ([""], ["__version__"]):
+            continue
+        room = parts[1]
+        if room != me[0] and floors[room] >= floors.get(me[0], -1):
+            wrong.append(f"{me[0]} must not import {room}")
+        if room == me[0] and room in INSIDE:
+            inner = floors_of(INSIDE[room])
+            if me[1] != "__init__" and parts[2] != me[1] and inner[parts[2]] >= inner[me[1]]:
+                wrong.append(f"{room}/{me[1]} must not import {room}/{parts[2]}")
+    return wrong
+
+
+def private(tree: ast.Module) -> list[str]:
+    """Names with a leading underscore that a file takes from another of the package."""
+    return [
+        name
+        for module, name in imports_of(tree)
+        if module.split(".")[0] == "tfcyclegan" and re.match("_[^_]", name)
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES + TOOLS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_and_take_no_private_name(path):
+    tree = ast.parse(path.read_text())
+    assert upward(path, tree) == [] and private(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        ("data/slices.py", "from tfcyclegan.models import build", "data must not import models"),
+        ("files.py", "import tfcyclegan.data.records", "files must not import data"),
+        ("metrics/ssim.py", "from tfcyclegan import privacy", "metrics must not import privacy"),
+        (
+            "imaging/source/walk.py",
+            "from tfcyclegan.imaging.dicom import headers",
+            "imaging/source must not import imaging/dicom",
+        ),
+        (
+            "training/rundir/workdir.py",
+            "from tfcyclegan.training.callbacks import order",
+            "training/rundir must not import training/callbacks",
+        ),
+    ],
+)
+def test_the_law_is_broken_by_an_import_upwards(file, line, said):
+    assert upward(PACKAGE / file, ast.parse(line)) == [said]
+    assert upward(PACKAGE / file, ast.parse("from tfcyclegan.errors import UserError")) == []
+
+
+def test_the_law_is_broken_by_a_private_name():
+    line = "from tfcyclegan.data.slices import _read_shard, Slices"
+    assert private(ast.parse(line)) == ["_read_shard"]
+
+
+def test_no_two_files_import_each_other():
+    """Python would allow it at some orders of imports, and not at others."""
+    trees = {".".join(["tfcyclegan", *place_of(path)]): tree_of(path) for path in MODULES}
+    trees = {name.removesuffix(".__init__"): tree for name, tree in trees.items()}
+    edges = {}
+    for me, tree in trees.items():
+        wanted = {n for module, name in imports_of(tree) for n in (f"{module}.{name}", module)}
+        # A room that offers what its files hold is not imported by them for that.
+        edges[me] = {n for n in wanted & trees.keys() if not f"{me}.".startswith(f"{n}.")}
+    while free := {name for name, wanted in edges.items() if not wanted & edges.keys()}:
+        edges = {name: wanted for name, wanted in edges.items() if name not in free}
+    assert edges == {}
+
+
+def test_only_the_dicom_room_the_phantom_and_a_yardstick_import_pydicom():
+    allowed = ("imaging/dicom/", "imaging/phantom/", "experiments/benchmark/")
     for path in MODULES:
-        if "pydicom" in path.read_text():
-            assert room_of(path) == "dicom", path
+        if any(module.split(".")[0] == "pydicom" for module, _ in imports_of(tree_of(path))):
+            assert "/".join(place_of(path)).startswith(allowed)
 
 
 def test_flags_are_read_in_one_file():
@@ -93,10 +175,10 @@ def test_flags_are_read_in_one_file():
 
 def test_nothing_imports_tools():
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom):
-                assert (node.module or "").split(".")[0] != "tools", path
+        assert not {module.split(".")[0] for module, _ in imports_of(tree_of(path))} & {"tools"}
 
 
-def test_there_is_no_room_for_leftovers():
-    assert not {room_of(path) for path in MODULES} & {"utils", "common", "helpers", "misc"}
+def test_the_package_holds_its_rooms_and_five_commands():
+    """Nor is there a room for leftovers."""
+    held = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()} - {"__pycache__"}
+    assert held == {"__init__", *floors_of(LAW)} - {"tools"}

@@ -10,16 +10,16 @@ import dataclasses
 import pathlib
 import re
 
+from places import TESTS
 from printed_commands import CONFIGS
 
 from tfcyclegan.config import TrainConfig
 
-TESTS = pathlib.Path(__file__).parent
 SET = re.compile(r"""--(\w+)(=[^"'\s\\]*)?(?=["'\s\\])""")
 """A flag in a string, which may hold several."""
 
 PATHS = {"data_dir", "workdir", "extractor_weights"}
-NETWORK = "small networks; tests/test_networks.py builds the sizes of the papers"
+NETWORK = "small networks; tests/models/test_networks.py builds the sizes of the papers"
 SHORT = "runs of a few steps"
 OFF_BY_DEFAULT = "an ingredient that no configuration has on; it is what is tested"
 REFUSED = "a value that is refused, or a change that is; it is what is tested"
@@ -34,7 +34,7 @@ REASONS = {
     "cycle_weight": "a change of the mathematics, in tests that look for its name",
     "decay_start_epoch": SHORT,
     "discriminator_filters": NETWORK,
-    "discriminator_images": "2 and 3 are counted by hand; 4 is in tests/conftest.py's run",
+    "discriminator_images": "2 and 3 are counted by hand; 4 is in tests/support/tiny_runs.py",
     "discriminator_learning_rate": "a rate of its own, compared with the generators'",
     "discriminator_size": "the factor of configs/cpu_128.flags at half its size",
     "domain_b": REFUSED,
@@ -54,7 +54,7 @@ REASONS = {
     "max_skipped_steps": "turning back needs fewer bad steps than a run of a test has",
     "nodeterministic": "what run.json says of it; every training of a test leaves it on",
     "pool_size": "3 is full within an epoch of 6 steps, so that images leave it again",
-    "position_channels": "both networks; discriminators alone are in tests/conftest.py's run",
+    "position_channels": "both networks; tests/support/tiny_runs.py has the discriminators'",
     "precision": "half precision; it is what is tested",
     "r1_every": OFF_BY_DEFAULT,
     "r1_weight": OFF_BY_DEFAULT,
@@ -90,7 +90,7 @@ def set_by_tests() -> set[tuple[str, str, str]]:
         config = TrainConfig.parse(f"--flagfile={path}", "--data_dir=-", "--workdir=-")
         shipped |= set(config.to_flagfile().splitlines())
     found = set()
-    for path in TESTS.glob("*.py"):
+    for path in TESTS.rglob("*.py"):
         for name, value in SET.findall(path.read_text()):
             # Without a value it is on, or a name in a message.
             value = value or ("=True" if kinds.get(name) is bool else "")

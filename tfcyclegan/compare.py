@@ -5,7 +5,7 @@ import pathlib
 from tfcyclegan.config import CompareConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.evaluation import comparison
-from tfcyclegan.evaluation.entries import strict_json
+from tfcyclegan.evaluation.figures.entries import strict_json
 from tfcyclegan.files import write_atomically
 
 

@@ -6,15 +6,15 @@ DICOM in and DICOM out, NIfTI in and NIfTI out, records in and records out. Rese
 import pathlib
 
 from tfcyclegan.config import TranslateConfig, run
-from tfcyclegan.ingest import containment
+from tfcyclegan.ingest import clean_exit
 
 
 def main(config: TranslateConfig) -> int:
     """Translates what --input holds and returns the exit code (docs/translation.md)."""
     # Imported late: worker processes import this module too, and need no TensorFlow.
-    from tfcyclegan.translation import command
+    from tfcyclegan.translation import run as translation_run
 
-    return containment.contained(command.run, config, pathlib.Path(config.output))
+    return clean_exit.contained(translation_run.run, config, pathlib.Path(config.output))
 
 
 if __name__ == "__main__":

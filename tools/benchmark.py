@@ -6,24 +6,25 @@ python tools/benchmark.py --what=step --precision=float32 --json
 
 import json
 
-import benchmark_epoch
-import benchmark_ingest
-import benchmark_metrics
-import benchmark_pipeline
-import benchmark_step
-import benchmark_study
-import benchmark_translate
-
 from tfcyclegan import config
+from tfcyclegan.experiments.benchmark import (
+    epoch,
+    ingest,
+    metrics,
+    pipeline,
+    step,
+    study,
+    translate,
+)
 
 PARTS = {
-    "epoch": benchmark_epoch.measure,
-    "ingest": benchmark_ingest.measure,
-    "metrics": benchmark_metrics.measure,
-    "pipeline": benchmark_pipeline.measure,
-    "step": benchmark_step.measure,
-    "study": benchmark_study.measure,
-    "translate": benchmark_translate.measure,
+    "epoch": epoch.measure,
+    "ingest": ingest.measure,
+    "metrics": metrics.measure,
+    "pipeline": pipeline.measure,
+    "step": step.measure,
+    "study": study.measure,
+    "translate": translate.measure,
 }
 """Values of --what to functions from the flags to the figures, a dictionary of names to numbers."""
 

@@ -5,7 +5,9 @@ python tools/compare_domains.py RECORDS
 
 import pathlib
 
-from tfcyclegan import config, data, doctor, manifest
+from tfcyclegan import config
+from tfcyclegan.data import doctor, manifest
+from tfcyclegan.data.slices import load_slices
 
 
 def main(settings: config.DomainsConfig) -> int:
@@ -15,7 +17,7 @@ def main(settings: config.DomainsConfig) -> int:
         return 0
     names = settings.domain_a, settings.domain_b
     slices = [
-        data.load_slices(
+        load_slices(
             settings.data_dir,
             shards,
             split=settings.split,

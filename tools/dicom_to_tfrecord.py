@@ -6,7 +6,7 @@ python tools/dicom_to_tfrecord.py --input=STUDIES --output=RECORDS --key_file=KE
 import os
 
 from tfcyclegan import config
-from tfcyclegan.ingest import pipeline
+from tfcyclegan.ingest import run
 
 
 def main(settings: config.IngestConfig) -> int:
@@ -14,7 +14,7 @@ def main(settings: config.IngestConfig) -> int:
     # Writing shards needs TensorFlow, but neither a GPU nor its start-up messages.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    return pipeline.run(settings)
+    return run.run(settings)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import os
 import pathlib
 
 from tfcyclegan import config
-from tfcyclegan.ingest import pipeline
-from tfcyclegan.nifti import table
+from tfcyclegan.imaging.nifti import table
+from tfcyclegan.ingest import run
 
 
 def main(settings: config.NiftiConfig) -> int:
@@ -17,7 +17,7 @@ def main(settings: config.NiftiConfig) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     path = pathlib.Path(settings.table)
-    return pipeline.run(settings.conversion(), lambda asked: table.read(path, asked.plane))
+    return run.run(settings.conversion(), lambda asked: table.read(path, asked.plane))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import numpy as np
 import pydicom
 from matplotlib.figure import Figure
 
-from tfcyclegan import intensity
+from tfcyclegan.data import intensity, windows
 
 ROWS = 2
 INCHES = 1.55
@@ -63,7 +63,7 @@ def panels(study: pathlib.Path, translated: pathlib.Path) -> dict[str, np.ndarra
 
 
 def _windowed(volume: np.ndarray) -> np.ndarray:
-    return intensity.scanner_to_unit(volume, intensity.volume_window(volume))
+    return intensity.scanner_to_unit(volume, windows.volume_window(volume))
 
 
 def chosen(lesions: np.ndarray) -> list[int]:

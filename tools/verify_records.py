@@ -6,14 +6,14 @@ python tools/verify_records.py RECORDS --canaries=STRINGS
 import os
 
 from tfcyclegan import config
-from tfcyclegan.ingest import verify
+from tfcyclegan.ingest.verification import output_check
 
 
 def main(settings: config.VerifyConfig) -> int:
     """Checks, and returns the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    return verify.run(settings)
+    return output_check.run(settings)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,19 @@
 
 import dataclasses
 
-from tfcyclegan.config.ablation import AblationConfig
-from tfcyclegan.config.benchmark import BenchmarkConfig
 from tfcyclegan.config.command import Command, run
 from tfcyclegan.config.domains import DomainsConfig
-from tfcyclegan.config.downstream import DownstreamConfig
-from tfcyclegan.config.evaluation import CompareConfig, EvaluateConfig, ExportConfig
-from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, PhantomConfig
+from tfcyclegan.config.evaluation import CompareConfig, EvaluateConfig
+from tfcyclegan.config.experiments import (
+    AblationConfig,
+    BenchmarkConfig,
+    DownstreamConfig,
+    PhantomConfig,
+)
+from tfcyclegan.config.export import ExportConfig
+from tfcyclegan.config.ingestion import IngestConfig, NiftiConfig, VerifyConfig
 from tfcyclegan.config.training import TrainConfig
 from tfcyclegan.config.translation import TranslateConfig
-from tfcyclegan.config.verification import VerifyConfig
 
 __all__ = [
     "COMMANDS",

@@ -16,9 +16,7 @@ from typing import ClassVar
 
 from absl import app, flags, logging
 
-from tfcyclegan.errors import UserError
-
-USAGE = 2
+from tfcyclegan.errors import ExitCode, UserError
 
 
 def flag(default, help, *, choices=None, lower=None, upper=None, required=False):
@@ -97,9 +95,9 @@ class Command:
         try:
             rest = values(cls.named(["command", *arguments]))
         except (flags.Error, OSError) as error:
-            raise UserError(str(error), USAGE) from error
+            raise UserError(str(error), ExitCode.USAGE) from error
         if rest[1:]:
-            raise UserError(f"Flags start with --. Received: {' '.join(rest[1:])}", USAGE)
+            raise UserError(f"Flags start with --. Received: {' '.join(rest[1:])}", ExitCode.USAGE)
         return cls.from_flags(values)
 
     def to_flagfile(self) -> str:
@@ -157,9 +155,13 @@ def _parse_or_exit(argv: list[str]) -> list[str]:
             else flags.FLAGS(argv)
         )
     except (flags.Error, OSError) as error:
-        _fail(UserError(f"{_sentence(error)}. See --help.", USAGE))
+        _fail(UserError(f"{_sentence(error)}. See --help.", ExitCode.USAGE))
     if rest[1:]:
-        _fail(UserError(f"Flags start with --. Received: {' '.join(rest[1:])}. See --help.", USAGE))
+        _fail(
+            UserError(
+                f"Flags start with --. Received: {' '.join(rest[1:])}. See --help.", ExitCode.USAGE
+            )
+        )
     return rest
 
 

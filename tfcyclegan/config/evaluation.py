@@ -71,20 +71,3 @@ class CompareConfig(Command):
 
     runs: tuple = flag((), "Directories that evaluate wrote; may stand first, without a flag.")
     output: str = flag("", "Directory for compare.md and compare.json; empty writes nothing.")
-
-
-@dataclasses.dataclass(frozen=True)
-class ExportConfig(Command):
-    """Flags of `python -m tfcyclegan.export`."""
-
-    workdir: str = flag("", "Workdir of a training run.", required=True)
-    checkpoint: str = flag(
-        "latest",
-        "Checkpoint of --workdir: the latest, or the best by validation (--best_by of the run).",
-        choices=["latest", "best"],
-    )
-    output: str = flag("", "Directory that gets the next version number.", required=True)
-    audit: bool = flag(
-        False,
-        "Every signature also returns cycle_residual and risk, at the price of the way back.",
-    )

@@ -1,4 +1,4 @@
-"""Flags of the commands that make and convert DICOM."""
+"""Flags of the commands that convert studies, and of the check of what they wrote."""
 
 import dataclasses
 import re
@@ -33,24 +33,6 @@ def _parse_slices(values: dict) -> bool:
     except ValueError:
         return False
     return 0 <= lowest < highest <= 1
-
-
-@dataclasses.dataclass(frozen=True)
-class PhantomConfig(Command):
-    """Flags of tools/make_phantom.py."""
-
-    output: str = flag(
-        "", "New or empty directory for the DICOM studies and the truth masks.", required=True
-    )
-    patients: int = flag(8, "Number of simulated patients.", lower=1)
-    slices: int = flag(20, "Axial slices per series.", lower=5, upper=200)
-    matrix: int = flag(192, "Rows and columns of an image.", lower=64, upper=512)
-    seed: int = flag(0, "Seed of anatomy, lesions and noise.", lower=0)
-    nifti: bool = flag(
-        False,
-        "Also write the images beside the truth masks as NIfTI, and volumes.csv, the table of both"
-        " for tools/nifti_to_tfrecord.py.",
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,13 +200,13 @@ class IngestConfig(Command):
 
     def to_flagfile(self) -> str:
         """Returns the flags without paths, which may hold identifiers."""
-        return _without_paths(super().to_flagfile())
+        return without_paths(super().to_flagfile())
 
 
 _PATHS = ("input", "table", "output", "key_file", "mapping", "private_report", "deface_cmd")
 
 
-def _without_paths(flagfile: str) -> str:
+def without_paths(flagfile: str) -> str:
     hidden = {f"--{name}=": name for name in _PATHS}
     lines = []
     for line in flagfile.splitlines():
@@ -233,7 +215,7 @@ def _without_paths(flagfile: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _as_for_dicom(name: str) -> dataclasses.Field:
+def as_for_dicom(name: str) -> dataclasses.Field:
     """Declares a flag that both converters have."""
     field = IngestConfig.__dataclass_fields__[name]
     return dataclasses.field(default=field.default, metadata=field.metadata)
@@ -254,34 +236,52 @@ class NiftiConfig(Command):
         " table's directory.",
         required=True,
     )
-    output: str = _as_for_dicom("output")
-    key_file: str = _as_for_dicom("key_file")
-    name: str = _as_for_dicom("name")
-    splits: tuple = _as_for_dicom("splits")
-    plane: str = _as_for_dicom("plane")
-    keep_sequences: tuple = _as_for_dicom("keep_sequences")
-    slices: str = _as_for_dicom("slices")
-    normalization: str = _as_for_dicom("normalization")
-    fixed_spacing: float = _as_for_dicom("fixed_spacing")
-    min_foreground: float = _as_for_dicom("min_foreground")
-    shard_bytes: int = _as_for_dicom("shard_bytes")
-    text_guard: str = _as_for_dicom("text_guard")
-    brain_only: bool = _as_for_dicom("brain_only")
-    deface_cmd: str = _as_for_dicom("deface_cmd")
-    deface_timeout_s: float = _as_for_dicom("deface_timeout_s")
-    for_release: bool = _as_for_dicom("for_release")
-    accept_face_risk: bool = _as_for_dicom("accept_face_risk")
-    workers: int = _as_for_dicom("workers")
-    worker_memory_mb: int = _as_for_dicom("worker_memory_mb")
-    object_timeout_s: float = _as_for_dicom("object_timeout_s")
-    max_bad: float = _as_for_dicom("max_bad")
-    strict: bool = _as_for_dicom("strict")
-    qa_sheet: int = _as_for_dicom("qa_sheet")
+    output: str = as_for_dicom("output")
+    key_file: str = as_for_dicom("key_file")
+    name: str = as_for_dicom("name")
+    splits: tuple = as_for_dicom("splits")
+    plane: str = as_for_dicom("plane")
+    keep_sequences: tuple = as_for_dicom("keep_sequences")
+    slices: str = as_for_dicom("slices")
+    normalization: str = as_for_dicom("normalization")
+    fixed_spacing: float = as_for_dicom("fixed_spacing")
+    min_foreground: float = as_for_dicom("min_foreground")
+    shard_bytes: int = as_for_dicom("shard_bytes")
+    text_guard: str = as_for_dicom("text_guard")
+    brain_only: bool = as_for_dicom("brain_only")
+    deface_cmd: str = as_for_dicom("deface_cmd")
+    deface_timeout_s: float = as_for_dicom("deface_timeout_s")
+    for_release: bool = as_for_dicom("for_release")
+    accept_face_risk: bool = as_for_dicom("accept_face_risk")
+    workers: int = as_for_dicom("workers")
+    worker_memory_mb: int = as_for_dicom("worker_memory_mb")
+    object_timeout_s: float = as_for_dicom("object_timeout_s")
+    max_bad: float = as_for_dicom("max_bad")
+    strict: bool = as_for_dicom("strict")
+    qa_sheet: int = as_for_dicom("qa_sheet")
 
     def to_flagfile(self) -> str:
         """Returns the flags without paths, which may hold identifiers."""
-        return _without_paths(super().to_flagfile())
+        return without_paths(super().to_flagfile())
 
     def conversion(self) -> IngestConfig:
         """Returns the same conversion as the one road of both kinds of input wants it."""
         return IngestConfig(**{k: v for k, v in vars(self).items() if k != "table"})
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyConfig(Command):
+    """Flags of tools/verify_records.py."""
+
+    FIRST: ClassVar[str] = "data_dir"
+
+    data_dir: str = flag("", "Directory of a finished conversion.", required=True)
+    canaries: str = flag(
+        "",
+        "File of strings that must not be in it, such as the names and numbers of the input: JSON"
+        " of any nesting, or one a line. It holds identifiers; no string of it is shown.",
+    )
+
+    def to_flagfile(self) -> str:
+        """Returns the flags without paths, which may hold identifiers."""
+        return "# --data_dir is not shown\n# --canaries is not shown\n"

@@ -7,7 +7,7 @@ from tfcyclegan.config.command import flag
 from tfcyclegan.config.domains import DOMAINS_DIFFER
 from tfcyclegan.config.evaluation import EXTRACTORS
 from tfcyclegan.config.recipe import Recipe
-from tfcyclegan.errors import UserError
+from tfcyclegan.errors import ExitCode, UserError
 
 
 def _rotations_are_numbers(values: dict) -> bool:
@@ -268,5 +268,5 @@ class TrainConfig(Recipe):
             raise UserError(
                 f"The run is of another version of this program: {error}. Use that version for it,"
                 " or begin another run.",
-                8,
+                ExitCode.DAMAGED,
             ) from error

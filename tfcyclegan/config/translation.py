@@ -4,8 +4,9 @@ import dataclasses
 from typing import ClassVar
 
 from tfcyclegan.config.command import Command, flag
-from tfcyclegan.config.ingestion import IngestConfig, _as_for_dicom, _without_paths
+from tfcyclegan.config.ingestion import IngestConfig, as_for_dicom, without_paths
 
+IN_OUTPUTS = ("identity", "audit", "max_risk", "abstain", "report")
 _DATASET = "With --dataset: "
 
 
@@ -88,18 +89,22 @@ class TranslateConfig(Command):
     name: str = _as_in_records("name")
     splits: tuple = _as_in_records("splits")
     min_foreground: float = _as_in_records("min_foreground")
-    plane: str = _as_for_dicom("plane")
-    monochrome1: str = _as_for_dicom("monochrome1")
-    allow_derived: bool = _as_for_dicom("allow_derived")
-    force: bool = _as_for_dicom("force")
-    fixed_spacing: float = _as_for_dicom("fixed_spacing")
-    text_guard: str = _as_for_dicom("text_guard")
-    worker_memory_mb: int = _as_for_dicom("worker_memory_mb")
-    object_timeout_s: float = _as_for_dicom("object_timeout_s")
+    plane: str = as_for_dicom("plane")
+    monochrome1: str = as_for_dicom("monochrome1")
+    allow_derived: bool = as_for_dicom("allow_derived")
+    force: bool = as_for_dicom("force")
+    fixed_spacing: float = as_for_dicom("fixed_spacing")
+    text_guard: str = as_for_dicom("text_guard")
+    worker_memory_mb: int = as_for_dicom("worker_memory_mb")
+    object_timeout_s: float = as_for_dicom("object_timeout_s")
 
     def to_flagfile(self) -> str:
         """Returns the flags without paths, which may hold identifiers."""
-        return _without_paths(super().to_flagfile())
+        return without_paths(super().to_flagfile())
+
+    def in_outputs(self) -> dict:
+        """Returns the flags that what is written depends on, apart from how the source is read."""
+        return {name: getattr(self, name) for name in IN_OUTPUTS}
 
     def conversion(self, sequence: str) -> IngestConfig:
         """Returns how the source's volumes are read, which is how the converter reads them.

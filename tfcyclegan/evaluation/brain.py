@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from tfcyclegan import inversion
+from tfcyclegan.data import head
 
 T2_LEAST, FLAIR_LEAST, FLAIR_MOST = 0.6, 0.5, 1.5
 """Bounds of tissue as shares of the median inside the brain. Air, bone and muscle are darker in T2,
@@ -41,7 +41,7 @@ def brain_of(
         rows = rows[np.argsort(indices[rows], kind="stable")]
         smooth = _blurred(t2[rows]), _blurred(flair[rows])
         # A scalp whose fat is suppressed would pull the median down.
-        found, _ = inversion.inside_and_rim(inversion.head(smooth[1][..., np.newaxis]))
+        found, _ = head.inside_and_rim(head.head(smooth[1][..., np.newaxis]))
         for _ in range(PASSES):
             if found.any():
                 found = _largest(_tissue(*smooth, found))

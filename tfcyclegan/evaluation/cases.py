@@ -6,12 +6,13 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-from tfcyclegan import inversion, scoring
-from tfcyclegan.data import Slices
+from tfcyclegan.data import head
+from tfcyclegan.data.pairing import Pairs
+from tfcyclegan.data.slices import Slices
+from tfcyclegan.evaluation import directions
 from tfcyclegan.evaluation.brain import RULE as ESTIMATED_RULE
 from tfcyclegan.evaluation.brain import brain_of
 from tfcyclegan.metrics import ReferenceNormaliser
-from tfcyclegan.pairing import Pairs
 
 RECORDS_RULE = "mask/brain of the records, holes filled"
 FOREGROUND_RULE = (
@@ -34,7 +35,7 @@ class Paired:
         ventricle_known: bool [P]; False where no ventricle mask was given.
     """
 
-    direction: scoring.Direction
+    direction: directions.Direction
     brain: np.ndarray
     brain_rule: str
     lesion: np.ndarray
@@ -96,7 +97,7 @@ def cases_of(
         pairs: The pairs among them.
         sequences: What the domains are, of `records.SEQUENCES`.
     """
-    forward, backward = scoring.directions_of(pairs)
+    forward, backward = directions.directions_of(pairs)
     rows_a, rows_b = pairs.rows.T
     brain = _estimated(pairs, forward, sequences)
     return (
@@ -130,7 +131,7 @@ def _case(
     return Case(direction.name, source, target, paired, rows[kept], "", int((~kept).sum()))
 
 
-def _scales(direction: scoring.Direction, brain: np.ndarray) -> dict[bytes, ReferenceNormaliser]:
+def _scales(direction: directions.Direction, brain: np.ndarray) -> dict[bytes, ReferenceNormaliser]:
     """Returns the map of each target volume; those with an empty or constant brain have none."""
     made = {}
     for volume in dict.fromkeys(direction.volumes):
@@ -140,7 +141,7 @@ def _scales(direction: scoring.Direction, brain: np.ndarray) -> dict[bytes, Refe
     return made
 
 
-def _rows_of(direction: scoring.Direction, kept: np.ndarray) -> scoring.Direction:
+def _rows_of(direction: directions.Direction, kept: np.ndarray) -> directions.Direction:
     arrays = {
         field.name: getattr(direction, field.name)[kept]
         for field in dataclasses.fields(direction)
@@ -150,7 +151,7 @@ def _rows_of(direction: scoring.Direction, kept: np.ndarray) -> scoring.Directio
 
 
 def _estimated(
-    pairs: Pairs, forward: scoring.Direction, sequences: tuple[str, str]
+    pairs: Pairs, forward: directions.Direction, sequences: tuple[str, str]
 ) -> np.ndarray | None:
     """Returns each pair's brain, bool [P, H, W]; None where records have it or none is found."""
     drawn = _has_brains(pairs.a) or _has_brains(pairs.b)
@@ -163,7 +164,7 @@ def _estimated(
 
 
 def _brain(
-    direction: scoring.Direction, real: Slices, other: Slices, estimated: np.ndarray | None
+    direction: directions.Direction, real: Slices, other: Slices, estimated: np.ndarray | None
 ) -> tuple[np.ndarray, str]:
     """Returns masks of one kind for all pairs: two kinds in one mean would be no metric."""
     for slices in (real, other):
@@ -173,7 +174,7 @@ def _brain(
             return np.stack(filled), RECORDS_RULE
     if estimated is not None:
         return estimated, ESTIMATED_RULE
-    return inversion.head(direction.target), FOREGROUND_RULE
+    return head.head(direction.target), FOREGROUND_RULE
 
 
 def _has_brains(slices: Slices) -> bool:

@@ -1,14 +1,15 @@
 """What must be read beside the figures of a report."""
 
-from tfcyclegan import intensity
-from tfcyclegan.evaluation import distances
-from tfcyclegan.evaluation.cases import ESTIMATED_RULE, FOREGROUND_RULE
-from tfcyclegan.evaluation.methods import MODEL, Scored
-from tfcyclegan.extractors import Extractor
+from tfcyclegan.data import windows
+from tfcyclegan.evaluation.brain import RULE
+from tfcyclegan.evaluation.cases import FOREGROUND_RULE
+from tfcyclegan.evaluation.figures import distances
+from tfcyclegan.evaluation.scoring import MODEL, Scored
+from tfcyclegan.metrics.extractors import Extractor
 
 FEW_PATIENTS = 10
 INSTEAD = {
-    ESTIMATED_RULE: "the brain is estimated from real T2 and FLAIR",
+    RULE: "the brain is estimated from real T2 and FLAIR",
     FOREGROUND_RULE: "_brain figures are over the foreground, scalp and skull included",
 }
 
@@ -56,7 +57,7 @@ def _about_data(report: dict):
         yield (
             "These records have another --normalization than those that the model was trained on:"
             " tissue is not as bright as it learnt. Convert the studies with"
-            f" --normalization={intensity.name_of(model['window_percentiles'])}."
+            f" --normalization={windows.name_of(model['window_percentiles'])}."
         )
     if model["trained_on"] not in (None, report["dataset_hash"]):
         yield (

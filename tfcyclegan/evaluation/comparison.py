@@ -13,20 +13,19 @@ import pathlib
 from collections.abc import Iterable
 
 from tfcyclegan import metrics
-from tfcyclegan.errors import UserError
+from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation import kernel_sums
-from tfcyclegan.evaluation.distances import (
+from tfcyclegan.evaluation.figures.distances import (
     FEWEST,
     JACKKNIFE,
     NO_INTERVAL,
     TWO_PATIENTS,
     standard_error,
 )
-from tfcyclegan.evaluation.document import SCHEMA_VERSION, figure
-from tfcyclegan.evaluation.entries import ONE_PATIENT, SEED, null, plain
-from tfcyclegan.evaluation.methods import MODEL
+from tfcyclegan.evaluation.figures.entries import ONE_PATIENT, SEED, null, plain
+from tfcyclegan.evaluation.metrics_json import SCHEMA_VERSION, figure
+from tfcyclegan.evaluation.scoring import MODEL
 
-MISSING, DAMAGED = 5, 8
 LABELS = ("direction", "method", "patient", "n_slices")
 SAME = {
     "dataset_hash": "the records",
@@ -111,18 +110,18 @@ def load(path: str | pathlib.Path, label: str, method: str = MODEL) -> Evaluated
         raise UserError(
             "compare takes directories that python -m tfcyclegan.evaluate wrote, with metrics.json"
             f" and metrics_per_patient.csv. Received: {directory}.",
-            MISSING,
+            ExitCode.MISSING,
         ) from error
     except (OSError, ValueError, kernel_sums.Damaged) as error:
         raise UserError(
-            f"{directory} holds a report that cannot be read. Evaluate again.", DAMAGED
+            f"{directory} holds a report that cannot be read. Evaluate again.", ExitCode.DAMAGED
         ) from error
     version = report.get("schema_version") if isinstance(report, dict) else None
     if version != SCHEMA_VERSION:
         raise UserError(
             f"{directory}: expected schema_version {SCHEMA_VERSION}. Received: {version}. Evaluate"
             " again with this version.",
-            DAMAGED,
+            ExitCode.DAMAGED,
         )
     return Evaluated(label, report, _by_patient(rows, method), sums)
 

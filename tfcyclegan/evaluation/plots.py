@@ -9,8 +9,8 @@ import pathlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfcyclegan.evaluation.methods import MODEL, Scored
-from tfcyclegan.intensity import STORED_MAX
+from tfcyclegan.data.intensity import STORED_MAX
+from tfcyclegan.evaluation.scoring import MODEL, Scored
 
 VIOLINS = ("ssim_brain", "psnr_volume")
 SORTED_BY = "ssim_brain"

@@ -2,13 +2,16 @@
 
 import pathlib
 
-from tfcyclegan import exported, intensity, scoring
-from tfcyclegan.checkpoints import load_run, recorded
+from tfcyclegan.data import windows
+from tfcyclegan.models import translators
+from tfcyclegan.models.serving import saved_model
+from tfcyclegan.training.rundir.checkpoints import load_run
+from tfcyclegan.training.rundir.workdir import recorded
 
 
 def load_translators(
     workdir: str, model: str, checkpoint: str = "latest"
-) -> tuple[dict[str, scoring.Translator], dict]:
+) -> tuple[dict[str, translators.Translator], dict]:
     """Returns the translator of each direction and a description of the model.
 
     Args:
@@ -20,7 +23,7 @@ def load_translators(
         UserError: There is no such run or model.
     """
     if not workdir:
-        return exported.load(pathlib.Path(model))
+        return saved_model.load(pathlib.Path(model))
     trained, training, epochs = load_run(workdir, checkpoint)
     described = recorded(pathlib.Path(workdir))
     description = {
@@ -28,7 +31,7 @@ def load_translators(
         "domain_b": training.domain_b,
         "image_size": training.image_size,
         "epochs": epochs,
-        "window_percentiles": intensity.percentiles_in(described),
+        "window_percentiles": windows.percentiles_in(described),
         "train_split": training.train_split,
         "trained_on": described.get("dataset_hash"),
         "folds": training.folds,
@@ -38,4 +41,4 @@ def load_translators(
         # A split that was selected by is no test.
         "selection": described.get("selection"),
     }
-    return scoring.translators_of(trained), description
+    return translators.translators_of(trained), description

@@ -11,19 +11,19 @@ import pathlib
 import pickle
 from collections.abc import Iterator, Sequence
 
-from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import card, conversion, output, volumes
-from tfcyclegan.ingest.conversion import Done, Job
-from tfcyclegan.ingest.journal import Outcome
+from tfcyclegan import files
+from tfcyclegan.data.manifest import Shard
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.ingest import convert_volumes, publication
+from tfcyclegan.ingest.account import card
+from tfcyclegan.ingest.account.journal import Outcome
+from tfcyclegan.ingest.convert_volumes import Inputs
 from tfcyclegan.ingest.plan import Task
+from tfcyclegan.ingest.publication import Done, Job
 from tfcyclegan.ingest.settings import Settings
-from tfcyclegan.ingest.volumes import Inputs
 from tfcyclegan.ingest.workers import Workers
-from tfcyclegan.manifest import Shard
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.hygiene import Fault
-
-USAGE = 2
 
 try:
     import apache_beam
@@ -32,7 +32,7 @@ except ImportError as error:
     raise UserError(
         "--runner needs Apache Beam, which is not installed. Install the extra `beam`, or leave"
         " --runner empty to convert with --workers on this machine.",
-        USAGE,
+        ExitCode.USAGE,
     ) from error
 
 
@@ -72,8 +72,8 @@ class Written:
     outcomes: list[Outcome]
 
 
-def writer(runner: str, options: Sequence[str], limits: dict) -> conversion.Write:
-    """Returns a `conversion.Write` that converts on a runner.
+def writer(runner: str, options: Sequence[str], limits: dict) -> publication.Write:
+    """Returns a `publication.Write` that converts on a runner.
 
     Args:
         runner: Name of an Apache Beam runner.
@@ -85,14 +85,16 @@ def writer(runner: str, options: Sequence[str], limits: dict) -> conversion.Writ
     """
     arguments = [f"--runner={runner}", *options]
     if not all(option.startswith("--") for option in options):
-        raise UserError("--runner_options must start with --, as in --parallelism=8.", USAGE)
+        raise UserError(
+            "--runner_options must start with --, as in --parallelism=8.", ExitCode.USAGE
+        )
     try:
         apache_beam.runners.create_runner(runner)
     except (ValueError, ImportError, AttributeError) as error:
         raise UserError(
             "--runner must be the name of an Apache Beam runner, such as FnApiRunner, FlinkRunner,"
             " SparkRunner or DataflowRunner.",
-            USAGE,
+            ExitCode.USAGE,
         ) from error
 
     def write(job: Job, todo: dict[str, tuple[str, str]]) -> Iterator[Done]:
@@ -116,7 +118,7 @@ def _pieces(job: Job, todo: dict[str, tuple[str, str]], limits: dict) -> list[Pi
             name,
             todo[name],
             tasks,
-            conversion.inputs_of(job, tasks),
+            publication.inputs_of(job, tasks),
             job.settings,
             constant,
             limits,
@@ -155,13 +157,13 @@ def _run(arguments: list[str], pieces: list[Piece], directory: pathlib.Path) -> 
             raise UserError(
                 f"A worker of --runner failed: {outcome.error} at {outcome.location}. Nothing of"
                 " the input is shown; please report this line.",
-                1,
+                ExitCode.FAILED,
             )
     return dict(found)
 
 
 def _leave(found: list, path: str) -> None:
-    output.write(pathlib.Path(path), pickle.dumps(found))
+    files.write(pathlib.Path(path), pickle.dumps(found))
 
 
 def attempt(piece: Piece) -> tuple[str, Written | UserError | Fault]:
@@ -180,11 +182,11 @@ def _write(piece: Piece) -> Written:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     # A decoder may end its process here as anywhere, and that must not be the runner's.
-    with Workers(1, preload=("tfcyclegan.ingest.convert",), **piece.limits) as workers:
-        pairs = volumes.convert_volumes(piece.tasks, piece.inputs, piece.settings, workers)
+    with Workers(1, preload=("tfcyclegan.ingest.convert_volume",), **piece.limits) as workers:
+        pairs = convert_volumes.convert_volumes(piece.tasks, piece.inputs, piece.settings, workers)
         directory = pathlib.Path(piece.directory)
         fields = card.whitelist(piece.settings)
-        row, _, outcomes = conversion.write_shard(
+        row, _, outcomes = publication.write_shard(
             directory, piece.name, piece.home, pairs, piece.constant, fields
         )
     return Written(row, outcomes)

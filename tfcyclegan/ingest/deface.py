@@ -17,11 +17,11 @@ import time
 import nibabel
 import numpy as np
 
-from tfcyclegan.dicom import reformat
+from tfcyclegan.imaging import reformat
+from tfcyclegan.imaging.nifti import images
 from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.ingest.workers import begin_object
-from tfcyclegan.nifti import images
 from tfcyclegan.privacy.reasons import Refusal
 
 _LOOK_S = 0.5

@@ -6,16 +6,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tfcyclegan import intensity
-from tfcyclegan.dicom import demographics, reformat, resampling, volumes
-from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.reformat import Lattice
-from tfcyclegan.ingest import below_brain
+from tfcyclegan.data import intensity, windows
+from tfcyclegan.data.records import MASKS, SIZE
+from tfcyclegan.imaging import reformat, resampling, volumes
+from tfcyclegan.imaging.dicom import demographics
+from tfcyclegan.imaging.frames import Frame
+from tfcyclegan.imaging.reformat import Lattice
+from tfcyclegan.ingest import face_slices
 from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Task
 from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.privacy.reasons import Refusal
-from tfcyclegan.records import MASKS, SIZE
 
 FOREGROUND = 0.1
 """A voxel above this is foreground, in unit range: air and its noise lie below."""
@@ -90,7 +91,7 @@ def records_of(
         features = _slice_features(task, item.frame, image, window)
         place = _position_features(task, slices, index)
         found.append({**common, **features, **_mask_features(task, item), **place})
-    below = below_brain.find(found, FOREGROUND) if settings.brain_only else [False] * len(found)
+    below = face_slices.find(found, FOREGROUND) if settings.brain_only else [False] * len(found)
     records, dropped = [], []
     for item, record, hidden in zip(slices, found, below, strict=True):
         reason = _objection(record, settings) or ("below_brain" if hidden else "")
@@ -110,7 +111,7 @@ def _objection(record: dict, settings: Settings) -> str:
 
 
 def _windowed(
-    slices: list[Slice], percentiles: intensity.Percentiles
+    slices: list[Slice], percentiles: windows.Percentiles
 ) -> tuple[Iterable[np.ndarray], tuple[float, float]]:
     """Returns the images of a volume in scanner units, and its window."""
     valid, inverted = _valid(slices), slices[0].frame.layout.inverted
@@ -126,11 +127,11 @@ def _windowed(
         if plain:
             # Most volumes: no copy of all voxels is ever made.
             stored = [item.stored for item in slices]
-            window = intensity.volume_window(stored, None, percentiles, scales.pop())
+            window = windows.volume_window(stored, None, percentiles, scales.pop())
             return (item.image() for item in slices), window
         volume = np.stack([item.image() for item in slices])
         volume = _inverted(volume, valid) if inverted else volume
-        window = intensity.volume_window(volume, valid, percentiles)
+        window = windows.volume_window(volume, valid, percentiles)
     except ValueError as error:
         raise Refusal("empty_volume") from error
     if valid is not None:

@@ -7,13 +7,13 @@ import dataclasses
 
 import numpy as np
 
-from tfcyclegan.dicom import headers, pixels
-from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.source import InputObject
+from tfcyclegan.imaging.dicom import headers, pixels
+from tfcyclegan.imaging.frames import Frame
+from tfcyclegan.imaging.nifti import masks, slicing
+from tfcyclegan.imaging.nifti.files import MaskFile, VolumeFile
+from tfcyclegan.imaging.source.walk import InputObject
 from tfcyclegan.ingest.features import Slice
 from tfcyclegan.ingest.grids import placement_of
-from tfcyclegan.nifti import masks, slicing
-from tfcyclegan.nifti.files import MaskFile, VolumeFile
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.privacy.reasons import Refusal
 

@@ -4,11 +4,11 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from tfcyclegan.dicom import geometry, reformat
-from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.geometry import Grid, Placement
-from tfcyclegan.dicom.reformat import Lattice
-from tfcyclegan.dicom.volumes import Volume
+from tfcyclegan.imaging import geometry, reformat
+from tfcyclegan.imaging.frames import Frame
+from tfcyclegan.imaging.geometry import Grid, Placement
+from tfcyclegan.imaging.reformat import Lattice
+from tfcyclegan.imaging.volumes import Volume
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 
 

@@ -11,10 +11,9 @@ import io
 import pathlib
 from collections.abc import Iterable
 
-from tfcyclegan.errors import UserError
-from tfcyclegan.records import SEQUENCES
+from tfcyclegan.data.records import SEQUENCES
+from tfcyclegan.errors import ExitCode, UserError
 
-USAGE = 2
 SKIP = "skip"
 """What --mapping says of a series that is not wanted, beside the names of records.SEQUENCES."""
 _KEY, _CLASS = "series_key", "user_class"
@@ -61,7 +60,7 @@ def _text(path: str) -> str:
     except (OSError, ValueError) as error:
         raise UserError(
             "--mapping cannot be read. Name a series.csv of an earlier conversion, saved as UTF-8.",
-            USAGE,
+            ExitCode.USAGE,
         ) from error
 
 
@@ -83,7 +82,9 @@ def _add(classes: Classes, row: int, cells: dict) -> None:
 
 
 def _wrong(row: int, what: str) -> UserError:
-    return UserError(f"--mapping, row {row}: {what}. Correct the file and run again.", USAGE)
+    return UserError(
+        f"--mapping, row {row}: {what}. Correct the file and run again.", ExitCode.USAGE
+    )
 
 
 def check(classes: Classes, known: Iterable[str]) -> None:
@@ -95,7 +96,7 @@ def check(classes: Classes, known: Iterable[str]) -> None:
                 f"--mapping, row {choice.row}: --input has no series of this series_key. Keys"
                 " follow --key_file: use the one that series.csv was made with, or empty the"
                 " user_class.",
-                USAGE,
+                ExitCode.USAGE,
             )
 
 

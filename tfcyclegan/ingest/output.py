@@ -1,7 +1,6 @@
 """The output directory: claimed by one process, of one configuration, written atomically."""
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -9,11 +8,9 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from tfcyclegan import manifest
-from tfcyclegan.errors import UserError
-from tfcyclegan.files import sync
-
-NOT_WRITABLE, MISMATCH = 6, 8
+from tfcyclegan.data import manifest
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.files import write
 
 SERIES, QUARANTINE, AUDIT = "series.csv", "quarantine.jsonl", "audit.jsonl"
 SHEETS, PICTURES = "qa", "png"
@@ -72,7 +69,8 @@ def _take(directory: pathlib.Path) -> int:
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise UserError(
-            "--output cannot be written. Name a directory that you can write to.", NOT_WRITABLE
+            "--output cannot be written. Name a directory that you can write to.",
+            ExitCode.NOT_WRITABLE,
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,7 +81,7 @@ def _take(directory: pathlib.Path) -> int:
         os.close(lock)
         raise UserError(
             "--output is in use by another conversion. Wait for it, or name another directory.",
-            MISMATCH,
+            ExitCode.MISMATCH,
         )
     return lock
 
@@ -94,7 +92,7 @@ def _check_contents(directory: pathlib.Path, identity: dict) -> None:
         raise UserError(
             f"--output holds {len(foreign)} file(s) or directories that no conversion wrote. Name"
             " an empty directory.",
-            MISMATCH,
+            ExitCode.MISMATCH,
         )
     if not any(_SHARD.fullmatch(path.name) for path in directory.iterdir()):
         return
@@ -104,7 +102,7 @@ def _check_contents(directory: pathlib.Path, identity: dict) -> None:
         raise UserError(
             "--output holds shards of another configuration, key or version. Repeat the flags and"
             " the key they were made with, or name an empty directory.",
-            MISMATCH,
+            ExitCode.MISMATCH,
         )
 
 
@@ -141,60 +139,3 @@ def remove_other_shards(directory: pathlib.Path, keep: set[str]) -> None:
     for path in directory.iterdir():
         if _SHARD.fullmatch(path.name) and path.name not in keep:
             path.unlink()
-
-
-def write(path: pathlib.Path, content: str | bytes) -> None:
-    """Writes a whole file or none."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
-
-
-def write_first(path: pathlib.Path, content: str) -> None:
-    """Writes a file into a directory that need not exist yet; errors as `write`."""
-    with _explained():
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, content)
-
-
-def append(path: pathlib.Path, line: str) -> None:
-    """Adds a line and waits until it is on the disk.
-
-    Raises:
-        UserError: The disk is full or the directory not writable (6).
-    """
-    with _explained(), path.open("a") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a temporary path beside `path` that takes its place when the block succeeds.
-
-    Raises:
-        UserError: The disk is full or the directory not writable; nothing half-written stays.
-    """
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        with _explained():
-            yield temporary
-            sync(temporary)
-            os.replace(temporary, path)
-            sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise UserError(
-            f"--output {'is on a full disk' if full else 'cannot be written'}: what is finished"
-            " stays, run the command again when there is space and permission.",
-            NOT_WRITABLE,
-        ) from error

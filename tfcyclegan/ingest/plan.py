@@ -5,18 +5,19 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
-from tfcyclegan import manifest
-from tfcyclegan.dicom import geometry, headers, sequences, volumes
-from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.geometry import Grid
-from tfcyclegan.dicom.reformat import Lattice
-from tfcyclegan.dicom.sequences import Decision
-from tfcyclegan.dicom.volumes import Volume
+from tfcyclegan.data import manifest
+from tfcyclegan.data.records import SEQUENCES
+from tfcyclegan.imaging import geometry, sequences, volumes
+from tfcyclegan.imaging.dicom import headers
+from tfcyclegan.imaging.frames import Frame
+from tfcyclegan.imaging.geometry import Grid
+from tfcyclegan.imaging.reformat import Lattice
+from tfcyclegan.imaging.sequences import Decision
+from tfcyclegan.imaging.volumes import Volume
 from tfcyclegan.ingest import grids
 from tfcyclegan.ingest.mapping import SKIP
 from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.privacy.pseudonyms import Pseudonyms, split_of
-from tfcyclegan.records import SEQUENCES
 
 FEWEST_SLICES = volumes.FEWEST_SLICES
 MOST_STUDIES = 50

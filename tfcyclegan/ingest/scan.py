@@ -4,9 +4,9 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from tfcyclegan.dicom import silence
-from tfcyclegan.dicom.frames import Frame
-from tfcyclegan.dicom.source import InputObject
+from tfcyclegan.imaging.dicom import silence
+from tfcyclegan.imaging.frames import Frame
+from tfcyclegan.imaging.source.walk import InputObject
 from tfcyclegan.ingest import formats
 from tfcyclegan.ingest.workers import Workers, begin_object
 from tfcyclegan.privacy import hygiene

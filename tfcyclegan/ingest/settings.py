@@ -4,13 +4,11 @@ import dataclasses
 import os
 import shlex
 
-from tfcyclegan import intensity
 from tfcyclegan.config import IngestConfig
-from tfcyclegan.errors import UserError
+from tfcyclegan.data import windows
+from tfcyclegan.data.records import SEQUENCES
+from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.ingest.mapping import Classes, settled
-from tfcyclegan.records import SEQUENCES
-
-USAGE = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Settings:
     exclude_post_contrast: bool = False
     require_complete: bool = False
     slices: tuple[float, float] = (0.0, 1.0)
-    percentiles: intensity.Percentiles = intensity.WINDOW_PERCENTILES
+    percentiles: windows.Percentiles = windows.WINDOW_PERCENTILES
     fixed_spacing: float = 0.0
     reformat_3d: bool = False
     text_guard: bool = True
@@ -77,7 +75,7 @@ def settings_of(config: IngestConfig, classes: Classes) -> Settings:
     """
     shares = (part.partition(":") for part in config.splits)
     if not config.keep_sequences or not set(config.keep_sequences) <= set(SEQUENCES):
-        raise UserError(f"--keep_sequences is a list of {', '.join(SEQUENCES)}.", USAGE)
+        raise UserError(f"--keep_sequences is a list of {', '.join(SEQUENCES)}.", ExitCode.USAGE)
     lowest, _, highest = config.slices.partition(":")
     return Settings(
         name=config.name,
@@ -92,7 +90,7 @@ def settings_of(config: IngestConfig, classes: Classes) -> Settings:
         exclude_post_contrast=config.exclude_post_contrast,
         require_complete=config.require_complete,
         slices=(float(lowest), float(highest)),
-        percentiles=intensity.WINDOWS[config.normalization],
+        percentiles=windows.WINDOWS[config.normalization],
         fixed_spacing=config.fixed_spacing,
         reformat_3d=config.reformat_3d,
         text_guard=config.text_guard == "quarantine",

@@ -7,10 +7,10 @@ import errno
 import pathlib
 from collections.abc import Iterable, Mapping
 
-from tfcyclegan import manifest, records
-from tfcyclegan.errors import UserError
-from tfcyclegan.ingest import output
-from tfcyclegan.manifest import Shard
+from tfcyclegan import files
+from tfcyclegan.data import manifest, record_bytes, records
+from tfcyclegan.data.manifest import Shard
+from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.privacy import guard, hygiene
 
 
@@ -38,11 +38,11 @@ def write(
     path = directory / name
     patients: set[str] = set()
     count = 0
-    with output.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         try:
             with tf.io.TFRecordWriter(str(temporary)) as writer:
                 for record in features:
-                    writer.write(records.serialize(record))
+                    writer.write(record_bytes.serialize(record))
                     patients.add(record["id/patient"])
                     count += 1
         except tf.errors.OpError as error:
@@ -79,7 +79,7 @@ def _read_back(path: pathlib.Path, expected: int, fields: Mapping[str, records.F
         raise UserError(
             f"A shard holds {found} records where {expected} were written. Check the disk of"
             " --output and run the command again.",
-            output.NOT_WRITABLE,
+            ExitCode.NOT_WRITABLE,
         )
 
 

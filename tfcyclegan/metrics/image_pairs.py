@@ -120,7 +120,7 @@ def _checked_values(image: np.ndarray, data_range: float) -> np.ndarray:
     if low < 0 or high > data_range * (1.0 + RANGE_SLACK):
         raise ValueError(
             f"Image values expected in [0, data_range] = [0, {data_range:g}]. Received:"
-            f" [{low:g}, {high:g}]; convert with tfcyclegan.intensity, or give the data_range that"
+            f" [{low:g}, {high:g}]; convert with tfcyclegan.data.intensity, or give the data_range"
             " the scale has."
         )
     return image

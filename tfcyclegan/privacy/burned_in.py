@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from tfcyclegan import intensity
+from tfcyclegan.data import windows
 
 FEWEST = 30
 """Edge voxels that make a drawing; one legible word of the smallest fonts has about 70."""
@@ -54,7 +54,7 @@ def found(stored: Sequence[np.ndarray], *, inverted: bool, floating: bool) -> tu
     """
     images = _without_border(_unsigned(stored, inverted, floating))
     sample = [image[::2, ::2].ravel() for image in images]
-    low, high, brightest = intensity.percentiles_of(sample, (0.5, 99.5, 99.9))
+    low, high, brightest = windows.percentiles_of(sample, (0.5, 99.5, 99.9))
     top = max(int(image.max()) for image in images)
     span = (high - low) or (top - low)
     if span <= 0:

@@ -1,16 +1,16 @@
 """The last look at what is about to be published: records, reports and file names.
 
-`records.serialize` refuses what is not in the schema; this reads the finished bytes again, so that
-a fault between the two, or a later change to the writer, cannot publish a string that was read.
+`record_bytes.serialize` refuses what is not in the schema; this reads the finished bytes again,
+so that a fault between the two, or a later change to the writer, cannot publish a string that was
+read.
 """
 
 import functools
 import re
 from collections.abc import Iterable, Mapping
 
-from tfcyclegan.errors import UserError
+from tfcyclegan.errors import ExitCode, UserError
 
-REFUSED = 7
 TOKEN = re.compile(r"[a-z0-9_.-]{1,40}")
 """Every byte feature but the pixels: closed names, versions and hex digits."""
 
@@ -73,9 +73,9 @@ def check_row(row: Mapping, vocabulary: Iterable[str]) -> None:
             raise _leak(f"column {column} with a value outside its closed vocabulary")
 
 
-# Pseudonyms, or `room/file:line` and exception classes of hygiene.Fault.
+# Pseudonyms, or `room/file:line`, in a room of a room too, and exception classes of hygiene.Fault.
 _OWN = re.compile(
-    r"|[0-9a-f]{32}|[a-z_]+(/[a-z_]+)?:[0-9]{1,5}|[A-Z][A-Za-z0-9]{1,40}|[a-z]+\.error"
+    r"|[0-9a-f]{32}|[a-z_]+(/[a-z_]+){0,2}:[0-9]{1,5}|[A-Z][A-Za-z0-9]{1,40}|[a-z]+\.error"
 )
 
 
@@ -83,5 +83,5 @@ def _leak(what: str) -> UserError:
     return UserError(
         f"The privacy guard refused to publish {what}. This is a fault of the converter: nothing"
         " more was written, please report it.",
-        REFUSED,
+        ExitCode.REFUSED,
     )

@@ -10,12 +10,11 @@ import os
 import pathlib
 import stat
 
-from tfcyclegan.errors import UserError
+from tfcyclegan.errors import ExitCode, UserError
 
 KEY_BYTES = 32
 """Shortest accepted key."""
 MODE = 0o600
-USAGE = 2
 
 
 class Pseudonyms:
@@ -97,22 +96,22 @@ def read_key(path: pathlib.Path) -> bytes:
         key = path.read_bytes()
     except OSError as error:
         raise UserError(
-            "--key_file cannot be read. Name a file that you own and can read.", USAGE
+            "--key_file cannot be read. Name a file that you own and can read.", ExitCode.USAGE
         ) from error
     if not stat.S_ISREG(status.st_mode):
-        raise UserError("--key_file must be a regular file.", USAGE)
+        raise UserError("--key_file must be a regular file.", ExitCode.USAGE)
     if stat.S_IMODE(status.st_mode) & 0o077:
         raise UserError(
             "--key_file must be readable by its owner only: expected mode 0600. Received:"
             f" {stat.S_IMODE(status.st_mode):04o}. Run chmod 600 on it, and if others could read"
             " it, make a new key.",
-            USAGE,
+            ExitCode.USAGE,
         )
     if len(key) < KEY_BYTES:
         raise UserError(
             f"--key_file must hold at least {KEY_BYTES} random bytes. Received: {len(key)}."
             " Name a file that does not exist to have one made.",
-            USAGE,
+            ExitCode.USAGE,
         )
     return key
 
@@ -126,7 +125,7 @@ def make_key(path: pathlib.Path) -> bytes:
         raise UserError(
             "--key_file does not exist and cannot be made there. Name a file in a directory that"
             " exists and that you can write to.",
-            USAGE,
+            ExitCode.USAGE,
         ) from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(key)

@@ -6,14 +6,14 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from tfcyclegan import manifest
 from tfcyclegan.config import TranslateConfig
-from tfcyclegan.dicom import sequences, source
-from tfcyclegan.dicom.source import InputObject
-from tfcyclegan.errors import UserError
-from tfcyclegan.nifti.files import VolumeFile
+from tfcyclegan.data import manifest
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.imaging import sequences
+from tfcyclegan.imaging.nifti.files import VolumeFile
+from tfcyclegan.imaging.source import walk
+from tfcyclegan.imaging.source.walk import InputObject
 
-NOTHING = 3
 _NIFTI = (b".nii", b".nii.gz")
 _OURS = "synthetic"
 """In the name of what a translation wrote, which is no source and nothing real."""
@@ -42,14 +42,16 @@ def find(config: TranslateConfig, wanted: Sequence[str]) -> list[InputObject]:
     """
     named = {os.path.realpath(os.fsencode(path)) for path in config.input if path[:1] != "@"}
     objects: list[InputObject] = []
-    for found in source.walk(config.input):
+    for found in walk.walk(config.input):
         if found.member is None and found.path.lower().endswith(_NIFTI):
             told = wanted[0] if found.path in named else _named_for(found.relative, wanted)
             objects.append(_volume(found, told, wanted, config.plane, len(objects)))
         else:
             objects.append(dataclasses.replace(found, force=config.force))
     if not objects:
-        raise UserError("--input holds no files. Name a study, or a directory of them.", NOTHING)
+        raise UserError(
+            "--input holds no files. Name a study, or a directory of them.", ExitCode.NOTHING
+        )
     return objects
 
 

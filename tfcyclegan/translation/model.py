@@ -4,8 +4,9 @@ import dataclasses
 import hashlib
 import pathlib
 
-from tfcyclegan import exported, intensity
-from tfcyclegan.scoring import Translator
+from tfcyclegan.data import windows
+from tfcyclegan.models.serving import saved_model
+from tfcyclegan.models.translators import Translator
 
 _BACK = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
 
@@ -21,7 +22,7 @@ class Model:
         digest: 32 hex digits that change with its weights.
         forward, back: float32 [N, H, W, 1] to the same shape, unit range.
         described: What its card says of it.
-        percentiles: Of intensity.WINDOWS, by which the volumes it learnt from were windowed.
+        percentiles: Of windows.WINDOWS, by which the volumes it learnt from were windowed.
     """
 
     direction: str
@@ -32,7 +33,7 @@ class Model:
     forward: Translator
     back: Translator
     described: dict = dataclasses.field(default_factory=dict)
-    percentiles: intensity.Percentiles = intensity.WINDOW_PERCENTILES
+    percentiles: windows.Percentiles = windows.WINDOW_PERCENTILES
 
 
 def load(path: str, direction: str) -> Model:
@@ -46,7 +47,7 @@ def load(path: str, direction: str) -> Model:
         UserError: There is none (5).
     """
     directory = _version(pathlib.Path(path))
-    translators, described = exported.load(directory)
+    translators, described = saved_model.load(directory)
     domains = [described["domain_a"], described["domain_b"]]
     source, target = domains if direction == "a_to_b" else domains[::-1]
     return Model(

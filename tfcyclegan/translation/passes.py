@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from tfcyclegan import data, intensity, scoring
+from tfcyclegan.data import batches, intensity, slices
 from tfcyclegan.ingest.features import FOREGROUND
 from tfcyclegan.translation.model import Model
 
@@ -40,10 +40,10 @@ def run(images: Iterable[np.ndarray], model: Model, *, audit: bool) -> Iterator[
         audit: Whether the risk is measured, which takes the network twice more.
     """
     images = iter(images)
-    while chunk := list(itertools.islice(images, scoring.BATCH)):
-        stored = data.resample(np.stack(chunk), model.size)
+    while chunk := list(itertools.islice(images, batches.BATCH)):
+        stored = slices.resample(np.stack(chunk), model.size)
         sources = intensity.stored_to_unit(stored.astype(np.float32))[..., np.newaxis]
-        made = scoring.translate(model.forward, sources)
+        made = batches.in_batches(model.forward, sources)
         maps = risk_maps(sources, made, model)[..., 0] if audit else [None] * len(chunk)
         for source, synthetic, risk_map in zip(sources[..., 0], made[..., 0], maps, strict=True):
             risk = 0.0 if risk_map is None else risk_of(risk_map, source)
@@ -62,9 +62,9 @@ def risk_maps(sources: np.ndarray, made: np.ndarray, model: Model) -> np.ndarray
         made: Their translations.
         model: That made them.
     """
-    residual = np.abs(scoring.translate(model.back, made) - sources)
+    residual = np.abs(batches.in_batches(model.back, made) - sources)
     flipped = np.ascontiguousarray(sources[:, :, ::-1])
-    mirrored = scoring.translate(model.forward, flipped)[:, :, ::-1]
+    mirrored = batches.in_batches(model.forward, flipped)[:, :, ::-1]
     return np.maximum(residual, np.abs(mirrored - made))
 
 

@@ -1,0 +1,97 @@
+"""Workdirs that are not what they seem."""
+
+import json
+
+import pytest
+from tiny_models import TINY
+
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.config.training import ANYTHING, RETIRED
+from tfcyclegan.errors import UserError
+from tfcyclegan.training.rundir.checkpoints import load_run
+from tfcyclegan.training.rundir.workdir import claim_workdir
+
+
+def config(workdir, *flags: str) -> TrainConfig:
+    return TrainConfig.parse(*TINY, f"--workdir={workdir}", *flags)
+
+
+def test_a_directory_without_a_run_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match="holds no flags.txt. Train with") as caught:
+        load_run(str(tmp_path))
+    assert caught.value.exit_code == 5
+
+
+def test_a_run_with_what_is_no_more_is_refused_in_a_sentence(tmp_path):
+    claim_workdir(config(tmp_path))
+    flags = tmp_path / "flags.txt"
+    flags.write_text(flags.read_text().replace("--wrong_basin=ignore", "--wrong_basin=restart"))
+    for refused in (lambda: load_run(str(tmp_path)), lambda: claim_workdir(config(tmp_path))):
+        with pytest.raises(UserError, match="another version .*wrong_basin.* Use that") as caught:
+            refused()
+        assert caught.value.exit_code == 8 and "\n" not in str(caught.value)
+
+
+def test_comments_and_empty_lines_of_a_flagfile_are_no_flags(tmp_path):
+    claim_workdir(config(tmp_path))
+    flags = tmp_path / "flags.txt"
+    flags.write_text(f"# a note\n\n{flags.read_text()}")
+    claim_workdir(config(tmp_path))
+
+
+def test_what_is_only_said_may_change(tmp_path):
+    claim_workdir(config(tmp_path))
+    claim_workdir(config(tmp_path, "--wrong_basin=report"))
+
+
+@pytest.mark.parametrize("name", sorted(RETIRED))
+def test_a_run_whose_retired_flags_did_nothing_goes_on_and_others_are_refused(tmp_path, name):
+    claim_workdir(config(tmp_path))
+    flags = tmp_path / "flags.txt"
+    now = flags.read_text()
+    flags.write_text(f"{now}--{name}={RETIRED[name]}\n")
+    assert TrainConfig.of_run(flags.read_text().splitlines()) == config(tmp_path)
+    claim_workdir(config(tmp_path))
+    assert flags.read_text() == now
+    if RETIRED[name] != ANYTHING:
+        flags.write_text(f"{now}--{name}=12345\n")
+        with pytest.raises(UserError, match=f"of another version .*{name}"):
+            claim_workdir(config(tmp_path))
+
+
+def test_a_run_without_a_checkpoint_says_so(tmp_path):
+    claim_workdir(config(tmp_path / "run"))
+    with pytest.raises(UserError, match="holds no checkpoint yet"):
+        load_run(str(tmp_path / "run"))
+    with pytest.raises(UserError, match="holds no best checkpoint yet"):
+        load_run(str(tmp_path / "run"), "best")
+
+
+def test_changed_mathematics_is_refused_and_can_be_allowed(tmp_path):
+    claim_workdir(config(tmp_path))
+    claim_workdir(config(tmp_path, "--validate_every=3", "--strategy=single"))
+    with pytest.raises(UserError, match="--batch_size was 1 and is 2"):
+        claim_workdir(config(tmp_path, "--batch_size=2"))
+    claim_workdir(config(tmp_path, "--batch_size=2", "--allow_config_change"))
+    assert "--batch_size=2" in (tmp_path / "flags.txt").read_text()
+
+
+def test_other_records_are_refused_and_can_be_allowed(tmp_path):
+    """A run that went on with them would say of itself that it had learnt from them alone."""
+    records = {"dataset_hash": "1", "split_hash": "2"}
+    (tmp_path / "run.json").write_text(json.dumps(records))
+    claim_workdir(config(tmp_path), records)
+    claim_workdir(config(tmp_path, "--data_dir=elsewhere"), records)
+    for name in records:
+        with pytest.raises(UserError, match="--data_dir holds other records") as caught:
+            claim_workdir(config(tmp_path), records | {name: "3"})
+        assert caught.value.exit_code == 8
+    claim_workdir(config(tmp_path, "--allow_config_change"), records | {"dataset_hash": "3"})
+    assert "other records" in (tmp_path / "run.json").read_text()
+
+
+def test_a_workdir_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--workdir .* cannot be written") as caught:
+        claim_workdir(config(tmp_path / "file" / "run"))
+    assert caught.value.exit_code == 6

@@ -1,0 +1,1 @@
+"""The record contract, and what reads it: windows, slices, pairs, batches, where the head is."""

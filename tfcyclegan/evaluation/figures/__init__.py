@@ -1,0 +1,1 @@
+"""What an evaluation says, one question a file."""

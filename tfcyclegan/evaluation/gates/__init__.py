@@ -1,0 +1,1 @@
+"""What must not be: leaks between splits, near duplicates, memorised slices."""

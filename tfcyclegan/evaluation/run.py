@@ -1,0 +1,173 @@
+"""An evaluation from its slices to the files of its directory."""
+
+import json
+import pathlib
+import time
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+from tfcyclegan.data import intensity, manifest
+from tfcyclegan.data.contact_sheet import grid
+from tfcyclegan.data.manifest import Shard
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.evaluation import inputs, kernel_sums, metrics_json, plots
+from tfcyclegan.evaluation.cases import cases_of
+from tfcyclegan.evaluation.figures import self_consistency
+from tfcyclegan.evaluation.figures.distribution import Distribution
+from tfcyclegan.evaluation.figures.entries import null, strict_json, write_csv
+from tfcyclegan.evaluation.gates import memorisation
+from tfcyclegan.evaluation.inputs import Inputs
+from tfcyclegan.evaluation.report import Volume, volumes_of
+from tfcyclegan.evaluation.report import write as write_page
+from tfcyclegan.evaluation.scoring import MODEL, Scored, score, translate
+from tfcyclegan.files import write_atomically
+from tfcyclegan.metrics.extractors import Extractor
+from tfcyclegan.models.translators import Translator
+
+SHOWN_PAIRS = 6
+
+
+def made_directory(path: str) -> pathlib.Path:
+    """Returns the output directory, made where it is missing.
+
+    Raises:
+        UserError: It cannot be made.
+    """
+    output = pathlib.Path(path)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--output {output} cannot be written: {error.strerror}. Choose another.",
+            ExitCode.NOT_WRITABLE,
+        ) from error
+    return output
+
+
+def evaluate(
+    translators: dict[str, Translator],
+    data: Inputs,
+    extractor: Extractor,
+    *,
+    protocol: str = "default",
+    with_inception_score: bool = False,
+) -> tuple[dict, list[Scored]]:
+    """Scores both directions of a model and every baseline.
+
+    Args:
+        translators: Translator of each direction.
+        data: What is scored.
+        extractor: Features of the distances.
+        protocol: "paper" adds the figures of `figures.paper`.
+        with_inception_score: Add it; the extractor is the FID network.
+
+    Returns:
+        The report, and per direction the images behind it.
+    """
+    scored = []
+    for case in cases_of(data.slices["a"], data.slices["b"], data.pairs, data.sequences):
+        distribution = Distribution(
+            extractor,
+            case.target,
+            data.train.get(case.name[-1]),
+            with_inception_score=with_inception_score,
+        )
+        fake = translate(translators[case.name], case.name, case.source.unit())
+        scored.append(score(case, fake, distribution, with_paper=protocol == "paper"))
+    fakes = {one.case.name[0]: one.fake for one in scored}
+    report = metrics_json.frame(scored, extractor, protocol) | inputs.describe(data)
+    report["self_consistency"] = self_consistency.section(data.slices, fakes, translators)
+    return report, scored
+
+
+def facts_of_records(directory: pathlib.Path, shards: list[Shard]) -> dict:
+    """Returns what the report says of the records that were looked at."""
+    return {
+        "dataset_hash": manifest.dataset_hash(shards),
+        "split_hash": manifest.split_hash(shards),
+        "window_percentiles": manifest.window_percentiles(directory),
+    }
+
+
+def remember(scored: list[Scored], data: Inputs, output: pathlib.Path) -> dict:
+    """Returns the report's section on memorisation and draws the closest pairs."""
+    if data.no_train:
+        return null(data.no_train)
+    section = {}
+    for one in scored:
+        train, real = data.train[one.case.name[-1]], one.case.target
+        fake = intensity.unit_to_stored(one.fake[..., 0])
+        section[one.case.name], pairs = memorisation.section(
+            (fake, one.case.source.metadata["id/patient"]),
+            (real.images, real.metadata["id/patient"]),
+            (train.images, train.metadata["id/patient"]),
+            (one.features[MODEL], one.distribution.real, one.distribution.train),
+        )
+        name = f"closest_training_slices_{one.case.name}.png"
+        plots.save(plots.closest_pairs(pairs, fake, train.images), output / name)
+        section[one.case.name]["figure"] = name
+    return section
+
+
+def write(
+    report: dict,
+    scored: list[Scored],
+    curves: Figure | None,
+    output: pathlib.Path,
+    started: float,
+) -> None:
+    """Writes CSVs, kernel sums, pictures and the page, and metrics.json last."""
+    write_csv(output / "metrics_per_slice.csv", *metrics_json.slice_rows(scored))
+    write_csv(output / "metrics_per_patient.csv", *metrics_json.patient_rows(scored))
+    sums = {one.case.name: one.distribution.kernel_sums(one.features[MODEL]) for one in scored}
+    kernel_sums.write(output, {name: of for name, of in sums.items() if of is not None})
+    report["plots"] = plots.draw(scored, output)
+    if curves is not None:
+        plots.save(curves, output / "history.png")
+        report["plots"].append("history.png")
+    sheets = np.concatenate([sheet(one) for one in scored], axis=1)
+    png = tf.io.encode_png(tf.cast(np.rint(sheets * 255), tf.uint8))
+    (output / "samples.png").write_bytes(png.numpy())
+    report["wall_seconds"] = round(time.monotonic() - started, 1)
+    text = strict_json(report)
+    drawn = {name: (output / name).read_bytes() for name in report["plots"]}
+    write_page(output / "report.html", json.loads(text), viewed(scored), plots=drawn)
+    write_atomically(output / "metrics.json", text)
+
+
+def viewed(scored: list[Scored]) -> list[Volume]:
+    """Returns the volumes of the report's viewer: source, synthetic and, of pairs, real."""
+    volumes = []
+    for one in scored:
+        paired, source = one.case.paired, one.case.source
+        if paired is None:
+            keys = ("id/patient", "id/series", "geom/slice_index")
+            ids = [source.metadata[key] for key in keys]
+            layers = {"source": source.unit(), "synthetic": one.fake}
+        else:
+            of = paired.direction
+            ids = [of.patients, of.volumes, of.indices]
+            layers = {"source": of.source, "synthetic": one.images[MODEL], "real": of.target}
+            if paired.lesion.any():
+                layers["lesion"] = paired.lesion[..., np.newaxis].astype(np.float32)
+        volumes += volumes_of(one.case.name, *ids, layers)
+    return volumes
+
+
+def sheet(one: Scored) -> np.ndarray:
+    """Returns rows of source, synthetic, real and absolute error, evenly spaced over the slices.
+
+    Without pairs there are the first two only.
+    """
+    if one.case.paired is None:
+        return grid(tuple(_spread(images) for images in (one.case.source.unit(), one.fake)))
+    direction, made = one.case.paired.direction, one.images[MODEL]
+    source, made, real = (_spread(images) for images in (direction.source, made, direction.target))
+    return grid((source, made, real, np.abs(made - real)))
+
+
+def _spread(images: np.ndarray) -> np.ndarray:
+    count = min(SHOWN_PAIRS, len(images))
+    return images[np.linspace(0, len(images) - 1, count).round().astype(int)]

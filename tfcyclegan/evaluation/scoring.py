@@ -1,0 +1,169 @@
+"""One direction scored: the model and every baseline, by every figure."""
+
+import dataclasses
+from collections.abc import Hashable
+
+import numpy as np
+
+from tfcyclegan import metrics
+from tfcyclegan.data import batches
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.evaluation.cases import Case
+from tfcyclegan.evaluation.figures import contrast, lesions, paired, paper
+from tfcyclegan.evaluation.figures.baselines import BASELINES
+from tfcyclegan.evaluation.figures.distribution import Distribution, patients_of
+from tfcyclegan.evaluation.figures.entries import entry, null, plain
+from tfcyclegan.models import translators
+
+MODEL = "model"
+SLICES = "slices are not independent; psnr_volume has an interval"
+ONE_SLICE = "a volume of one slice has no neighbour"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """What is known of one direction.
+
+    Attributes:
+        case: What was scored.
+        fake: The model's translations of all source slices, float32 [N, H, W, 1], unit range.
+        distribution: Real features, and what compares others with them.
+        features: Of all translations by the model, and of copy_source, with their patients.
+        images: Method to images [P, H, W, 1] of the pairs; empty where there are none.
+        entries: Method to name to entry, as in metrics.json.
+        slices: Method to name to float64 [P].
+        patients: Method to name to value by patient.
+    """
+
+    case: Case
+    fake: np.ndarray
+    distribution: Distribution
+    features: dict[str, tuple[np.ndarray, np.ndarray]]
+    images: dict[str, np.ndarray]
+    entries: dict[str, dict[str, dict]]
+    slices: dict[str, dict[str, np.ndarray]]
+    patients: dict[str, dict[str, dict[Hashable, float]]]
+
+
+def score(
+    case: Case,
+    fake: np.ndarray,
+    distribution: Distribution,
+    *,
+    with_paper: bool,
+) -> Scored:
+    """Scores the model and every baseline in one direction.
+
+    Args:
+        case: What is scored.
+        fake: Translations of all source slices.
+        distribution: Real features, and what compares others with them.
+        with_paper: Add the figures of `paper`.
+    """
+    everyone = patients_of(case.source)
+    whole = {MODEL: fake, "copy_source": case.source.unit()}
+    made = Scored(case, fake, distribution, {}, {}, {}, {}, {})
+    for method, images in whole.items():
+        made.features[method] = distribution.of(images, everyone)
+        made.entries[method] = distribution.entries(made.features[method])
+    if case.paired is None:
+        _unpaired(made, whole)
+        return made
+    real = _figures(case.paired, case.paired.direction.target)
+    for method in (MODEL, *BASELINES):
+        images = fake[case.rows] if method == MODEL else BASELINES[method](case.paired)
+        if images is None:
+            made.entries[method] = dict.fromkeys(paired.NAMES, null(ONE_SLICE))
+            continue
+        made.images[method] = images
+        if method not in whole:
+            patients = case.paired.direction.patients
+            made.entries[method] = distribution.entries(distribution.of(images, patients))
+        _paired(made, method, real)
+        if with_paper:
+            made.entries[method] |= paper.entries(case.paired.direction, images)
+    return made
+
+
+def _unpaired(made: Scored, whole: dict[str, np.ndarray]) -> None:
+    """Adds what remains without pairs, and an explicit null for the rest."""
+    source, patients = made.case.source.unit(), patients_of(made.case.source)
+    for method, images in whole.items():
+        missing = (*paired.NAMES, *contrast.FLUID, *contrast.VENTRICLE, *lesions.NAMES)
+        values = contrast.unpaired_values(source, images, patients)
+        made.entries[method] = (
+            {name: null(made.case.reason) for name in missing}
+            | {name: entry(of, len(source)) | {"real": None} for name, of in values.items()}
+            | made.entries[method]
+        )
+        made.patients[method] = values
+
+
+def _figures(case, images: np.ndarray) -> dict[str, dict[Hashable, float]]:
+    return (
+        paired.blur(case, images)
+        | contrast.patient_values(case, images)
+        | lesions.patient_values(case, images)
+    )
+
+
+def _paired(made: Scored, method: str, real: dict[str, dict[Hashable, float]]) -> None:
+    case, images = made.case.paired, made.images[method]
+    slices = paired.slice_scores(case, images)
+    per_patient = paired.patient_scores(case, images, slices)
+    entries = {}
+    for name, values in per_patient.items():
+        counted = np.isfinite(slices[name]).sum() if name in slices else len(case)
+        entries[name] = entry(values, int(counted))
+    mean = metrics.psnr_slice_mean(slices["psnr"])
+    entries["psnr_slice_mean"] = plain(
+        mean.mean, SLICES, n_slices=mean.n_averaged, n_identical=mean.n_identical
+    )
+    figures = _figures(case, images)
+    for name, values in figures.items():
+        reason, counted = _about(case, name)
+        entries[name] = entry(values, counted, reason)
+        entries[name]["real"] = entry(real[name], counted)["value"]
+    del entries["psnr"]  # psnr_slice_mean says the same with its counts
+    made.entries[method] = entries | made.entries[method]
+    made.slices[method], made.patients[method] = slices, per_patient | figures
+
+
+def _about(case, name: str) -> tuple[str, int]:
+    """Returns why a figure may be missing, and how many slices are behind it."""
+    if name in contrast.VENTRICLE:
+        return contrast.NO_VENTRICLES, len(case)
+    if name not in lesions.NAMES:
+        return contrast.NO_FLUID, len(case)
+    known = int(case.lesion_known.sum())
+    return (lesions.NO_LESIONS if known else lesions.NO_MASKS), known
+
+
+def translate(translator: translators.Translator, case_name: str, images: np.ndarray) -> np.ndarray:
+    """Returns the translations of float32 [N, H, W, 1], checked.
+
+    Raises:
+        UserError: The model answers another size, or something that is not finite.
+    """
+    try:
+        made = batches.in_batches(translator, images)
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"The model does not take images of {images.shape[1]} x {images.shape[2]} pixels,"
+            f" {case_name}. Export it again with this version.",
+            ExitCode.DAMAGED,
+        ) from error
+    if made.shape != images.shape:
+        raise UserError(
+            f"A translation has the size of its source, {images.shape[1]} x {images.shape[2]}."
+            f" Received: {' x '.join(map(str, made.shape[1:3]))} from the model, {case_name}.",
+            ExitCode.DAMAGED,
+        )
+    bad = int((~np.isfinite(made)).any(axis=(1, 2, 3)).sum())
+    if bad:
+        raise UserError(
+            f"The model answered NaN or infinity to {bad} of {len(made)} slices, {case_name}: it"
+            " has diverged, or its weights are damaged. Evaluate another checkpoint.",
+            ExitCode.FAILED,
+        )
+    return made

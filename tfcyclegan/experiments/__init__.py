@@ -1,0 +1,1 @@
+"""The package about itself: recipes compared, speed, what synthetic slices are worth."""

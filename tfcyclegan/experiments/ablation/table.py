@@ -1,0 +1,286 @@
+"""From the evaluations of a study to its table: means, intervals, spreads and differences.
+
+A patient's value is the mean over seeds. Intervals resample patients; the spread of seeds is the
+standard deviation, over seeds that have all folds, of the mean over patients.
+"""
+
+import statistics
+
+from tfcyclegan import metrics
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.evaluation import comparison, scoring
+from tfcyclegan.evaluation.figures.entries import SEED, null, strict_json
+from tfcyclegan.evaluation.metrics_json import NOT_FOR_DIAGNOSIS, figure
+from tfcyclegan.experiments.ablation.runs import Run, done, every
+from tfcyclegan.experiments.ablation.study import TEST, Study
+
+__all__ = ["collect", "markdown", "strict_json"]
+
+COPY = "copy_source"
+FIGURES = {
+    "psnr_volume": "volume PSNR, dB",
+    "psnr_volume_brain": "brain PSNR, dB",
+    "ssim_brain": "brain SSIM",
+    "ventricle_contrast_log_ratio": "ventricles",
+    "fluid_contrast_log_ratio": "fluid",
+    "lesion_contrast_log_ratio": "lesions",
+    "lesion_detection": "lesions found",
+    "lesion_false_positives_free_slices": "spots invented",
+    "lesion_spot_prevalence": "slices with a spot",
+    "source_correlation_brain": "correlation in the brain",
+    "source_correlation_scalp": "in the scalp",
+}
+"""Figures of an evaluation, and how the table calls them."""
+INSTEAD = {"fluid_contrast_log_ratio": "ventricle_contrast_log_ratio"}
+"""A figure that is left out of the printed table where the records allow a better one."""
+PRIVATE = (
+    "Pictures in this directory show patients: sheet.png, and samples.png and report.html of the"
+    " evaluations. They stay here."
+)
+OF_RULES = (
+    "dataset_hash",
+    "extractor",
+    "normaliser",
+    "params.fluid",
+    "params.lesion_thresholder",
+)
+"""What evaluations of different patients have in common; only some may have brain masks."""
+ONE_PATIENT, NO_RUN = "one patient", "no finished run"
+
+Loaded = tuple[Run, str, comparison.Evaluated]
+"""A run, a method, and what its evaluation says of it."""
+Cells = dict[tuple[int, int], dict[str, float]]
+"""(fold, seed) to patient to value."""
+
+
+def collect(study: Study, runs: list[Run]) -> dict:
+    """Returns what table.json holds."""
+    loaded = load(study, runs)
+    return {
+        "title": study.title,
+        "notice": NOT_FOR_DIAGNOSIS,
+        "pictures": "" if study.phantom else PRIVATE,
+        "reference": study.reference,
+        "folds": study.folds,
+        "runs": {"planned": len(runs), "done": sum(done(run, study) for run in runs)},
+        "variants": {variant.name: _lengths(variant.name, runs) for variant in study.variants},
+        "failed": {
+            str(run): text
+            for run in runs
+            if not done(run, study) and (text := run.account()["failed"])
+        },
+        "brain_masks": {name: _brain_masks(of) for name, of in loaded.items()},
+        "sets": {name: _set(study, _values(of)) for name, of in loaded.items()},
+    }
+
+
+def _lengths(name: str, runs: list[Run]) -> dict:
+    """Returns how many runs of a variant have finished training, their steps and their minutes."""
+    accounts = [run.account() for run in runs if run.variant.name == name]
+    finished = [one for one in accounts if one["trained"]]
+    steps = 0
+    if finished:
+        flags = dict(flag.removeprefix("--").split("=", 1) for flag in finished[0]["flags"])
+        steps = int(flags["epochs"]) * int(flags["steps_per_epoch"])
+    minutes = [one["minutes"] for one in finished]
+    return {
+        "trained": len(finished),
+        "steps": steps or None,
+        "minutes": statistics.fmean(minutes) if minutes else None,
+    }
+
+
+def _set(study: Study, values: dict[tuple, dict[str, float]]) -> dict:
+    """Returns direction to figure to the entries of all methods on one set of records."""
+    # On other records every fold is tested on the same patients.
+    folds = range(max(1, study.folds))
+    directions = {}
+    for direction, figure_name in sorted({(key[1], key[2]) for key in values}):
+        of = {
+            method: {
+                (fold, seed): values[method, direction, figure_name, fold, seed]
+                for fold in folds
+                for seed in study.seeds
+                if (method, direction, figure_name, fold, seed) in values
+            }
+            for method in (COPY, *(variant.name for variant in study.variants))
+        }
+        entries = {method: entry(cells, len(folds)) for method, cells in of.items()}
+        for method, made in entries.items():
+            made["difference"] = difference(of[method], of[study.reference])
+            made["of_copy_source"] = share(made, entries[COPY]) if method != COPY else None
+        directions.setdefault(direction, {})[figure_name] = entries
+    return directions
+
+
+def load(study: Study, runs: list[Run]) -> dict[str, list[Loaded]]:
+    """Returns the finished evaluations on each set of records.
+
+    Raises:
+        UserError: They cannot stand in one table, because other versions or records made some.
+    """
+    names = [records.name for records in every(study)]
+    return {name: _load([run for run in runs if run.evaluated(name)], name) for name in names}
+
+
+def _load(runs: list[Run], name: str) -> list[Loaded]:
+    made, firsts = [], {}
+    for run in runs:
+        for method in (COPY, run.variant.name):
+            wanted = COPY if method == COPY else scoring.MODEL
+            loaded = comparison.load(run.evaluation(name), str(run), wanted)
+            # On other records every fold is tested on the same patients.
+            of_patients = run.fold if name == TEST else None
+            for key, keys in ((of_patients, tuple(comparison.SAME)), ("any", OF_RULES)):
+                first = firsts.setdefault(key, loaded)
+                if told := comparison.unlike(first.report, loaded.report, keys):
+                    raise UserError(
+                        f"The evaluations of {name} make no table. {first.label} and {run} differ"
+                        f" in {'; '.join(told)}. Remove {run.evaluation(name).name} from the runs"
+                        " of --output and start the study again: it evaluates again and trains"
+                        " nothing.",
+                        ExitCode.DAMAGED,
+                    )
+            made.append((run, method, loaded))
+    return made
+
+
+def _values(loaded: list[Loaded]) -> dict[tuple, dict[str, float]]:
+    """Returns (method, direction, figure, fold, seed) to value by patient."""
+    return {
+        (method, direction, name, run.fold, run.seed): of
+        for run, method, one in loaded
+        for (direction, name), of in one.patients.items()
+        if name in FIGURES
+    }
+
+
+def _brain_masks(loaded: list[Loaded]) -> dict[str, list[int]]:
+    """Returns where the brain comes from, and in which folds."""
+    made: dict[str, set[int]] = {}
+    for run, _, one in loaded:
+        made.setdefault(one.report.get("params", {}).get("brain_mask", ""), set()).add(run.fold)
+    return {rule: sorted(folds) for rule, folds in made.items()}
+
+
+def entry(cells: Cells, folds: int) -> dict:
+    """Returns the figure of one method.
+
+    Args:
+        cells: What its finished runs say.
+        folds: Number of folds, which a seed needs to count for the spread.
+
+    Returns:
+        value, ci, n_patients, seeds (seed to mean over patients), seed_sd; a reason where there is
+        no value or no interval.
+    """
+    made = interval(over_seeds(cells))
+    seeds = {}
+    for seed in sorted({seed for _, seed in cells}):
+        of = {cell: patients for cell, patients in cells.items() if cell[1] == seed}
+        if len(of) == folds:
+            seeds[str(seed)] = statistics.fmean(over_seeds(of).values())
+    spread = statistics.stdev(seeds.values()) if len(seeds) > 1 else None
+    return made | {"seeds": seeds, "seed_sd": spread}
+
+
+def share(made: dict, copy: dict) -> float | None:
+    """Returns the size of a figure in its worst seed, as a share of copy-source's."""
+    if not made["seeds"] or not copy["value"]:
+        return None
+    return max(map(abs, made["seeds"].values())) / abs(copy["value"])
+
+
+def difference(cells: Cells, reference: Cells) -> dict:
+    """Returns the mean difference of two methods, paired by fold, seed and patient."""
+    paired = {
+        cell: {
+            patient: value - reference[cell][patient]
+            for patient, value in patients.items()
+            if patient in reference[cell]
+        }
+        for cell, patients in cells.items()
+        if cell in reference
+    }
+    return interval(over_seeds(paired))
+
+
+def over_seeds(cells: Cells) -> dict[str, float]:
+    """Returns the mean over all cells of each patient."""
+    groups: dict[str, list[float]] = {}
+    for patients in cells.values():
+        for patient, value in patients.items():
+            groups.setdefault(patient, []).append(value)
+    return {patient: statistics.fmean(values) for patient, values in groups.items()}
+
+
+def interval(patients: dict[str, float]) -> dict:
+    """Returns the mean over patients with its bootstrap interval."""
+    if not patients:
+        return null(NO_RUN)
+    values = list(patients.values())
+    if len(values) == 1:
+        return {"value": values[0], "ci": None, "reason": ONE_PATIENT, "n_patients": 1}
+    made = metrics.patient_bootstrap(values, seed=SEED)
+    return {"value": made.estimate, "ci": [made.low, made.high], "n_patients": len(values)}
+
+
+def markdown(collected: dict) -> str:
+    """Returns the table that a person reads; docs/recipe.md explains it."""
+    count = collected["runs"]
+    lines = [
+        f"# {collected['title']}",
+        "",
+        f"{count['done']} of {count['planned']} runs are done. Mean over patients [95 % interval"
+        " over patients] ± standard deviation over seeds (the worst seed's size, as a share of"
+        f" copy_source's). {collected['notice']}",
+    ]
+    lines += ["", collected["pictures"]] if collected["pictures"] else []
+    for name, rules in collected["brain_masks"].items():
+        if len(rules) > 1:
+            told = "; ".join(f"{rule} in folds {folds}" for rule, folds in sorted(rules.items()))
+            lines += ["", f"The brain of {name} is not of one kind, and means mix them: {told}."]
+    lines += ["", _row(["variant", "runs", "steps", "minutes"]), _row(["---"] * 4)]
+    for name, of in collected["variants"].items():
+        minutes = "-" if of["minutes"] is None else f"{of['minutes']:.1f}"
+        lines.append(_row([name, str(of["trained"]), str(of["steps"] or "-"), minutes]))
+    for name, directions in collected["sets"].items():
+        for direction, figures in directions.items():
+            lines += ["", f"## {name}, {direction}", ""]
+            lines += _table(collected, figures)
+    lines += ["", *(f"- failed: {run}: {text}" for run, text in collected["failed"].items())]
+    return "\n".join(lines).rstrip()
+
+
+def _table(collected: dict, figures: dict) -> list[str]:
+    """Returns the lines of one direction: every figure, and its difference to the reference."""
+    names = [name for name in FIGURES if _has(figures, name)]
+    names = [name for name in names if INSTEAD.get(name) not in names]
+    heading = ["method"]
+    for name in names:
+        heading += [FIGURES[name], f"less {collected['reference']}"]
+    lines = [_row(heading), _row(["---"] * len(heading))]
+    for method in (COPY, *collected["variants"]):
+        cells = [method]
+        for name in names:
+            of = figures[name][method]
+            cells.append(figure(of) + ("" if method == COPY else _beside(name, of)))
+            itself = method == collected["reference"]
+            cells.append("" if itself else figure(of["difference"]))
+        lines.append(_row(cells))
+    return lines
+
+
+def _beside(name: str, of: dict) -> str:
+    """Returns the spread over seeds, and for a log-ratio what is left of copy-source's."""
+    spread = f" ± {of['seed_sd']:.2g}" if of["seed_sd"] is not None else ""
+    told = name.endswith("log_ratio") and of["of_copy_source"] is not None
+    return spread + (f" ({of['of_copy_source']:.0%})" if told else "")
+
+
+def _has(figures: dict, name: str) -> bool:
+    return name in figures and any(of["value"] is not None for of in figures[name].values())
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,1 @@
+"""Speed of each part, as a ratio to a reference."""

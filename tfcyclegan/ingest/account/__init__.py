@@ -1,0 +1,1 @@
+"""What became of every object of an input."""

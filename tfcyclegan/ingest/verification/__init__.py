@@ -1,0 +1,1 @@
+"""What a finished output holds, read from its bytes."""

@@ -1,0 +1,1 @@
+"""CycleGAN: its train step, its objective and its discriminators."""

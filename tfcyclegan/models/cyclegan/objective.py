@@ -1,0 +1,133 @@
+"""The terms of equation 9: their names in the logs, their kinds and their weights."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from tfcyclegan.models.losses.adversarial import (
+    cycle_loss,
+    discriminator_adversarial_loss,
+    generator_adversarial_loss,
+    identity_loss,
+    share_judged_right,
+)
+from tfcyclegan.models.losses.structure import structure_loss
+
+GENERATOR_LOSSES = (
+    "loss",
+    "generator_ab_loss",
+    "generator_ba_loss",
+    "cycle_a_loss",
+    "cycle_b_loss",
+    "identity_a_loss",
+    "identity_b_loss",
+    "structure_ab_loss",
+    "structure_ba_loss",
+)
+DISCRIMINATOR_LOSSES = ("discriminator_a_loss", "discriminator_b_loss")
+ACCURACIES = (
+    "discriminator_a_accuracy_real",
+    "discriminator_a_accuracy_fake",
+    "discriminator_b_accuracy_real",
+    "discriminator_b_accuracy_fake",
+)
+TRACKED = (*GENERATOR_LOSSES, *DISCRIMINATOR_LOSSES)
+"""Names in all logs; "loss" is the generators' total, which TerminateOnNaN looks at."""
+DIAGNOSED = (*ACCURACIES, "generator_gradient_norm", "discriminator_gradient_norm")
+"""Names in all logs that are no losses: see `diagnostics`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """Equation 9 with its weights.
+
+    Args:
+        adversarial: "vanilla" or "lsgan".
+        cycle_weight: lambda, 10 in the papers.
+        identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
+        structure: "none", or the structure loss between an image and its translation.
+        structure_weight: Its weight.
+        r1_weight: Weight of the discriminators' R1 penalty.
+        r1_every: Steps between those that have the penalty.
+    """
+
+    adversarial: str = "vanilla"
+    cycle_weight: float = 10.0
+    identity_weight: float = 0.0
+    structure: str = "none"
+    structure_weight: float = 0.0
+    r1_weight: float = 0.0
+    r1_every: int = 1
+
+    @property
+    def discriminator_losses(self) -> tuple[str, ...]:
+        """Names in the logs of the discriminators' losses."""
+        penalty = ("r1_a_loss", "r1_b_loss") if self.r1_weight else ()
+        return (*DISCRIMINATOR_LOSSES, *penalty)
+
+
+def generator_losses(
+    real_a: tf.Tensor,
+    real_b: tf.Tensor,
+    translated: dict,
+    scores: dict,
+    *,
+    objective: Objective,
+) -> dict:
+    """Returns every generator loss per example, float32 [N]; "loss" is equation 9.
+
+    Args:
+        real_a: Images of domain a, [N, H, W, 1], model range.
+        real_b: Images of domain b.
+        translated: fake, cycled and, if they have a weight, identity images of both domains.
+        scores: Logits of the translated images, [N, h, w, 1], by the name of the discriminator.
+        objective: Kinds and weights.
+    """
+    kind, weight = objective.adversarial, objective.cycle_weight
+    values = {
+        "generator_ab_loss": generator_adversarial_loss(scores["discriminator_b"], kind=kind),
+        "generator_ba_loss": generator_adversarial_loss(scores["discriminator_a"], kind=kind),
+        "cycle_a_loss": cycle_loss(real_a, translated["cycled_a"]),
+        "cycle_b_loss": cycle_loss(real_b, translated["cycled_b"]),
+    }
+    total = values["generator_ab_loss"] + values["generator_ba_loss"]
+    total += weight * (values["cycle_a_loss"] + values["cycle_b_loss"])
+    if objective.identity_weight:
+        values["identity_a_loss"] = identity_loss(real_a, translated["identity_a"])
+        values["identity_b_loss"] = identity_loss(real_b, translated["identity_b"])
+        identity = values["identity_a_loss"] + values["identity_b_loss"]
+        total += weight * objective.identity_weight * identity
+    else:
+        values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
+    structure = structure_losses(real_a, real_b, translated, kind=objective.structure)
+    total += objective.structure_weight * tf.add_n(list(structure.values()))
+    return {**values, **structure, "loss": total}
+
+
+def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind: str) -> dict:
+    """Returns a discriminator's loss and how often it is right, per example, float32 [N].
+
+    Args:
+        domain: "a" or "b".
+        real_scores: Logits of real images, [N, h, w, 1].
+        fake_scores: Logits of translated images.
+        kind: "vanilla" or "lsgan".
+    """
+    loss = discriminator_adversarial_loss(real_scores, fake_scores, kind=kind)
+    name = f"discriminator_{domain}"
+    return {
+        f"{name}_loss": loss,
+        f"{name}_accuracy_real": share_judged_right(real_scores, real=True, kind=kind),
+        f"{name}_accuracy_fake": share_judged_right(fake_scores, real=False, kind=kind),
+    }
+
+
+def structure_losses(real_a: tf.Tensor, real_b: tf.Tensor, translated: dict, *, kind: str) -> dict:
+    """Returns the structure loss of both directions per example, float32 [N]; 0 for "none"."""
+    pairs = {
+        "structure_ab_loss": (real_a, translated["fake_b"]),
+        "structure_ba_loss": (real_b, translated["fake_a"]),
+    }
+    if kind == "none":
+        return {name: tf.zeros_like(real[:, 0, 0, 0]) for name, (real, _) in pairs.items()}
+    return {name: structure_loss(*pair, kind=kind) for name, pair in pairs.items()}

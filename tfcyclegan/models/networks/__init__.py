@@ -1,0 +1,1 @@
+"""Generators, discriminators and their layers, with fast forms for a CPU."""

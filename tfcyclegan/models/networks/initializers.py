@@ -1,0 +1,30 @@
+"""Initial weights of networks, by seed."""
+
+import itertools
+
+import keras
+
+LEAK = 0.2
+
+
+class Weights:
+    """Hands each layer its own seeded initializer, so that weights depend on the seed alone."""
+
+    def __init__(self, kind: str, seed: int):
+        self._kind = kind
+        self._seeds = itertools.count(seed)
+
+    def __call__(self) -> keras.Initializer:
+        seed = next(self._seeds)
+        if self._kind == "he_normal":  # equations 10 to 14; He et al. (2015)
+            return keras.initializers.VarianceScaling(2.0, seed=seed)
+        if self._kind == "normal_0.02":
+            return keras.initializers.RandomNormal(stddev=0.02, seed=seed)
+        raise ValueError(
+            f"initializer: expected he_normal or normal_0.02. Received: {self._kind!r}."
+        )
+
+
+def full_precision() -> str:
+    """Returns float32 under mixed precision: 8 bits of mantissa would band a 16-bit image."""
+    return keras.config.dtype_policy().variable_dtype

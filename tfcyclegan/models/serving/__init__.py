@@ -1,0 +1,1 @@
+"""The graph of a SavedModel: written, checked and loaded."""

@@ -1,0 +1,232 @@
+"""The graph that a model server runs: a client's pixels in, the other sequence's pixels out.
+
+Everything that stands between the two is in the graph: a volume's window, range, size, the decoding
+of records, and the audit. A client that prepares its pixels by itself would do it slightly wrong.
+"""
+
+import functools
+
+import tensorflow as tf
+
+from tfcyclegan.data import intensity, records, slices, windows
+from tfcyclegan.models.networks.air import head
+
+IMAGE = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
+VOLUME = tf.TensorSpec([None, None, None], tf.float32, name="volume")
+EXAMPLES = tf.TensorSpec([None], tf.string, name="examples")
+
+RISK_SHARE = 0.99
+"""The percentile of the cycle residual that stands for a slice, as a share."""
+
+
+class ServedTranslator(tf.Module):
+    """Both generators behind the signatures of an export.
+
+    Attribute `ways` holds, for each direction, the translator there and the one back: from float32
+    [N, H, W, 1] to the same shape, unit range. They are functions of one trace, so that all
+    signatures share their graphs and their numbers.
+
+    Args:
+        generator_ab: Keras model from domain a to b, model range.
+        generator_ba: Keras model from domain b to a.
+        image_size: Height and width that the model was trained at.
+        audit: Whether every signature also returns `cycle_residual` and `risk`.
+        percentiles: Of `windows.WINDOWS`, by which the volumes it learnt from were windowed.
+    """
+
+    def __init__(
+        self,
+        generator_ab,
+        generator_ba,
+        *,
+        image_size: int,
+        audit: bool = False,
+        percentiles: windows.Percentiles = windows.WINDOW_PERCENTILES,
+    ):
+        super().__init__(name="tfcyclegan")
+        # Tracked are TensorFlow's own variables. A Keras variable would be saved as a copy, which
+        # Python restores from, and a model server would find the variable of the graph empty.
+        self.weights = [v.value for g in (generator_ab, generator_ba) for v in g.variables]
+        there, back = (_of_one_trace(g) for g in (generator_ab, generator_ba))
+        self.ways = {"a_to_b": (there, back), "b_to_a": (back, there)}
+        self.image_size, self.audit, self.percentiles = image_size, audit, percentiles
+
+    def signatures(self) -> dict:
+        """Returns the signatures by name, as tf.saved_model.save takes them."""
+        made = {}
+        for name, (there, back) in self.ways.items():
+            direction = Direction(
+                there, back if self.audit else None, self.image_size, self.percentiles
+            )
+            made[name] = _signature(direction.of_image, IMAGE)
+            made[f"{name}_volume"] = _signature(direction.of_volume, VOLUME)
+            made[f"{name}_example"] = _signature(direction.of_examples, EXAMPLES)
+        return {"serving_default": made["a_to_b"], **made}
+
+
+class Direction:
+    """One direction of translation, for each kind of input.
+
+    Args:
+        there: Translator of images in unit range, float32 [N, H, W, 1].
+        back: That of the other direction, for the audit; None leaves it out.
+        image_size: Height and width that the model was trained at.
+        percentiles: Of `windows.WINDOWS`.
+    """
+
+    def __init__(
+        self,
+        there,
+        back,
+        image_size: int,
+        percentiles: windows.Percentiles = windows.WINDOW_PERCENTILES,
+    ):
+        self._there, self._back, self._image_size = there, back, image_size
+        self._percentiles = percentiles
+
+    def of_image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Translates float32 [N, H, W, 1] in unit range; values outside are clipped.
+
+        Returns:
+            `image`, the same shape and range; with the audit also `cycle_residual` [N, H, W, 1],
+            the absolute difference between the source and its translation back, and `risk` [N].
+        """
+        made = self._there(image)
+        if self._back is None:
+            return {"image": made}
+        residual = tf.abs(self._back(made) - tf.clip_by_value(image, 0.0, 1.0))
+        return {"image": made, "cycle_residual": residual, "risk": risk(residual, head(image))}
+
+    def of_volume(self, volume: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Translates float32 [S, H, W] in scanner units, one window for all of it.
+
+        Slice by slice, so that memory does not grow with S.
+
+        Returns:
+            `volume` [S, H, W], unit range; `scale` [2], the scanner units that became 0 and 1; and
+            what `of_image` adds.
+        """
+        scale = volume_window(volume, self._percentiles)
+        unit = tf.clip_by_value((volume - scale[0]) / (scale[1] - scale[0]), 0.0, 1.0)
+
+        def one(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {k: v[0] for k, v in self.of_image(image[tf.newaxis, ..., tf.newaxis]).items()}
+
+        picture = tf.TensorSpec([None, None, 1], tf.float32)
+        kinds = {"image": picture}
+        if self._back is not None:
+            kinds |= {"cycle_residual": picture, "risk": tf.TensorSpec([], tf.float32)}
+        made = tf.map_fn(one, unit, fn_output_signature=kinds, parallel_iterations=1)
+        return {"volume": made.pop("image")[..., 0], "scale": scale, **made}
+
+    def of_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Translates slices that come as records, resampled as for training.
+
+        Args:
+            examples: String [N], serialized by `record_bytes.serialize`.
+
+        Returns:
+            What `of_image` returns; H and W are the size that the model was trained at.
+        """
+        stored = records.parse(examples, ("image/data",))["image/data"]
+        stored = slices.resize(tf.cast(stored, tf.float32)[..., tf.newaxis], self._image_size)
+        return self.of_image(intensity.stored_to_unit(stored))
+
+
+def translate(generator, image: tf.Tensor) -> tf.Tensor:
+    """Translates in unit range.
+
+    Args:
+        generator: Model in model range, which takes any size.
+        image: float32 [N, H, W, 1], unit range; values outside are clipped.
+
+    Returns:
+        float32 [N, H, W, 1], unit range.
+    """
+    translated = generator(
+        intensity.unit_to_model(tf.clip_by_value(image, 0.0, 1.0)), training=False
+    )
+    return tf.clip_by_value(intensity.model_to_unit(translated), 0.0, 1.0)
+
+
+def volume_window(
+    volume: tf.Tensor, percentiles: windows.Percentiles = windows.WINDOW_PERCENTILES
+) -> tf.Tensor:
+    """Returns what `windows.volume_window` returns, in a graph.
+
+    Args:
+        volume: float32 [S, H, W], scanner units.
+        percentiles: Of `windows.WINDOWS`.
+
+    Returns:
+        float32 [2].
+
+    Raises:
+        tf.errors.InvalidArgumentError: The volume is empty, not finite, or has no contrast.
+    """
+    voxels = tf.reshape(volume, [-1])
+    sound = (tf.size(voxels) > 0) & tf.reduce_all(tf.math.is_finite(voxels))
+    with tf.control_dependencies([tf.debugging.Assert(sound, ["A volume needs finite voxels."])]):
+        voxels = tf.identity(voxels)
+    varied = tf.reduce_min(voxels) < tf.reduce_max(voxels)
+    with tf.control_dependencies([tf.debugging.Assert(varied, ["A volume needs contrast."])]):
+        voxels = tf.identity(voxels)
+    low, high = percentiles
+    # From both ends, because sorting few voxels is much faster than sorting all.
+    lowest = -upper_quantile(-voxels, 1 - low / 100)
+    if high is None:
+        exact = tf.cast(voxels, tf.float64)
+        above = tf.boolean_mask(voxels, exact > tf.reduce_mean(exact))
+        highest = lowest + windows.HEADROOM * (upper_quantile(above, 0.5) - lowest)
+    else:
+        highest = upper_quantile(voxels, high / 100)
+    scale = tf.stack([lowest, highest])
+    wide = tf.debugging.Assert(
+        scale[0] < scale[1], ["A volume needs contrast. Received a window of:", scale]
+    )
+    with tf.control_dependencies([wide]):
+        return tf.identity(scale)
+
+
+def upper_quantile(values: tf.Tensor, share: float) -> tf.Tensor:
+    """Returns a quantile as `np.quantile` does; the nearer to 1 its share is, the faster.
+
+    Args:
+        values: float32 [n], n at least 1.
+        share: 0 to 1.
+
+    Returns:
+        float32 scalar.
+    """
+    last = tf.size(values) - 1
+    rank = tf.cast(last, tf.float64) * share
+    below = tf.cast(tf.floor(rank), tf.int32)
+    largest = tf.cast(tf.math.top_k(values, last - below + 1).values, tf.float64)
+    lower, upper = largest[-1], largest[tf.maximum(tf.size(largest) - 2, 0)]
+    return tf.cast(lower + (upper - lower) * (rank - tf.floor(rank)), tf.float32)
+
+
+def risk(residual: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:
+    """Returns the 99th percentile of the residual inside the head.
+
+    Args:
+        residual: float32 [N, H, W, 1], unit range.
+        inside: bool [N, H, W, 1].
+
+    Returns:
+        float32 [N], unit range.
+    """
+
+    def one(pair: tuple) -> tf.Tensor:
+        return upper_quantile(tf.boolean_mask(*pair), RISK_SHARE)
+
+    return tf.map_fn(one, (residual, inside), fn_output_signature=tf.float32)
+
+
+def _of_one_trace(generator):
+    function = functools.partial(translate, generator)
+    return tf.function(function, input_signature=[IMAGE], autograph=False)
+
+
+def _signature(function, spec: tf.TensorSpec):
+    return tf.function(function, input_signature=[spec], autograph=False).get_concrete_function()

@@ -1,0 +1,52 @@
+"""An exported model, read back: a function of each direction, and what its card says.
+
+Needs neither networks nor what trains them, whose imports take longer than loading a small model.
+"""
+
+import json
+import pathlib
+
+import tensorflow as tf
+
+from tfcyclegan.data import windows
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.models import translators
+
+CARD = pathlib.Path("assets.extra") / "model_card.json"
+
+
+def load(directory: pathlib.Path) -> tuple[dict[str, translators.Translator], dict]:
+    """Returns the translators of an exported model and what its card says of it.
+
+    Args:
+        directory: Of a version.
+
+    Raises:
+        UserError: It holds no exported model.
+    """
+    card = directory / CARD
+    if not (directory / "saved_model.pb").is_file() or not card.is_file():
+        raise UserError(
+            "--model must be a version directory that python -m tfcyclegan.export wrote, with"
+            f" saved_model.pb and {CARD}. Received: {directory}.",
+            ExitCode.MISSING,
+        )
+    described = json.loads(card.read_text())
+    loaded = tf.saved_model.load(str(directory))
+
+    def translator(name: str) -> translators.Translator:
+        return lambda images: loaded.signatures[name](image=images)["image"]
+
+    description = {
+        "domain_a": described["domain_a"],
+        "domain_b": described["domain_b"],
+        "image_size": described["trained_image_size"],
+        "epochs": described["epochs"],
+        "window_percentiles": windows.percentiles_in(described),
+        "train_split": "train",
+        "trained_on": described.get("dataset_hash"),
+        "folds": described.get("folds", 0),
+        "fold": described.get("fold", 0),
+        "drop_lesions": described.get("drop_lesions", "none"),
+    }
+    return {name: translator(name) for name in translators.DIRECTIONS}, description

@@ -1,0 +1,128 @@
+"""The callbacks of a run, in the order in which they see the logs."""
+
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.data.validation_slices import ValidationSlices
+from tfcyclegan.metrics.extractors import make_extractor
+from tfcyclegan.models import translators
+from tfcyclegan.models.step.replicas import on_workers
+from tfcyclegan.training.callbacks import checkpointing, history, nonfinite, run_state, summaries
+from tfcyclegan.training.callbacks.best_checkpoint import BestCheckpoint, score_to_select_by
+from tfcyclegan.training.callbacks.contrast import BasinWatch, InversionGuard
+from tfcyclegan.training.callbacks.metrics_log import MetricsLog
+from tfcyclegan.training.callbacks.progress import Pace, Progress
+from tfcyclegan.training.distribution.strategies import is_chief
+from tfcyclegan.training.rundir.checkpoint_files import Position
+from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
+from tfcyclegan.training.rundir.workdir import BEST_FOLDER, record
+from tfcyclegan.training.stop_request import StopRequest
+from tfcyclegan.training.validation import Validation, epochs_between
+
+SHOWN_PAIRS = 4
+KEPT_BESTS = 2
+
+
+def make_validation(
+    config: TrainConfig, validated: ValidationSlices, steps: int, strategy: tf.distribute.Strategy
+) -> Validation:
+    """Returns the callback that scores both directions, and says in run.json how it does."""
+    extractor = make_extractor(config.extractor, config.extractor_weights)
+    every = config.validate_every or epochs_between(validated, steps, config.batch_size)
+    if is_chief(strategy):
+        described = {"name": extractor.name, "resize": extractor.resize, "sha256": extractor.sha256}
+        counts = {"a": len(validated.a), "b": len(validated.b), "pairs": validated.pairs}
+        record(
+            pathlib.Path(config.workdir),
+            "validation",
+            {"every": every, "slices": counts, "extractor": described},
+        )
+    return Validation(validated, extractor, config.workdir, every=every, epochs=config.epochs)
+
+
+def make_callbacks(
+    config: TrainConfig,
+    model,
+    checkpoints: RunCheckpoints,
+    validation: Validation,
+    validated: ValidationSlices,
+    start: Position,
+    stop: StopRequest,
+    steps: int,
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks in the order in which they see `logs`.
+
+    What is written is the chief's; a validation and a checkpoint take all workers.
+    """
+    strategy = model.distribute_strategy
+    guard = nonfinite.NonFinite(start, config.max_skipped_steps)
+    keeping = best_checkpoint(config, model, validation, start)
+    saving = checkpointing.Checkpoints(
+        checkpoints,
+        stop,
+        start=start,
+        epochs=config.epochs,
+        every=config.checkpoint_every,
+        # Clocks differ, and workers have to save at the same step.
+        minutes=0.0 if on_workers(strategy) else config.checkpoint_minutes,
+    )
+    if not is_chief(strategy):
+        return [guard, validation, *keeping, saving]
+    state = ("learning_rate", "pool_fill", "skipped_steps")
+    workdir = pathlib.Path(config.workdir)
+    return [
+        *basin_watch(config, validated, start, steps),
+        guard,
+        Pace(config.batch_size),
+        run_state.LearningRate(),
+        run_state.PoolFill(),
+        validation,
+        InversionGuard(validated),
+        summaries.Summaries(
+            config.workdir,
+            validated.shown(SHOWN_PAIRS),
+            translators.translators_of(model),
+            config.to_flagfile(),
+            validation.due,
+            config.histograms,
+        ),
+        history.History(
+            workdir / "history.csv",
+            [*(metric.name for metric in model.metrics), *state, *validation.keys()],
+            start.epoch,
+        ),
+        MetricsLog(workdir / "metrics.jsonl", start.epoch),
+        *keeping,
+        saving,
+        Progress(config.batch_size),
+    ]
+
+
+def basin_watch(
+    config: TrainConfig, validated: ValidationSlices, start: Position, steps: int
+) -> list[keras.callbacks.Callback]:
+    """Returns the callback that warns of a run in a wrong basin, if it is asked for."""
+    if config.wrong_basin == "ignore":
+        return []
+    return [BasinWatch(validated, start, steps=steps, epochs=config.epochs)]
+
+
+def best_checkpoint(
+    config: TrainConfig, model, validation: Validation, start: Position
+) -> list[keras.callbacks.Callback]:
+    """Returns the callback that keeps the best checkpoint, none where nothing can be selected by.
+
+    Raises:
+        UserError: The validation has no score --best_by.
+    """
+    score = score_to_select_by(config.best_by, validation.keys())
+    if score is None:
+        return []
+    strategy = model.distribute_strategy
+    kept = RunCheckpoints(
+        config.workdir, model, KEPT_BESTS, keeps=is_chief(strategy), folder=BEST_FOLDER
+    )
+    return [BestCheckpoint(kept, score, config.workdir, start.epoch, strategy)]

@@ -1,0 +1,24 @@
+"""The state of a run in the logs: learning rate and image pools."""
+
+import keras
+
+from tfcyclegan.training.distribution.replica_state import count
+
+
+class LearningRate(keras.callbacks.Callback):
+    """Adds the generators' learning rate after the epoch to `logs`."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
+class PoolFill(keras.callbacks.Callback):
+    """Adds the share of an image pool that is filled to `logs`, 0.0 where there are no pools.
+
+    Every replica has a pool for each domain. They get equal shares of every batch, so all of them
+    are as full as the first.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        pool = self.model.pool_a
+        logs["pool_fill"] = min(1.0, count(pool.seen) / pool.size) if pool.size else 0.0

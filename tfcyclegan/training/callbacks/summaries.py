@@ -1,0 +1,96 @@
+"""TensorBoard events: losses, scores and pictures."""
+
+import pathlib
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcyclegan.data import batches
+from tfcyclegan.data.contact_sheet import grid
+from tfcyclegan.data.validation_slices import ValidationSlices
+from tfcyclegan.models.translators import DIRECTIONS
+
+
+class Summaries(keras.callbacks.Callback):
+    """Writes TensorBoard events: losses under train/, scores and pictures under val/.
+
+    The pictures are like the paper's figure 8, and lie as PNG under samples/ too: one row per
+    slice, source, fake, cycled, and the real target where the slices are pairs.
+
+    Args:
+        workdir: Directory of the run.
+        shown: The slices that are shown.
+        translators: Translator of each direction.
+        text: Shown under "flags", the run's flagfile.
+        due: Tells whether epoch 0, 1, ... gets pictures.
+        histograms: Also write a histogram of every trained variable, under train/.
+    """
+
+    def __init__(
+        self,
+        workdir: str,
+        shown: ValidationSlices,
+        translators: dict,
+        text: str,
+        due: Callable[[int], bool],
+        histograms: bool = False,
+    ):
+        super().__init__()
+        self._translators = translators
+        self._workdir = pathlib.Path(workdir)
+        self._shown, self._text, self._due = shown, text, due
+        self._histograms = histograms
+
+    def on_train_begin(self, logs=None):
+        self._train = tf.summary.create_file_writer(str(self._workdir / "train"))
+        self._val = tf.summary.create_file_writer(str(self._workdir / "val"))
+        (self._workdir / "samples").mkdir(exist_ok=True)
+        with self._train.as_default(step=0):
+            tf.summary.text("flags", "```\n" + self._text + "\n```")
+
+    def on_epoch_end(self, epoch, logs=None):
+        for writer, wanted in ((self._train, False), (self._val, True)):
+            with writer.as_default(step=epoch + 1):
+                for name, value in (logs or {}).items():
+                    if name.startswith("val_") == wanted:
+                        tf.summary.scalar(tag(name), value)
+        if self._due(epoch):
+            self._show(epoch + 1)
+        if self._histograms:
+            with self._train.as_default(step=epoch + 1):
+                for variable in self.model.trainable_variables:
+                    tf.summary.histogram(variable.path, variable)
+        self._train.flush()
+        self._val.flush()
+
+    def _show(self, epoch: int) -> None:
+        a, b = self._shown.a.unit(), self._shown.b.unit()
+        to_b, to_a = (self._translators[name] for name in DIRECTIONS)
+        fake_b, fake_a = batches.in_batches(to_b, a), batches.in_batches(to_a, b)
+        columns = ["source", "fake", "cycled", "real"][: 4 if self._shown.pairs else 3]
+        grids = {
+            "a_to_b": (a, fake_b, batches.in_batches(to_a, fake_b), b)[: len(columns)],
+            "b_to_a": (b, fake_a, batches.in_batches(to_b, fake_a), a)[: len(columns)],
+        }
+        with self._val.as_default(step=epoch):
+            for name, images in grids.items():
+                picture = grid(images)
+                described = "Columns: " + ", ".join(columns)
+                tf.summary.image(f"images/{name}", picture[np.newaxis], description=described)
+                png = tf.io.encode_png(tf.cast(np.rint(picture * 255), tf.uint8))
+                path = self._workdir / "samples" / f"epoch_{epoch:04d}_{name}.png"
+                path.write_bytes(png.numpy())
+
+
+def tag(name: str) -> str:
+    """Returns the TensorBoard tag of a name in `logs`: what belongs together is one group."""
+    name = name.removeprefix("val_")
+    for direction in DIRECTIONS:
+        if name.endswith(direction):
+            return f"{name.removesuffix('_' + direction)}/{direction}"
+    for group in ("accuracy", "gradient_norm", "loss"):
+        if group in name:
+            return f"{group}/{name.replace('_' + group, '')}"
+    return f"run/{name}"

@@ -1,0 +1,1 @@
+"""Devices, the workers of TF_CONFIG, and the state of each replica."""

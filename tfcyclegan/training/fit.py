@@ -1,0 +1,148 @@
+"""The epochs of a run: from the position that a checkpoint holds to the end."""
+
+import contextlib
+import sys
+
+import tensorflow as tf
+
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.data.augment import Augmentation
+from tfcyclegan.data.batches import training_batches
+from tfcyclegan.data.validation_slices import ValidationSlices
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.models.build import view_of
+from tfcyclegan.models.step.nonfinite import Diverged
+from tfcyclegan.models.step.replicas import on_workers
+from tfcyclegan.training.callbacks.order import make_callbacks, make_validation
+from tfcyclegan.training.distribution.collectives import check_agreement
+from tfcyclegan.training.distribution.replica_state import local_values
+from tfcyclegan.training.distribution.strategies import is_chief
+from tfcyclegan.training.rundir.checkpoint_files import Position
+from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
+from tfcyclegan.training.stop_request import StopRequest
+
+RATE_AFTER_TROUBLE = 0.5
+
+
+def fit(
+    config: TrainConfig,
+    model,
+    train_a,
+    train_b,
+    validated: ValidationSlices,
+    steps: int,
+) -> None:
+    """Runs what is left of the run, and turns back once if it diverges."""
+    strategy = model.distribute_strategy
+    checkpoints = RunCheckpoints(
+        config.workdir, model, config.keep_checkpoints, keeps=is_chief(strategy)
+    )
+    start = checkpoints.restore()
+    check_agreement(strategy, {"the newest checkpoint in --workdir": str(start)})
+    if start is None:
+        start = Position()
+        checkpoints.save(start)
+    else:
+        print(f"continue after {start} of {config.epochs}", flush=True)
+    validation = make_validation(config, validated, steps, strategy)
+    stop = StopRequest()
+    # Workers would have to agree on the step: a signal ends them, and an epoch is repeated.
+    with contextlib.nullcontext() if on_workers(strategy) else stop:
+        while start.epoch < config.epochs:
+            batches = batches_from(
+                config, strategy, train_a, train_b, start.epoch * steps + start.step
+            )
+            watching = make_callbacks(
+                config, model, checkpoints, validation, validated, start, stop, steps
+            )
+            try:
+                start = fit_from(start, config, model, batches, steps, watching)
+            except Diverged as trouble:
+                start = turn_back(config, model, checkpoints, trouble)
+    # Nobody leaves while another still works: its departure would count as a loss.
+    check_agreement(strategy, {"the end of the run": "reached"})
+
+
+def batches_from(
+    config: TrainConfig, strategy: tf.distribute.Strategy, train_a, train_b, step: int
+) -> tf.data.Dataset:
+    """Returns the run's training batches, that of `step` first."""
+    return strategy.distribute_datasets_from_function(
+        lambda context: training_batches(
+            train_a,
+            train_b,
+            batch_size=config.batch_size,
+            first_step=step,
+            seed=config.seed,
+            augmentation=augmentation_of(config),
+            match_slice_position=config.match_slice_position,
+            positions=view_of(config).positions,
+            images_per_example=config.discriminator_images,
+            context=context,
+        )
+    )
+
+
+def augmentation_of(config: TrainConfig) -> Augmentation:
+    """Returns the augmentation that the flags describe."""
+    return Augmentation(
+        flips=config.flips,
+        rotations=tuple(float(angle) for angle in config.rotations),
+        brightness=config.brightness,
+        contrast=config.contrast,
+        enlarge_crop=config.enlarge_crop,
+    )
+
+
+def fit_from(
+    start: Position, config: TrainConfig, model, batches: tf.data.Dataset, steps: int, watching
+) -> Position:
+    """Fits from the end of an epoch to the end of the run, or from within an epoch to its end.
+
+    Keras gives all epochs of a fit one length, so the rest of an epoch is a fit of its own.
+
+    Returns:
+        The position afterwards.
+    """
+    last = start.epoch + 1 if start.step else config.epochs
+    try:
+        model.fit(
+            batches,
+            epochs=last,
+            initial_epoch=start.epoch,
+            steps_per_epoch=max(1, steps - start.step),
+            shuffle=False,
+            verbose=0,
+            callbacks=watching,
+        )
+    except OSError as error:
+        raise UserError(
+            f"--workdir {config.workdir} cannot be written: {error.strerror}. The checkpoints are"
+            " intact: free space or permit writing, then the same command continues.",
+            ExitCode.NOT_WRITABLE,
+        ) from error
+    return Position(last)
+
+
+def turn_back(
+    config: TrainConfig, model, checkpoints: RunCheckpoints, trouble: Diverged
+) -> Position:
+    """Returns to the last good checkpoint with half the learning rate, once in a run.
+
+    Raises:
+        UserError: The run has turned back before.
+    """
+    skipped = f"{config.max_skipped_steps} steps in a row had a loss or gradient that is not finite"
+    if local_values(model.guard.rate_factor)[0] < 1:
+        raise UserError(
+            f"{skipped}, again at half the learning rate. No weight has taken harm: continue with"
+            " a lower --learning_rate and --allow_config_change, or begin again with"
+            " --precision=float32.",
+            ExitCode.FAILED,
+        )
+    last_good = Position(trouble.epoch, trouble.step - config.max_skipped_steps)
+    start = checkpoints.roll_back(last_good, config.checkpoint_every)
+    check_agreement(model.distribute_strategy, {"the checkpoint to turn back to": str(start)})
+    model.guard.rate_factor.assign(RATE_AFTER_TROUBLE)
+    print(f"warning: {skipped}; back to {start} at half the learning rate", file=sys.stderr)
+    return start

@@ -1,0 +1,1 @@
+"""What a workdir holds: flags.txt, run.json, checkpoints."""

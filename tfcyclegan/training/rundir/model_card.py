@@ -1,0 +1,49 @@
+"""What a user of an exported model must know."""
+
+import json
+import pathlib
+
+import tfcyclegan
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.data import windows
+
+
+def model_card(workdir: pathlib.Path, config: TrainConfig, epochs: int) -> dict:
+    """Returns what a user of the model must know: how it was made, and what it is not for."""
+    described = json.loads((workdir / "run.json").read_text())
+    return {
+        "name": "tfcyclegan",
+        "version": tfcyclegan.__version__,
+        "domain_a": config.domain_a,
+        "domain_b": config.domain_b,
+        "epochs": epochs,
+        "trained_image_size": config.image_size,
+        "dataset_hash": described["dataset_hash"],
+        "split_hash": described["split_hash"],
+        "window_percentiles": windows.percentiles_in(described),
+        "folds": config.folds,
+        "fold": config.fold,
+        "drop_lesions": config.drop_lesions,
+        "metrics": metrics_of(workdir, epochs),
+        "versions": described["versions"],
+        "flags": [
+            line
+            for line in config.to_flagfile().splitlines()
+            if not line.startswith(("--data_dir", "--workdir"))
+        ],
+        "intended_use": "Research on unpaired translation between MRI sequences.",
+        "limits": "Synthetic images can lose or invent lesions. Not for diagnosis.",
+    }
+
+
+def metrics_of(workdir: pathlib.Path, epochs: int) -> dict[str, float | None]:
+    """Returns the validation metrics after this many epochs; none where none were taken."""
+    log = workdir / "metrics.jsonl"
+    rows = [json.loads(row) for row in log.read_text().splitlines()] if log.is_file() else []
+    return {
+        name: value
+        for row in rows
+        if row["epoch"] == epochs
+        for name, value in row.items()
+        if name.startswith("val_")
+    }

@@ -1,0 +1,113 @@
+"""What a workdir says of its run: flags.txt and run.json."""
+
+import dataclasses
+import json
+import pathlib
+
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.files import write_atomically
+from tfcyclegan.training.rundir.checkpoint_files import CheckpointFolder, Position
+
+FLAGS_FILE = "flags.txt"
+RUN_FILE = "run.json"
+FOLDER = "checkpoints"
+BEST_FOLDER = "best"
+CHANGES = "config_changes"
+KEPT_RECORDS = (CHANGES, "validation", "selection")
+"""What of run.json outlives the start that wrote it."""
+FREE_FLAGS = frozenset(
+    {
+        "dry_run",
+        "data_dir",
+        "workdir",
+        "strategy",
+        "cluster_timeout_s",
+        "validate_every",
+        "validation_pairs",
+        "best_by",
+        "histograms",
+        "wrong_basin",
+        "checkpoint_every",
+        "checkpoint_minutes",
+        "keep_checkpoints",
+        "allow_config_change",
+    }
+)
+"""Flags that may change when a run continues, because they leave its mathematics alone."""
+RECORDS = ("dataset_hash", "split_hash")
+"""What run.json says of the records, wherever they lie."""
+
+
+def claim_workdir(config: TrainConfig, records: dict[str, str] | None = None) -> None:
+    """Writes the flags of a new run, or checks that they are those of the run found there.
+
+    Changes that --allow_config_change lets pass are recorded in run.json before they take effect.
+
+    Args:
+        config: Flags of the run.
+        records: Its `RECORDS`, which must be those of the run found there as well.
+
+    Raises:
+        UserError: A flag that changes the mathematics differs, or the records do, or the directory
+            cannot be written.
+    """
+    path = pathlib.Path(config.workdir) / FLAGS_FILE
+    changed = changes(config, records or {})
+    if changed and not config.allow_config_change:
+        raise UserError(
+            f"--workdir {config.workdir} holds a run with other mathematics:"
+            f" {'; '.join(changed)}. Use the same flags and records, another --workdir, or"
+            " --allow_config_change.",
+            ExitCode.MISMATCH,
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if changed:
+            _record_change(path.parent, changed)
+        write_atomically(path, config.to_flagfile())
+    except OSError as error:
+        raise UserError(
+            f"--workdir {config.workdir} cannot be written: {error.strerror}. Choose another.",
+            ExitCode.NOT_WRITABLE,
+        ) from error
+
+
+def changes(config: TrainConfig, records: dict[str, str]) -> list[str]:
+    """Returns how the run in --workdir differs from one with these flags and `RECORDS`."""
+    path = pathlib.Path(config.workdir) / FLAGS_FILE
+    if not path.is_file():
+        return []
+    found = changed_flags(TrainConfig.of_run(path.read_text().splitlines()), config)
+    known = recorded(path.parent)
+    if any(known.get(name, value) != value for name, value in records.items()):
+        found.append("--data_dir holds other records, or other splits of them, than it did")
+    return found
+
+
+def recorded(workdir: pathlib.Path) -> dict:
+    """Returns what run.json says; nothing where there is none."""
+    path = workdir / RUN_FILE
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def record(workdir: pathlib.Path, name: str, value) -> None:
+    """Makes run.json say that `name` is `value`."""
+    described = {**recorded(workdir), name: value}
+    write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
+
+
+def _record_change(workdir: pathlib.Path, changed: list[str]) -> None:
+    newest = max(CheckpointFolder(workdir / FOLDER, 1).found(), default=Position())
+    change = {"epoch": newest.epoch, "step": newest.step, "changed": changed}
+    record(workdir, CHANGES, [*recorded(workdir).get(CHANGES, []), change])
+
+
+def changed_flags(before: TrainConfig, now: TrainConfig) -> list[str]:
+    """Returns the flags in which two configurations differ, but for `FREE_FLAGS`."""
+    found = []
+    for field in dataclasses.fields(TrainConfig):
+        old, new = getattr(before, field.name), getattr(now, field.name)
+        if field.name not in FREE_FLAGS and old != new:
+            found.append(f"--{field.name} was {old} and is {new}")
+    return found

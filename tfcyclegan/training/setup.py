@@ -1,0 +1,90 @@
+"""What is settled before the first step: numerics, records, and what run.json says of them."""
+
+import dataclasses
+import json
+import pathlib
+import sys
+
+import keras
+import tensorflow as tf
+
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.data import manifest
+from tfcyclegan.data.lesion_free import MASK, lesion_free
+from tfcyclegan.data.slices import Slices, load_slices
+from tfcyclegan.files import write_atomically
+from tfcyclegan.training.distribution.strategies import emulates_bfloat16
+from tfcyclegan.training.rundir import provenance
+from tfcyclegan.training.rundir.workdir import (
+    KEPT_RECORDS,
+    RECORDS,
+    RUN_FILE,
+    claim_workdir,
+    recorded,
+)
+
+
+def facts(config: TrainConfig, shards: list) -> dict[str, str]:
+    """Returns what all workers of a run must agree on before they build a model."""
+    flags = {f"--{name}": str(value) for name, value in dataclasses.asdict(config).items()}
+    for free in ("--data_dir", "--workdir", "--cluster_timeout_s"):
+        del flags[free]
+    return {**flags, "the manifest in --data_dir": manifest.dataset_hash(shards)}
+
+
+def set_up_numerics(config: TrainConfig) -> None:
+    """Sets seeds, determinism and precision for this process."""
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(config.precision)
+    if config.precision == "mixed_bfloat16" and emulates_bfloat16():
+        print(
+            "warning: this CPU has no bfloat16 instructions, so --precision=mixed_bfloat16 is"
+            " several times slower than --precision=float32",
+            file=sys.stderr,
+        )
+
+
+def load_domains(
+    config: TrainConfig, shards: list, split: str, drop_lesions: str = "none"
+) -> tuple[Slices, Slices]:
+    """Returns the slices of domain a and b of one split, one of them perhaps without lesions."""
+    loaded = []
+    for domain, sequence in (("a", config.domain_a), ("b", config.domain_b)):
+        drops = domain == drop_lesions
+        slices = load_slices(
+            config.data_dir,
+            shards,
+            split=split,
+            sequence=sequence,
+            image_size=config.image_size,
+            masks=(MASK,) if drops else (),
+        )
+        loaded.append(lesion_free(slices) if drops else slices)
+        if drops:
+            left_out = len(slices) - len(loaded[-1])
+            print(
+                f"stress test: {left_out} of {len(slices)} {sequence} slices have a lesion, or no"
+                " lesion mask, and are not trained on"
+            )
+    return tuple(loaded)
+
+
+def open_workdir(config: TrainConfig, shards: list, arguments: list[str]) -> None:
+    """Writes flags.txt and run.json, or checks that the run found there is this one.
+
+    Args:
+        config: Flags of the run.
+        shards: Its records.
+        arguments: The command line, which run.json keeps.
+
+    Raises:
+        UserError: As `claim_workdir`.
+    """
+    described = provenance.describe(config, shards, arguments)
+    claim_workdir(config, {name: described[name] for name in RECORDS})
+    workdir = pathlib.Path(config.workdir)
+    before = recorded(workdir)
+    described |= {name: before[name] for name in KEPT_RECORDS if name in before}
+    write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")

@@ -1,0 +1,177 @@
+"""A volume as a derived DICOM series: a directory that is whole or not there."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Callable
+
+import numpy as np
+
+from tfcyclegan.config import TranslateConfig
+from tfcyclegan.data.intensity import unit_to_stored
+from tfcyclegan.files import sync
+from tfcyclegan.imaging import resampling
+from tfcyclegan.imaging.dicom import derived
+from tfcyclegan.imaging.dicom import origin as origins
+from tfcyclegan.imaging.dicom.items import uid_of
+from tfcyclegan.imaging.frames import Frame
+from tfcyclegan.imaging.source.walk import InputObject
+from tfcyclegan.ingest.convert_volume import Converted
+from tfcyclegan.ingest.grids import placement_of
+from tfcyclegan.ingest.plan import Task
+from tfcyclegan.ingest.publication import Job
+from tfcyclegan.privacy import hygiene
+from tfcyclegan.privacy.hygiene import Fault
+from tfcyclegan.privacy.pseudonyms import Pseudonyms
+from tfcyclegan.translation.model import Model
+from tfcyclegan.translation.page import Gallery
+from tfcyclegan.translation.passes import Made
+from tfcyclegan.translation.volume_pass import (
+    DICOM,
+    RISK,
+    SYNTHETIC,
+    kinds_of,
+    pixels_of,
+    titles_of,
+    translate_volume,
+)
+from tfcyclegan.translation.volume_report import Report
+
+
+class SeriesWriter:
+    """Writes the images of one derived series; a context manager.
+
+    Args:
+        path: Directory of the series.
+        identity: Pseudonym of the new series; UIDs follow from it.
+        header: Of `derived.series_header`.
+        key: Makes the UIDs of images.
+    """
+
+    def __init__(self, path: pathlib.Path, identity: str, header, key: Pseudonyms):
+        self._path, self._identity, self._header, self._key = path, identity, header, key
+        self._beside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+
+    def __enter__(self) -> "SeriesWriter":
+        shutil.rmtree(self._beside, ignore_errors=True)
+        self._beside.mkdir(parents=True)
+        return self
+
+    def add(
+        self,
+        place: int,
+        frame: Frame,
+        image: np.ndarray,
+        *,
+        number: int,
+        source: tuple[str, str],
+        comment: str = "",
+    ) -> None:
+        """Writes one image.
+
+        Args:
+            place: From the lowest slice up, from 0.
+            frame: Slice that it was made from.
+            image: float32 [height, width], unit range, in canonical display.
+            number: InstanceNumber.
+            source: SOP class and instance of the source.
+            comment: ImageComments, or empty.
+        """
+        stored = unit_to_stored(placement_of(frame).axes.stored(image))
+        made = derived.image(self._header, frame, stored, number, source)
+        if comment:
+            made.ImageComments = comment
+        instance = self._key.of("synthetic_instance", f"{self._identity}|{place}".encode())
+        derived.save(made, self._beside / f"IM{place + 1:04d}.dcm", uid_of(instance))
+
+    def __exit__(self, kind, *exception) -> None:
+        if kind is None and any(self._beside.iterdir()):
+            for path in self._beside.iterdir():
+                sync(path)
+            shutil.rmtree(self._path, ignore_errors=True)
+            os.replace(self._beside, self._path)
+            sync(self._path.parent)
+        else:
+            shutil.rmtree(self._beside, ignore_errors=True)
+
+
+def numbers_of(frames: list[Frame]) -> list[int]:
+    """Returns the sources' instance numbers where they tell slices apart, else their places."""
+    found = [frame.instance_number for frame in frames]
+    told = len(set(found)) == len(found) and min(found) >= 0
+    return found if told else list(range(1, len(found) + 1))
+
+
+_FIRST_SERIES = {SYNTHETIC: 1000, RISK: 2000}
+"""Added to the source's SeriesNumber, so that all are told apart and keep their order."""
+
+
+def write_series(
+    job: Job, task: Task, done: Converted, model: Model, config: TranslateConfig, gallery: Gallery
+) -> Report | Fault:
+    first = done.kept[0]
+    origin = hygiene.isolated(_read, origins.origin_of, job.objects[first.object_index])
+    if isinstance(origin, Fault):
+        return origin
+    sources = _sources(job, done.kept, origin, config)
+    if isinstance(sources, Fault):
+        return sources
+    derivation = (
+        f"CycleGAN {model.digest[:8]}: {model.target.upper()} synthesised from"
+        f" {model.source.upper()}, slice by slice on a resampled grid and resampled back."
+        " Lesions can be lost or invented."
+    )
+    numbers = numbers_of(done.kept)
+    titles, writers, files = titles_of(model), {}, []
+    for kind in kinds_of(config):
+        name = job.key.of(
+            f"{kind}_series", f"{task.series.volume.key}|{model.digest}|{model.target}".encode()
+        )
+        files.append(f"{DICOM}/{first.study}/{name}")
+        header = derived.series_header(
+            sources[0][0],
+            origin,
+            uid_of(name),
+            number=_FIRST_SERIES[kind] + origin.series_number,
+            description=titles[kind],
+            derivation=derivation,
+        )
+        writers[kind] = SeriesWriter(job.directory / files[-1], name, header, job.key)
+
+    def add(place: int, frame: Frame, made: Made, comment: str) -> None:
+        for kind, writer in writers.items():
+            image = resampling.back(pixels_of(kind, made), placement_of(frame), task.grid)
+            writer.add(
+                place,
+                frame,
+                image,
+                number=numbers[place],
+                source=sources[place][1:],
+                comment=comment,
+            )
+
+    with contextlib.ExitStack() as stack:
+        for writer in writers.values():
+            stack.enter_context(writer)
+        return translate_volume(job, task, done, model, config, gallery, files, add)
+
+
+def _read(reader: Callable, item: InputObject):
+    """Reads a header once more; the first pass has found it sound."""
+    return reader(item.read())
+
+
+def _sources(
+    job: Job, frames: list[Frame], origin: origins.Origin, config: TranslateConfig
+) -> list | Fault:
+    """Returns identity, SOP class and instance of each frame's file."""
+    if config.identity == "replaced":
+        return [origins.pseudonymous(frame, origin.sop_class) for frame in frames]
+    found: dict[int, tuple] = {}
+    for index in {frame.object_index for frame in frames}:
+        identity = hygiene.isolated(_read, origins.identity_of, job.objects[index])
+        if isinstance(identity, Fault):
+            return identity
+        found[index] = identity
+    return [found[frame.object_index] for frame in frames]

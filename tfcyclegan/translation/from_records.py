@@ -1,0 +1,148 @@
+"""Records in, synthetic records out: shard by shard, with the splits and ids of the input."""
+
+import hashlib
+import itertools
+import json
+import pathlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+import tfcyclegan
+from tfcyclegan import files
+from tfcyclegan.config import TranslateConfig
+from tfcyclegan.data import manifest, records, windows
+from tfcyclegan.data.manifest import Shard
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.ingest import output, shards
+from tfcyclegan.ingest.account import card
+from tfcyclegan.ingest.account.journal import Journal
+from tfcyclegan.ingest.progress import track
+from tfcyclegan.translation import synthetic_dataset
+from tfcyclegan.translation.model import Model
+
+BATCH = 64
+
+
+def run(
+    source: pathlib.Path,
+    directory: pathlib.Path,
+    model: Model,
+    config: TranslateConfig,
+) -> int:
+    """Translates every shard of the source's sequence.
+
+    Args:
+        source: Directory of a finished conversion.
+        directory: The output.
+        model: Translates.
+        config: Whether slices are audited, marked and left out; --png and --dry_run.
+
+    Raises:
+        UserError: The records are damaged, hold nothing to translate (3), or the output stands in
+            the way.
+    """
+    found = manifest.read(source)
+    wanted = [shard for shard in found if shard.sequence == model.source]
+    if not any(shard.records for shard in wanted):
+        raise UserError(
+            f"--input holds no records of {model.source}, which --direction starts from.",
+            ExitCode.NOTHING,
+        )
+    percentiles = manifest.window_percentiles(source)
+    if percentiles != model.percentiles:
+        raise UserError(
+            f"--input holds records of --normalization={windows.name_of(percentiles)}, and the"
+            " model was trained on records of another. Convert its studies again with"
+            f" --normalization={windows.name_of(model.percentiles)}.",
+            ExitCode.USAGE,
+        )
+    manifest.verify(source, wanted)
+    if config.dry_run:
+        print(f"would translate {sum(s.records for s in wanted)} slices")
+        return ExitCode.DONE
+    facts = _facts(source, synthetic_dataset.generator_of(model, config))
+    identity = {name: facts[name] for name in ("config_hash", "key_id")}
+    with output.claimed(directory, identity):
+        journal = Journal(directory, manifest.dataset_hash(wanted))
+        written = []
+        for shard in track(wanted, len(wanted), "translate"):
+            home = (shard.split, model.target)
+            name = shard.shard.replace(f"-{shard.split}-{model.source}-", "-{}-{}-".format(*home))
+            if name not in journal.finished:
+                rows = _translated(source / shard.shard, directory, model, config, facts)
+                row = shards.write(directory, name, home, rows)
+                journal.add(row, [])
+            else:
+                row, _ = journal.finished[name]
+            written.append(row)
+        files.write(directory / manifest.MANIFEST, "".join(r.to_json() + "\n" for r in written))
+        facts["splits"] = _splits(written)
+        text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
+        files.write(directory / manifest.CARD, text)
+    seen, made = (sum(shard.records for shard in rows) for rows in (wanted, written))
+    print(f"records: {seen} seen, {made} translated")
+    return ExitCode.DONE
+
+
+def _facts(source: pathlib.Path, generator: str) -> dict:
+    """Returns the card of the input as that of the output; splits are counted later."""
+    facts = json.loads((source / manifest.CARD).read_text())
+    facts.pop(card.DEMOGRAPHICS, None)  # as the records lose them
+    made_of = f"{facts['config_hash']} {generator} {tfcyclegan.__version__}"
+    return {
+        **facts,
+        "synthetic": True,
+        "generator": generator,
+        "converter_version": tfcyclegan.__version__,
+        "config_hash": hashlib.sha256(made_of.encode()).hexdigest()[:32],
+    }
+
+
+def _splits(written: list[Shard]) -> dict:
+    facts: dict = {}
+    for shard in sorted(written, key=lambda row: row.split):
+        counts = facts.setdefault(shard.split, {"patients": 0, "slices": {shard.sequence: 0}})
+        counts["patients"] += len(shard.patients)  # a volume, and so a series, is in one shard
+        counts["slices"][shard.sequence] += shard.records
+    return facts
+
+
+def _translated(
+    path: pathlib.Path,
+    directory: pathlib.Path,
+    model: Model,
+    config: TranslateConfig,
+    facts: dict,
+) -> Iterator[dict]:
+    """Yields the new records of a shard, volume by volume."""
+    constant = {
+        "prov/converter_version": facts["converter_version"],
+        "prov/config_hash": facts["config_hash"],
+        "prov/synthetic": 1,
+        "prov/generator": facts["generator"],
+    }
+    for _, volume in itertools.groupby(_read(path), key=lambda record: record["id/series"]):
+        made, report, _ = synthetic_dataset.translated(list(volume), model, config)
+        if config.png:
+            synthetic_dataset.write_pictures(directory, made)
+        print(report.line(), flush=True)
+        yield from ({**record, **constant} for record in made)
+
+
+def _read(path: pathlib.Path) -> Iterator[dict]:
+    batches = tf.data.TFRecordDataset(str(path)).batch(BATCH).map(records.parse)
+    for batch in batches:
+        masks = {}
+        for name in records.MASKS:
+            mask, there = records.decode_mask(batch[f"mask/{name}"])
+            masks[f"mask/{name}"] = [
+                m if t else None for m, t in zip(mask.numpy(), there.numpy(), strict=True)
+            ]
+        columns = {name: value.numpy() for name, value in batch.items()} | masks
+        for row in range(len(columns["image/data"])):
+            yield {name: _text(column[row]) for name, column in columns.items()}
+
+
+def _text(value):
+    return value.decode("ascii") if isinstance(value, bytes) else value

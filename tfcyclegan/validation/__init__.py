@@ -1,5 +1,0 @@
-"""Scores between epochs: what is computed, on which slices, on every replica, once."""
-
-from tfcyclegan.validation.callback import Validation, epochs_between
-
-__all__ = ["Validation", "epochs_between"]
