@@ -2,11 +2,11 @@
 
 import pathlib
 
+from tfcyclegan import files
 from tfcyclegan.config import CompareConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.evaluation import comparison
 from tfcyclegan.evaluation.figures.entries import strict_json
-from tfcyclegan.files import write_atomically
 
 
 def main(config: CompareConfig) -> None:
@@ -25,8 +25,8 @@ def main(config: CompareConfig) -> None:
     if config.output:
         output = pathlib.Path(config.output)
         output.mkdir(parents=True, exist_ok=True)
-        write_atomically(output / "compare.md", text + "\n")
-        write_atomically(output / "compare.json", strict_json(compared))
+        files.write(output / "compare.md", text + "\n")
+        files.write(output / "compare.json", strict_json(compared))
     print(text)
 
 

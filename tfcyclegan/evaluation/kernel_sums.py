@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from tfcyclegan.files import write_atomically
+from tfcyclegan import files
 from tfcyclegan.metrics import PatientKernelSums
 
 FILE = "kernel_sums.npz"
@@ -31,7 +31,7 @@ def write(directory: pathlib.Path, sums: dict[str, PatientKernelSums]) -> None:
     }
     file = io.BytesIO()
     np.savez(file, **arrays)
-    write_atomically(directory / FILE, file.getvalue())
+    files.write(directory / FILE, file.getvalue())
 
 
 def read(directory: pathlib.Path) -> dict[str, PatientKernelSums]:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from tfcyclegan import files
 from tfcyclegan.data import intensity, manifest
 from tfcyclegan.data.contact_sheet import grid
 from tfcyclegan.data.manifest import Shard
@@ -22,7 +23,6 @@ from tfcyclegan.evaluation.inputs import Inputs
 from tfcyclegan.evaluation.report import Volume, volumes_of
 from tfcyclegan.evaluation.report import write as write_page
 from tfcyclegan.evaluation.scoring import MODEL, Scored, score, translate
-from tfcyclegan.files import write_atomically
 from tfcyclegan.metrics.extractors import Extractor
 from tfcyclegan.models.translators import Translator
 
@@ -129,12 +129,12 @@ def write(
         report["plots"].append("history.png")
     sheets = np.concatenate([sheet(one) for one in scored], axis=1)
     png = tf.io.encode_png(tf.cast(np.rint(sheets * 255), tf.uint8))
-    (output / "samples.png").write_bytes(png.numpy())
+    files.write(output / "samples.png", png.numpy())
     report["wall_seconds"] = round(time.monotonic() - started, 1)
     text = strict_json(report)
     drawn = {name: (output / name).read_bytes() for name in report["plots"]}
     write_page(output / "report.html", json.loads(text), viewed(scored), plots=drawn)
-    write_atomically(output / "metrics.json", text)
+    files.write(output / "metrics.json", text)
 
 
 def viewed(scored: list[Scored]) -> list[Volume]:

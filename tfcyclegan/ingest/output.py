@@ -8,9 +8,9 @@ import pathlib
 import re
 from collections.abc import Iterator
 
+from tfcyclegan import files
 from tfcyclegan.data import manifest
 from tfcyclegan.errors import ExitCode, UserError
-from tfcyclegan.files import write
 
 SERIES, QUARANTINE, AUDIT = "series.csv", "quarantine.jsonl", "audit.jsonl"
 SHEETS, PICTURES = "qa", "png"
@@ -19,7 +19,6 @@ LOCK, _STATE = ".lock", ".conversion.json"
 _OWN = {manifest.MANIFEST, manifest.CARD, SERIES, QUARANTINE, AUDIT, SHEETS, PICTURES}
 _OWN |= {JOURNAL, LOCK, _STATE}
 _SHARD = re.compile(r"[a-z0-9]+-(train|val|test)-[a-z0-9_]+-\d{5}-of-\d{5}\.tfrecord")
-_TEMPORARY = re.compile(r"\..+\.tmp-\d+")
 
 
 @contextlib.contextmanager
@@ -37,7 +36,7 @@ def claimed(directory: pathlib.Path, identity: dict) -> Iterator[None]:
     with locked(directory):
         _check_contents(directory, identity)
         # Before the card is removed: a kill in between must not leave shards of no one.
-        write(directory / _STATE, json.dumps(identity, sort_keys=True))
+        files.write(directory / _STATE, json.dumps(identity, sort_keys=True))
         _forget(directory)
         yield
         (directory / JOURNAL).unlink(missing_ok=True)
@@ -107,7 +106,7 @@ def _check_contents(directory: pathlib.Path, identity: dict) -> None:
 
 
 def _is_own(name: str) -> bool:
-    return name in _OWN or bool(_SHARD.fullmatch(name) or _TEMPORARY.fullmatch(name))
+    return name in _OWN or bool(_SHARD.fullmatch(name) or files.TEMPORARY.fullmatch(name))
 
 
 def is_published(name: str) -> bool:
@@ -128,10 +127,9 @@ def _read(path: pathlib.Path) -> dict:
 
 def _forget(directory: pathlib.Path) -> None:
     """Removes what ends a conversion, and leftovers of one that was interrupted."""
-    for path in directory.iterdir():
-        if path.name == manifest.MANIFEST or _TEMPORARY.fullmatch(path.name):
-            path.unlink()
-    (directory / manifest.CARD).unlink(missing_ok=True)
+    files.remove_unfinished(directory.iterdir())
+    for name in (manifest.MANIFEST, manifest.CARD):
+        (directory / name).unlink(missing_ok=True)
 
 
 def remove_other_shards(directory: pathlib.Path, keep: set[str]) -> None:

@@ -96,7 +96,9 @@ def _propose(config: IngestConfig, planned: Plan, ledger: Ledger, settings: Sett
     for task in planned.tasks:
         ledger.note_series(task.series, "")
     rows = mapping.annotated(ledger.series_rows(), settings.mapping)
-    files.write_first(directory / output.SERIES, to_csv(rows))
+    with files.explained("--output"):
+        directory.mkdir(parents=True, exist_ok=True)
+    files.write(directory / output.SERIES, to_csv(rows))
 
 
 def _write(config: IngestConfig, limits: dict) -> publication.Write:

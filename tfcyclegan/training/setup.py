@@ -8,11 +8,11 @@ import sys
 import keras
 import tensorflow as tf
 
+from tfcyclegan import files
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import manifest
 from tfcyclegan.data.lesion_free import MASK, lesion_free
 from tfcyclegan.data.slices import Slices, load_slices
-from tfcyclegan.files import write_atomically
 from tfcyclegan.training.distribution.strategies import emulates_bfloat16
 from tfcyclegan.training.rundir import provenance
 from tfcyclegan.training.rundir.workdir import (
@@ -87,4 +87,4 @@ def open_workdir(config: TrainConfig, shards: list, arguments: list[str]) -> Non
     workdir = pathlib.Path(config.workdir)
     before = recorded(workdir)
     described |= {name: before[name] for name in KEPT_RECORDS if name in before}
-    write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
+    files.write(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n", flag="--workdir")

@@ -1,16 +1,14 @@
 """A volume as a derived DICOM series: a directory that is whole or not there."""
 
 import contextlib
-import os
 import pathlib
-import shutil
 from collections.abc import Callable
 
 import numpy as np
 
+from tfcyclegan import files
 from tfcyclegan.config import TranslateConfig
 from tfcyclegan.data.intensity import unit_to_stored
-from tfcyclegan.files import sync
 from tfcyclegan.imaging import resampling
 from tfcyclegan.imaging.dicom import derived
 from tfcyclegan.imaging.dicom import origin as origins
@@ -50,11 +48,11 @@ class SeriesWriter:
     """
 
     def __init__(self, path: pathlib.Path, identity: str, header, key: Pseudonyms):
-        self._path, self._identity, self._header, self._key = path, identity, header, key
-        self._beside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+        self._identity, self._header, self._key = identity, header, key
+        self._replacing = files.replacing(path)
 
     def __enter__(self) -> "SeriesWriter":
-        shutil.rmtree(self._beside, ignore_errors=True)
+        self._beside = self._replacing.__enter__()
         self._beside.mkdir(parents=True)
         return self
 
@@ -85,15 +83,10 @@ class SeriesWriter:
         instance = self._key.of("synthetic_instance", f"{self._identity}|{place}".encode())
         derived.save(made, self._beside / f"IM{place + 1:04d}.dcm", uid_of(instance))
 
-    def __exit__(self, kind, *exception) -> None:
-        if kind is None and any(self._beside.iterdir()):
-            for path in self._beside.iterdir():
-                sync(path)
-            shutil.rmtree(self._path, ignore_errors=True)
-            os.replace(self._beside, self._path)
-            sync(self._path.parent)
-        else:
-            shutil.rmtree(self._beside, ignore_errors=True)
+    def __exit__(self, *exception) -> None:
+        if not any(self._beside.iterdir()):
+            self._beside.rmdir()  # so that a series of no image is none
+        self._replacing.__exit__(*exception)
 
 
 def numbers_of(frames: list[Frame]) -> list[int]:
@@ -123,12 +116,12 @@ def write_series(
         " Lesions can be lost or invented."
     )
     numbers = numbers_of(done.kept)
-    titles, writers, files = titles_of(model), {}, []
+    titles, writers, names = titles_of(model), {}, []
     for kind in kinds_of(config):
         name = job.key.of(
             f"{kind}_series", f"{task.series.volume.key}|{model.digest}|{model.target}".encode()
         )
-        files.append(f"{DICOM}/{first.study}/{name}")
+        names.append(f"{DICOM}/{first.study}/{name}")
         header = derived.series_header(
             sources[0][0],
             origin,
@@ -137,7 +130,7 @@ def write_series(
             description=titles[kind],
             derivation=derivation,
         )
-        writers[kind] = SeriesWriter(job.directory / files[-1], name, header, job.key)
+        writers[kind] = SeriesWriter(job.directory / names[-1], name, header, job.key)
 
     def add(place: int, frame: Frame, made: Made, comment: str) -> None:
         for kind, writer in writers.items():
@@ -154,7 +147,7 @@ def write_series(
     with contextlib.ExitStack() as stack:
         for writer in writers.values():
             stack.enter_context(writer)
-        return translate_volume(job, task, done, model, config, gallery, files, add)
+        return translate_volume(job, task, done, model, config, gallery, names, add)
 
 
 def _read(reader: Callable, item: InputObject):

@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import secrets
-import shutil
 from collections.abc import Sequence
 
 from tfcyclegan import files
@@ -26,7 +25,6 @@ VOLUMES = "translation.jsonl"
 STATE = "translation.json"
 KEY = ".key"
 """A key of the run's own, which is forgotten when all is done."""
-_TEMPORARY = ".*.tmp-*"
 
 
 class Account:
@@ -47,8 +45,7 @@ class Account:
         self._directory = directory
         _check(directory, identity)
         files.write(directory / STATE, json.dumps(identity, sort_keys=True, indent=1) + "\n")
-        for path in sorted(directory.rglob(_TEMPORARY)):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        files.remove_unfinished(directory.rglob("*"))
         self.finished: dict[str, tuple[str, Report, Outcome]] = {}
         for line in _lines(directory / VOLUMES):
             if entry := _parsed(line):

@@ -7,9 +7,9 @@ import pathlib
 import nibabel
 import numpy as np
 
+from tfcyclegan import files
 from tfcyclegan.config import TranslateConfig
 from tfcyclegan.data.intensity import unit_to_stored
-from tfcyclegan.files import sync
 from tfcyclegan.imaging import resampling
 from tfcyclegan.imaging.frames import Frame
 from tfcyclegan.imaging.nifti import images, slicing
@@ -73,14 +73,8 @@ class VolumeWriter:
         made.set_sform(affine, code)
         made.header.set_xyzt_units("mm")
         made.header["descrip"] = self._description
-        beside = self._path.with_name(f".{self._path.name}.tmp-{os.getpid()}.nii.gz")
-        try:
+        with files.replacing(self._path, suffix=".nii.gz") as beside:
             nibabel.save(made, beside)
-            sync(beside)
-            os.replace(beside, self._path)
-            sync(self._path.parent)
-        finally:
-            beside.unlink(missing_ok=True)
 
 
 def stem_of(source: VolumeFile, key: str, identity: str) -> str:
@@ -97,11 +91,11 @@ def write_volume(
 ) -> Report | Fault:
     item = job.objects[done.kept[0].object_index]
     stem = stem_of(item, task.series.volume.key, config.identity)
-    titles, writers, files = titles_of(model), {}, []
+    titles, writers, names = titles_of(model), {}, []
     for kind in kinds_of(config):
         end = model.target if kind == SYNTHETIC else f"{model.target}_risk"
-        files.append(f"{NIFTI}/{stem}_synthetic_{end}.nii.gz")
-        path = job.directory / files[-1]
+        names.append(f"{NIFTI}/{stem}_synthetic_{end}.nii.gz")
+        path = job.directory / names[-1]
         writers[kind] = hygiene.isolated(VolumeWriter, path, item, titles[kind])
         if isinstance(writers[kind], Fault):
             return writers[kind]
@@ -114,4 +108,4 @@ def write_volume(
     with contextlib.ExitStack() as stack:
         for writer in writers.values():
             stack.enter_context(writer)
-        return translate_volume(job, task, done, model, config, gallery, files, add)
+        return translate_volume(job, task, done, model, config, gallery, names, add)

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tfcyclegan import files
 from tfcyclegan.evaluation.report import names, stacks, tables
 from tfcyclegan.evaluation.report.shown import at, is_hash, scalar, text, tree
 from tfcyclegan.evaluation.report.volumes import Volume, digest, thin
-from tfcyclegan.files import write_atomically
 
 HERE = pathlib.Path(__file__).parent
 NOTICE = "Research only, not for diagnosis."
@@ -82,7 +82,7 @@ def write(
         metrics=json_in_script(metrics),
         stacks="".join(_stack(number, stack) for number, stack in enumerate(encoded)),
     )
-    write_atomically(pathlib.Path(path), page)
+    files.write(pathlib.Path(path), page)
 
 
 def _stack(number: int, encoded: str) -> str:

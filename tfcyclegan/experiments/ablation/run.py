@@ -3,7 +3,7 @@
 import pathlib
 import sys
 
-from tfcyclegan import config
+from tfcyclegan import config, files
 from tfcyclegan.data import manifest
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation.figures import entries
@@ -11,7 +11,6 @@ from tfcyclegan.experiments.ablation import sheet, table
 from tfcyclegan.experiments.ablation.clock import Clock, Failed, OutOfTime
 from tfcyclegan.experiments.ablation.runs import check, done, plan, work
 from tfcyclegan.experiments.ablation.study import Study, read
-from tfcyclegan.files import write_atomically
 
 NAMED = 6
 """Runs named in a message; more are counted."""
@@ -57,8 +56,8 @@ def write(study: Study, runs: list, output: pathlib.Path) -> None:
     """Writes what the finished runs say."""
     output.mkdir(parents=True, exist_ok=True)
     collected = table.collect(study, runs)
-    write_atomically(output / "table.json", entries.strict_json(collected))
-    write_atomically(output / "table.md", table.markdown(collected) + "\n")
+    files.write(output / "table.json", entries.strict_json(collected))
+    files.write(output / "table.md", table.markdown(collected) + "\n")
     sheet.write(study, runs, output / "sheet.png")
 
 

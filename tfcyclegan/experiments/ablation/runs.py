@@ -11,12 +11,12 @@ import pathlib
 import shutil
 import sys
 
+from tfcyclegan import files
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import manifest
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.experiments.ablation.clock import Clock, Failed
 from tfcyclegan.experiments.ablation.study import TEST, External, Study, Variant
-from tfcyclegan.files import write_atomically
 from tfcyclegan.training.rundir import workdir
 
 TRIAL_EPOCHS, TRIAL_STEPS = 3, 12
@@ -60,7 +60,7 @@ class Run:
         """Changes what account.json says."""
         self.directory.mkdir(parents=True, exist_ok=True)
         text = json.dumps({**self.account(), **changes}, indent=2) + "\n"
-        write_atomically(self.directory / "account.json", text)
+        files.write(self.directory / "account.json", text)
 
 
 def plan(study: Study, output: pathlib.Path) -> list[Run]:
@@ -206,7 +206,7 @@ def steps_of(run: Run, study: Study, output: pathlib.Path, clock: Clock) -> int:
             "flags": run.variant.config.to_flagfile().splitlines(),
             "steps_per_second": trial(run, study, path.with_suffix(""), clock),
         }
-        write_atomically(path, json.dumps(measured, indent=2) + "\n")
+        files.write(path, json.dumps(measured, indent=2) + "\n")
     return known_steps(run, study, output)
 
 

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from tfcyclegan import export, train, translate
+from tfcyclegan import export, files, train, translate
 from tfcyclegan.config import (
     DownstreamConfig,
     ExportConfig,
@@ -45,7 +45,7 @@ def run(config: DownstreamConfig) -> None:
     report = compared(found, {name: len(images) for name, (images, _) in rows.items()})
     report |= {"n_test_slices": len(test), "settings": dataclasses.asdict(config)}
     del report["settings"]["output"]
-    (output / "downstream.json").write_text(json.dumps(report, indent=1) + "\n")
+    files.write(output / "downstream.json", json.dumps(report, indent=1) + "\n")
     print(text(report))
 
 

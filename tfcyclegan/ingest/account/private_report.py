@@ -9,6 +9,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+from tfcyclegan import files
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.imaging.dicom import headers, silence
 from tfcyclegan.imaging.source.walk import InputObject
@@ -60,15 +61,13 @@ def write(
     """
     tasks = [(item, not known.frames) for item, known in zip(objects, scanned, strict=True)]
     found = list(workers.map(describe, tasks))
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            for item, known, text in zip(objects, scanned, found, strict=True):
-                file.write(_line(item, known, text if isinstance(text, str) else "") + "\n")
-        os.replace(temporary, path)
+        with files.replacing(path, flag=None) as beside:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                for item, known, text in zip(objects, scanned, found, strict=True):
+                    file.write(_line(item, known, text if isinstance(text, str) else "") + "\n")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(
             "--private_report cannot be written. Name another file.", ExitCode.USAGE
         ) from error

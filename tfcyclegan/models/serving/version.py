@@ -1,12 +1,11 @@
 """The next version of a SavedModel, whole and checked or not there."""
 
 import json
-import os
 import pathlib
-import shutil
 
 import tensorflow as tf
 
+from tfcyclegan import files
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.models.serving.graph import ServedTranslator
 from tfcyclegan.models.serving.saved_model import CARD
@@ -22,19 +21,15 @@ def write_version(output: pathlib.Path, served: ServedTranslator, card: dict) ->
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
+        files.remove_unfinished(output.iterdir())
         taken = [int(path.name) for path in output.iterdir() if path.name.isdecimal()]
         version = output / str(max(taken, default=0) + 1)
-        beside = output / f".{version.name}.tmp"
-        shutil.rmtree(beside, ignore_errors=True)
-        try:
+        with files.replacing(version, flag=None) as beside:
             tf.saved_model.save(served, str(beside), signatures=served.signatures())
             (beside / CARD).parent.mkdir()
             (beside / CARD).write_text(json.dumps(card, indent=2) + "\n")
             write_requests(beside, served.image_size)
             check_in_fresh_process(beside, served)
-            os.replace(beside, version)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or "TensorFlow could not write the model"
         raise UserError(

@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from tfcyclegan.files import write_atomically
+from tfcyclegan import files
 
 
 class History(keras.callbacks.Callback):
@@ -41,4 +41,4 @@ class History(keras.callbacks.Callback):
         writer = csv.DictWriter(text, self._columns)
         writer.writeheader()
         writer.writerows(self._rows)
-        write_atomically(self._path, text.getvalue())
+        files.write(self._path, text.getvalue(), flag=None)

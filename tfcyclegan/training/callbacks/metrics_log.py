@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from tfcyclegan.files import write_atomically
+from tfcyclegan import files
 
 
 class MetricsLog(keras.callbacks.Callback):
@@ -32,4 +32,4 @@ class MetricsLog(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             row[name] = float(value) if math.isfinite(value) else None
         self._lines.append(json.dumps(row, allow_nan=False))
-        write_atomically(self._path, "".join(text + "\n" for text in self._lines))
+        files.write(self._path, "".join(text + "\n" for text in self._lines), flag=None)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcyclegan import files
 from tfcyclegan.data import batches
 from tfcyclegan.data.contact_sheet import grid
 from tfcyclegan.data.validation_slices import ValidationSlices
@@ -81,7 +82,7 @@ class Summaries(keras.callbacks.Callback):
                 tf.summary.image(f"images/{name}", picture[np.newaxis], description=described)
                 png = tf.io.encode_png(tf.cast(np.rint(picture * 255), tf.uint8))
                 path = self._workdir / "samples" / f"epoch_{epoch:04d}_{name}.png"
-                path.write_bytes(png.numpy())
+                files.write(path, png.numpy(), flag=None)
 
 
 def tag(name: str) -> str:

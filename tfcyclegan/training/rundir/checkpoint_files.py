@@ -1,19 +1,17 @@
 """Checkpoints as files: written beside and renamed, found by name, verified before use."""
 
 import dataclasses
-import os
 import pathlib
 import re
 import shutil
 
 import tensorflow as tf
 
+from tfcyclegan import files
 from tfcyclegan.errors import ExitCode, UserError
-from tfcyclegan.files import sync, write_atomically
 from tfcyclegan.training.distribution.strategies import LOST_WORKER
 
 NAME = re.compile(r"epoch-(\d+)-step-(\d+)")
-BESIDE = ".beside"
 PREFIX = "state"
 
 
@@ -78,7 +76,6 @@ class CheckpointFolder:
         except LOST_WORKER:  # all of them save together
             raise
         except (OSError, tf.errors.OpError) as error:
-            shutil.rmtree(self._folder / BESIDE, ignore_errors=True)
             reason = error.strerror if isinstance(error, OSError) else error.message.splitlines()[0]
             raise UserError(
                 f"A checkpoint cannot be written to {self._folder}: {reason}. The older ones are"
@@ -97,16 +94,11 @@ class CheckpointFolder:
         return ""
 
     def _write(self, position: Position, checkpoint: tf.train.Checkpoint) -> None:
-        beside, path = self._folder / BESIDE, self._path(position)
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        checkpoint.write(str(beside / PREFIX))
-        for written in (*beside.iterdir(), beside):
-            sync(written)
-        if path.exists():  # damaged, or of a branch that was given up
-            shutil.rmtree(path)
-        os.rename(beside, path)
-        sync(self._folder)
+        path = self._path(position)
+        # What it replaces is damaged, or of a branch that was given up.
+        with files.replacing(path, flag=None) as beside:
+            beside.mkdir(parents=True)
+            checkpoint.write(str(beside / PREFIX))
         self._sweep(position)
         self._name_newest(f"{path.name}/{PREFIX}")
 
@@ -118,13 +110,12 @@ class CheckpointFolder:
         ends = [p for p in self.found() if p <= newest and not p.step]
         for position in set(self.found()) - {newest, *ends[-self._keep :]}:
             shutil.rmtree(self._path(position))
+        files.remove_unfinished(self._folder.iterdir())
 
     def _name_newest(self, prefix: str) -> None:
         """Writes the text form of CheckpointState, which tf.train.latest_checkpoint reads."""
-        write_atomically(
-            self._folder / "checkpoint",
-            f'model_checkpoint_path: "{prefix}"\nall_model_checkpoint_paths: "{prefix}"\n',
-        )
+        text = f'model_checkpoint_path: "{prefix}"\nall_model_checkpoint_paths: "{prefix}"\n'
+        files.write(self._folder / "checkpoint", text, flag=None)
 
     def _path(self, position: Position) -> pathlib.Path:
         return self._folder / f"epoch-{position.epoch:04d}-step-{position.step:06d}"

@@ -4,9 +4,9 @@ import dataclasses
 import json
 import pathlib
 
+from tfcyclegan import files
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import ExitCode, UserError
-from tfcyclegan.files import write_atomically
 from tfcyclegan.training.rundir.checkpoint_files import CheckpointFolder, Position
 
 FLAGS_FILE = "flags.txt"
@@ -63,9 +63,10 @@ def claim_workdir(config: TrainConfig, records: dict[str, str] | None = None) ->
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        files.remove_unfinished(path.parent.iterdir())
         if changed:
             _record_change(path.parent, changed)
-        write_atomically(path, config.to_flagfile())
+        files.write(path, config.to_flagfile(), flag=None)
     except OSError as error:
         raise UserError(
             f"--workdir {config.workdir} cannot be written: {error.strerror}. Choose another.",
@@ -94,7 +95,7 @@ def recorded(workdir: pathlib.Path) -> dict:
 def record(workdir: pathlib.Path, name: str, value) -> None:
     """Makes run.json say that `name` is `value`."""
     described = {**recorded(workdir), name: value}
-    write_atomically(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n")
+    files.write(workdir / RUN_FILE, json.dumps(described, indent=2) + "\n", flag=None)
 
 
 def _record_change(workdir: pathlib.Path, changed: list[str]) -> None:

@@ -10,10 +10,10 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
+from tfcyclegan import files
 from tfcyclegan.data import intensity
 from tfcyclegan.data.slices import MIN_UNIT_STD, Slices
 from tfcyclegan.data.validation_slices import slice_ids
-from tfcyclegan.files import write_atomically
 from tfcyclegan.metrics.extractors import Extractor
 from tfcyclegan.training.distribution.collectives import from_chief
 from tfcyclegan.training.distribution.strategies import is_chief
@@ -109,7 +109,7 @@ def write(path: pathlib.Path, key: str, features: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     np.savez(content, key=key, features=features)
-    write_atomically(path, content.getvalue())
+    files.write(path, content.getvalue(), flag=None)
 
 
 def _order(slices: Slices) -> np.ndarray:

@@ -1,0 +1,106 @@
+"""Files and folders are replaced whole, on the disk before they have their name, or not at all."""
+
+import errno
+import os
+
+import pytest
+
+from tfcyclegan import files
+from tfcyclegan.errors import UserError
+
+
+@pytest.fixture
+def steps(monkeypatch) -> list[tuple[str, str]]:
+    """What is asked of the disk, in order: (sync or replace, name)."""
+    done, sync, replace = [], files.sync, os.replace
+
+    def note_sync(path):
+        done.append(("sync", path.name))
+        sync(path)
+
+    def note_replace(before, after):
+        done.append(("replace", after.name))
+        replace(before, after)
+
+    monkeypatch.setattr(files, "sync", note_sync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    return done
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_folder_after(tmp_path, steps):
+    (tmp_path / "run.json").write_text("old")
+    files.write(tmp_path / "run.json", "né\r\n")
+    assert (tmp_path / "run.json").read_bytes() == b"n\xc3\xa9\r\n"
+    beside = f".run.json.tmp-{os.getpid()}"
+    assert steps == [("sync", beside), ("replace", "run.json"), ("sync", tmp_path.name)]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_folder_replaces_the_one_that_was_there_with_all_that_was_in_it(tmp_path, steps):
+    folder = tmp_path / "1"
+    folder.mkdir()
+    (folder / "old").write_text("old")
+    with files.replacing(folder) as beside:
+        (beside / "inner").mkdir(parents=True)
+        (beside / "inner" / "new").write_text("new")
+        assert (folder / "old").exists()
+    assert [path.name for path in folder.rglob("*")] == ["inner", "new"]
+    assert sorted(steps[:3]) == [
+        ("sync", f".1.tmp-{os.getpid()}"),
+        ("sync", "inner"),
+        ("sync", "new"),
+    ]
+    assert steps[3:] == [("replace", "1"), ("sync", tmp_path.name)]
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_fails_leaves_the_old_one_and_nothing_else(tmp_path, folder):
+    path = tmp_path / "made"
+    files.write(path, "old")
+    with pytest.raises(KeyError), files.replacing(path) as beside:
+        if folder:
+            beside.mkdir()
+            beside = beside / "part"
+        beside.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_put_there_replaces_nothing(tmp_path):
+    files.write(tmp_path / "made", "old")
+    with files.replacing(tmp_path / "made"):
+        pass
+    assert (tmp_path / "made").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.ENOSPC, "--cache is on a full disk"), (errno.EACCES, "--cache cannot")],
+)
+def test_a_place_that_cannot_be_written_is_named_by_its_flag(tmp_path, number, said):
+    with pytest.raises(UserError, match=f"^{said}") as caught, files.explained("--cache"):
+        raise OSError(number, "of /secret/path")
+    assert caught.value.exit_code == 6 and "secret" not in str(caught.value)
+    with pytest.raises(OSError, match="secret"), files.explained(None):
+        raise OSError(number, "of /secret/path")
+
+
+def test_a_missing_folder_is_no_reason_for_a_traceback(tmp_path):
+    with pytest.raises(UserError, match="--output cannot be written"):
+        files.write(tmp_path / "none" / "made", "text")
+    with pytest.raises(UserError, match="--output cannot be written"):
+        files.append(tmp_path / "none" / "made", "text")
+
+
+def test_only_what_is_unfinished_is_removed_and_a_link_is_not_followed(tmp_path):
+    kept = ["run.json", ".lock", "a.tmp-1", ".tmp-1"]
+    for name in (*kept, ".run.json.tmp-123", ".scan.tmp-9.nii.gz"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".1.tmp-5" / "inner").mkdir(parents=True)
+    elsewhere = tmp_path.with_name("elsewhere")
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_text("")
+    (tmp_path / ".2.tmp-5").symlink_to(elsewhere)
+    files.remove_unfinished(tmp_path.rglob("*"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    assert (elsewhere / "mine").exists()
