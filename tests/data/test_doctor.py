@@ -10,6 +10,7 @@ from record_sets import head, record, write_dataset, write_index, write_shard
 
 from tfcyclegan.config import DomainsConfig
 from tfcyclegan.data import doctor, manifest
+from tfcyclegan.data.head import head as head_of
 from tfcyclegan.errors import UserError
 from tools import compare_domains
 
@@ -122,7 +123,8 @@ def test_a_bright_focus_is_small_and_deep(row, side, expected):
     rng = np.random.default_rng(0)
     image = np.where(np.hypot(y, x) < 100, 0.5 + rng.uniform(-0.01, 0.01, (256, 256)), 0.0)
     image[row : row + side, 128 : 128 + side] = 0.9
-    assert doctor.has_bright_focus(image, doctor.head(image), 1.0) is expected
+    (mask,) = head_of(image[np.newaxis, ..., np.newaxis])
+    assert doctor.has_bright_focus(image, mask, 1.0) is expected
 
 
 def test_a_patient_in_two_splits_is_refused_before_anything_is_compared(tmp_path):

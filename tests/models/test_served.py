@@ -5,18 +5,16 @@ import pytest
 import tensorflow as tf
 from record_sets import head as drawn_head
 from record_sets import record
+from scipy import ndimage
 
 from tfcyclegan.data import intensity, record_bytes, slices, windows
-from tfcyclegan.models.networks.air import head
+from tfcyclegan.data.head import head
 from tfcyclegan.models.networks.generators import build_generator
-from tfcyclegan.models.serving.graph import (
-    VOLUME,
-    Direction,
-    ServedTranslator,
-    risk,
-    upper_quantile,
-    volume_window,
-)
+from tfcyclegan.models.serving import audit
+from tfcyclegan.models.serving.audit import upper_quantile
+from tfcyclegan.models.serving.graph import VOLUME, Direction, ServedTranslator, volume_window
+from tfcyclegan.translation import passes
+from tfcyclegan.translation.model import Model
 
 SIZE = 32
 TOLERANCE = 1e-6
@@ -120,8 +118,22 @@ def test_the_audit_shows_what_does_not_come_back(ways):
     back = ways[1](ways[0](image))
     residual = np.abs(back - image)
     np.testing.assert_allclose(found["cycle_residual"], residual, atol=TOLERANCE)
-    inside = head(image).numpy()
-    np.testing.assert_allclose(found["risk"], [np.percentile(residual[inside], 99)], atol=1e-5)
+
+
+def test_the_risk_is_that_of_translate(ways):
+    """Of heads, of a ring that is open to one side, and of air, where the whole frame counts."""
+    images = np.stack([drawn_head("t2", 0, place, 4)[::4, ::4] for place in range(3)] * 2)
+    images[3] = 0
+    images[4:, 8:56, 8:56] = 40_000
+    images[4:, 20:44, 20:44] = images[5, 30:34, 40:60] = 0
+    served = Direction(*ways, SIZE).of_image(
+        intensity.stored_to_unit(images.astype(np.float32))[..., np.newaxis]
+    )
+    model = Model("a_to_b", "t2", "flair", 64, "0" * 32, *ways)
+    sources = [np.kron(image, np.ones((4, 4), np.uint16)) for image in images]
+    translated = list(passes.run(sources, model, audit=True))
+    np.testing.assert_allclose(served["risk"], [made.risk for made in translated], atol=1e-5)
+    assert np.ptp(served["risk"]) > 1e-3
 
 
 def test_the_audit_of_a_volume_is_that_of_its_slices(ways):
@@ -139,4 +151,26 @@ def test_the_risk_of_a_slice_of_air_is_over_the_whole_frame():
     air = tf.zeros((2, 20, 20, 1))
     residual = np.random.default_rng(0).uniform(0, 1, air.shape).astype(np.float32)
     expected = np.percentile(residual, 99, axis=(1, 2, 3))
-    np.testing.assert_allclose(risk(tf.constant(residual), head(air)), expected, rtol=1e-6)
+    np.testing.assert_allclose(audit.risk(tf.constant(residual), air), expected, rtol=1e-6)
+
+
+def maze(size: int) -> np.ndarray:
+    """A way from the frame to the middle that turns at every wall, and closed rooms beside it."""
+    image = np.ones((size, size), np.float32)
+    for depth in range(0, size // 2, 4):
+        ring = slice(depth, size - depth)
+        image[ring, ring] = (depth // 4) % 2
+    image[2, : size // 2] = image[size // 2, 2:8] = image[8:12, size // 2] = 0
+    return image
+
+
+@pytest.mark.parametrize("size", [16, 45, 64])
+def test_the_head_of_the_graph_is_that_of_numpy(size):
+    rng = np.random.default_rng(size)
+    noise = rng.uniform(0, 1, (3, size, size)).astype(np.float32)
+    smooth = ndimage.gaussian_filter(noise, (0, 3, 3))
+    images = np.concatenate([noise, smooth, maze(size)[np.newaxis], np.zeros((1, size, size))])
+    images = images.astype(np.float32)[..., np.newaxis]
+    found = audit.head(tf.constant(images)).numpy()[..., 0]
+    np.testing.assert_array_equal(found, head(images))
+    assert found[:7].any(axis=(1, 2)).all() and not found[7].any()

@@ -11,12 +11,11 @@ import numpy as np
 from scipy import ndimage
 
 from tfcyclegan.data import records
+from tfcyclegan.data.head import head
 from tfcyclegan.data.slices import Slices
 
 SAMPLE = 500
 """Slices per domain, evenly spaced, whose pixels are looked at."""
-FOREGROUND = 0.1
-"""Unit intensity above which a pixel is head; holes, such as nulled fluid, are filled."""
 
 FOCUS_AREA_MM2 = (10.0, 300.0)
 FOCUS_DEPTH_MM = 20.0
@@ -173,7 +172,7 @@ def _covered(slices: Slices) -> float:
 def _pixels(domains: tuple[Slices, Slices]) -> list[Measure]:
     samples = [s.take(np.unique(np.linspace(0, len(s) - 1, SAMPLE).astype(int))) for s in domains]
     units = [s.unit()[..., 0] for s in samples]
-    heads = [[head(image) for image in unit] for unit in units]
+    heads = [head(unit[..., np.newaxis]) for unit in units]
     return [
         _relative(
             "share of foreground, mean",
@@ -212,11 +211,6 @@ def _foci(samples: list[Slices], units: list, heads: list) -> Measure:
         "Patients with lesions may stand in one domain only, and the model would then add or remove"
         " lesions: look at the slices, and balance the patients by --mapping.",
     )
-
-
-def head(image: np.ndarray) -> np.ndarray:
-    """Returns the mask of the head in one slice, bool [H, W], from unit range."""
-    return ndimage.binary_fill_holes(ndimage.binary_opening(image > FOREGROUND))
 
 
 def has_bright_focus(image: np.ndarray, mask: np.ndarray, pixel_mm: float) -> bool:

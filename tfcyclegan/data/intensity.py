@@ -11,6 +11,8 @@ Functions take NumPy arrays and TensorFlow tensors alike, unless they say otherw
 import numpy as np
 
 STORED_MAX = 65535
+FOREGROUND = 0.1
+"""Unit range; what is brighter is no air."""
 
 
 def scanner_to_unit(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tfcyclegan.data import intensity, windows
+from tfcyclegan.data.intensity import FOREGROUND
 from tfcyclegan.data.records import MASKS, SIZE
 from tfcyclegan.imaging import reformat, resampling, volumes
 from tfcyclegan.imaging.dicom import demographics
@@ -17,9 +18,6 @@ from tfcyclegan.ingest.grids import placement_of
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Task
 from tfcyclegan.ingest.settings import Settings
 from tfcyclegan.privacy.reasons import Refusal
-
-FOREGROUND = 0.1
-"""A voxel above this is foreground, in unit range: air and its noise lie below."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from tfcyclegan.data import batches, intensity, slices
-from tfcyclegan.ingest.features import FOREGROUND
+from tfcyclegan.data.head import head
 from tfcyclegan.translation.model import Model
 
 RISK_PERCENTILE = 99.0
@@ -22,7 +22,7 @@ class Made:
         source: What went in.
         synthetic: What came out.
         risk_map: Larger of cycle residual and disagreement under a flip; None without audit.
-        risk: Its 99th percentile inside the head, 0 without audit.
+        risk: Its `risk_of`, 0 without audit.
     """
 
     source: np.ndarray
@@ -69,9 +69,12 @@ def risk_maps(sources: np.ndarray, made: np.ndarray, model: Model) -> np.ndarray
 
 
 def risk_of(risk_map: np.ndarray, source: np.ndarray) -> float:
-    """Returns the 99th percentile of a map [H, W] where its source is no air; 0 if all is air."""
-    head = source > FOREGROUND
-    return float(np.percentile(risk_map[head], RISK_PERCENTILE)) if head.any() else 0.0
+    """Returns the 99th percentile of a map [H, W] inside the head, or of all where there is none.
+
+    An export with --audit computes the same (`models.serving.audit`).
+    """
+    inside = head(source[np.newaxis, ..., np.newaxis])[0]
+    return float(np.percentile(risk_map[inside | ~inside.any()], RISK_PERCENTILE))
 
 
 class Flicker:

@@ -10,13 +10,12 @@ from matplotlib import image as pictures
 from matplotlib.figure import Figure
 
 from tfcyclegan.data.contact_sheet import BORDER
+from tfcyclegan.data.intensity import FOREGROUND
 from tfcyclegan.evaluation.plots import save
 from tfcyclegan.experiments.ablation.runs import Run
 from tfcyclegan.experiments.ablation.study import TEST, Study
 
 DIRECTIONS = ("a_to_b", "b_to_a")
-FOREGROUND = 0.1
-"""Unit intensity of a head; the slice with the most of it goes through the ventricles."""
 
 
 def write(study: Study, runs: list[Run], path: pathlib.Path) -> None:
@@ -53,6 +52,7 @@ def draw(sheets: dict[str, np.ndarray]) -> Figure:
     figure = Figure(figsize=(1.7 * len(names), 3.8), layout="constrained")
     axes = figure.subplots(len(DIRECTIONS), len(names), squeeze=False)
     for number, direction in enumerate(DIRECTIONS):
+        # The slice with the most foreground goes through the ventricles.
         row = int(np.argmax((first[number, :, 0] > FOREGROUND).mean(axis=(1, 2))))
         shown = [first[number, row, 0], *(sheet[number, row, 1] for sheet in sheets.values())]
         shown += [first[number, row, 2]] if paired else []

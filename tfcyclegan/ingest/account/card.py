@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import tfcyclegan
 from tfcyclegan.data import records
+from tfcyclegan.data.intensity import FOREGROUND
 from tfcyclegan.data.manifest import Shard
 from tfcyclegan.imaging.dicom import demographics
 from tfcyclegan.ingest.account.ledger import Ledger
-from tfcyclegan.ingest.features import FOREGROUND
 from tfcyclegan.ingest.plan import FEWEST_SLICES, Task
 from tfcyclegan.ingest.settings import Settings
 

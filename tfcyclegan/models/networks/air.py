@@ -1,36 +1,16 @@
-"""Where a slice shows the head and where air, told from the slice alone; air that is kept."""
+"""Air that a translation keeps from its source."""
 
 import keras
 import tensorflow as tf
 
-FOREGROUND = 0.1
-"""Unit range; brighter than air."""
+from tfcyclegan.data.intensity import FOREGROUND
+
 MARGIN = 32
 """What this part of an image's height is as wide as still belongs to the head."""
 
 
-def head(image: tf.Tensor) -> tf.Tensor:
-    """Returns where the head is: the foreground without specks, and all that lies between it.
-
-    Between is what has foreground in all four directions, so that dark fluid counts. A slice
-    without foreground counts as a whole.
-
-    Args:
-        image: float32 [N, H, W, 1], unit range.
-
-    Returns:
-        bool [N, H, W, 1].
-    """
-    bright = tf.cast(image > FOREGROUND, tf.float32)
-    # A morphological opening by 3 x 3: what survives the smallest neighbour grows back.
-    eroded = -tf.nn.max_pool2d(-bright, 3, 1, "SAME")
-    opened = tf.nn.max_pool2d(eroded, 3, 1, "SAME")
-    found = _directions(opened) == 4
-    return found | ~tf.reduce_any(found, axis=[1, 2, 3], keepdims=True)
-
-
 def near_head(image: tf.Tensor) -> tf.Tensor:
-    """Returns where the head may be: more than `head`, as nothing of it may be missing.
+    """Returns where the head may be: more than `data.head.head`, as nothing of it may be missing.
 
     What is foreground in the mean of 3 x 3 pixels, so that a thin scalp counts and specks do not;
     what has it in three of four directions, as dark eyes before the brain have; and a margin, as

@@ -9,14 +9,12 @@ import functools
 import tensorflow as tf
 
 from tfcyclegan.data import intensity, records, slices, windows
-from tfcyclegan.models.networks.air import head
+from tfcyclegan.models.serving import audit
+from tfcyclegan.models.serving.audit import upper_quantile
 
 IMAGE = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
 VOLUME = tf.TensorSpec([None, None, None], tf.float32, name="volume")
 EXAMPLES = tf.TensorSpec([None], tf.string, name="examples")
-
-RISK_SHARE = 0.99
-"""The percentile of the cycle residual that stands for a slice, as a share."""
 
 
 class ServedTranslator(tf.Module):
@@ -89,13 +87,16 @@ class Direction:
 
         Returns:
             `image`, the same shape and range; with the audit also `cycle_residual` [N, H, W, 1],
-            the absolute difference between the source and its translation back, and `risk` [N].
+            the absolute difference between the source and its translation back, and `risk` [N],
+            which is that of `translate --audit`.
         """
         made = self._there(image)
         if self._back is None:
             return {"image": made}
-        residual = tf.abs(self._back(made) - tf.clip_by_value(image, 0.0, 1.0))
-        return {"image": made, "cycle_residual": residual, "risk": risk(residual, head(image))}
+        source = tf.clip_by_value(image, 0.0, 1.0)
+        residual = tf.abs(self._back(made) - source)
+        risk = audit.risk(audit.doubt(source, made, self._there, residual), source)
+        return {"image": made, "cycle_residual": residual, "risk": risk}
 
     def of_volume(self, volume: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates float32 [S, H, W] in scanner units, one window for all of it.
@@ -186,41 +187,6 @@ def volume_window(
     )
     with tf.control_dependencies([wide]):
         return tf.identity(scale)
-
-
-def upper_quantile(values: tf.Tensor, share: float) -> tf.Tensor:
-    """Returns a quantile as `np.quantile` does; the nearer to 1 its share is, the faster.
-
-    Args:
-        values: float32 [n], n at least 1.
-        share: 0 to 1.
-
-    Returns:
-        float32 scalar.
-    """
-    last = tf.size(values) - 1
-    rank = tf.cast(last, tf.float64) * share
-    below = tf.cast(tf.floor(rank), tf.int32)
-    largest = tf.cast(tf.math.top_k(values, last - below + 1).values, tf.float64)
-    lower, upper = largest[-1], largest[tf.maximum(tf.size(largest) - 2, 0)]
-    return tf.cast(lower + (upper - lower) * (rank - tf.floor(rank)), tf.float32)
-
-
-def risk(residual: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:
-    """Returns the 99th percentile of the residual inside the head.
-
-    Args:
-        residual: float32 [N, H, W, 1], unit range.
-        inside: bool [N, H, W, 1].
-
-    Returns:
-        float32 [N], unit range.
-    """
-
-    def one(pair: tuple) -> tf.Tensor:
-        return upper_quantile(tf.boolean_mask(*pair), RISK_SHARE)
-
-    return tf.map_fn(one, (residual, inside), fn_output_signature=tf.float32)
 
 
 def _of_one_trace(generator):
