@@ -50,6 +50,7 @@ REASONS = {
     "generator": "the third kind, a U-Net",
     "generator_blocks": NETWORK,
     "generator_filters": NETWORK,
+    "histograms": "a flag that a run may change; it is what is tested",
     "image_size": "32 px, so that a step takes milliseconds; pools and views follow it",
     "max_skipped_steps": "turning back needs fewer bad steps than a run of a test has",
     "nodeterministic": "what run.json says of it; every training of a test leaves it on",
@@ -66,7 +67,6 @@ REASONS = {
     "val_split": "what --folds asks for",
     "validate_every": "every epoch, so that each row of a short history has scores",
     "validation_pairs": "fewer than there are, so that choosing them is tested",
-    "wrong_basin": REFUSED,
 }
 
 

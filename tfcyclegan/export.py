@@ -7,6 +7,7 @@ warm-up requests for the model server. It is there whole and checked, or not the
 import pathlib
 
 from tfcyclegan.config import ExportConfig, run
+from tfcyclegan.errors import UserError
 from tfcyclegan.models.serving.graph import ServedTranslator
 from tfcyclegan.models.serving.version import write_version
 from tfcyclegan.training.rundir.checkpoints import load_run
@@ -16,12 +17,14 @@ from tfcyclegan.training.rundir.model_card import model_card
 def main(config: ExportConfig) -> None:
     """Exports a checkpoint as the next version, after a check in a fresh process."""
     model, training, epochs = load_run(config.workdir, config.checkpoint)
+    if config.audit and len(model.translators) < 2:
+        raise UserError("--audit needs a model that translates both ways.")
     if config.dry_run:
         return
-    card = model_card(pathlib.Path(config.workdir), training, epochs) | {"audit": config.audit}
+    card = model_card(pathlib.Path(config.workdir), model, training, epochs)
+    card["audit"] = config.audit
     served = ServedTranslator(
-        model.translator_ab,
-        model.translator_ba,
+        model.translators,
         image_size=training.image_size,
         audit=config.audit,
         percentiles=card["window_percentiles"],

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism  # has no public name
-from tiny_models import batch, tiny_model
+from tiny_models import batch, discriminators_taught, generator_losses, tiny_model
 
 from tfcyclegan.data.augment import Augmentation
 from tfcyclegan.data.batches import training_batches
 from tfcyclegan.data.slices import Slices
+from tfcyclegan.models.cyclegan.batch import Batch
 from tfcyclegan.models.cyclegan.objective import DIAGNOSED, TRACKED
 from tfcyclegan.models.losses import adversarial, structure
 
@@ -41,14 +42,14 @@ def model():
 def test_both_cycle_terms_reach_both_generators(model, cycle, generator):
     real_a, real_b = batch()
     with tf.GradientTape() as tape:
-        values = model.generator_losses(real_a, real_b, model.translate(real_a, real_b))
+        values = generator_losses(model, (real_a, real_b))
         value = tf.reduce_mean(values[cycle])
     assert norms(tape, value, getattr(model, generator)) > 1e-3
 
 
 def test_the_total_is_equation_9_term_by_term(model):
     real_a, real_b = batch()
-    made = model.translate(real_a, real_b)
+    made = model.translate(Batch(real_a, real_b))
     np.testing.assert_allclose(made["fake_b"], model.generator_ab(real_a), atol=1e-5)
     np.testing.assert_allclose(made["identity_b"], model.generator_ab(real_b), atol=1e-5)
     np.testing.assert_allclose(made["cycled_a"], model.generator_ba(made["fake_b"]), atol=1e-5)
@@ -66,21 +67,21 @@ def test_the_total_is_equation_9_term_by_term(model):
         + 10.0 * (l1(real_a, made["cycled_a"]) + l1(real_b, made["cycled_b"]))
         + 5.0 * (l1(real_a, made["identity_a"]) + l1(real_b, made["identity_b"]))
     )
-    values = model.generator_losses(real_a, real_b, made)
+    values = generator_losses(model, (real_a, real_b), made)
     np.testing.assert_allclose(values["loss"], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", structure.STRUCTURE)
 def test_the_structure_loss_holds_each_translation_to_its_source(kind):
     model, (real_a, real_b) = tiny_model(f"--structure_loss={kind}"), batch()
-    made = model.translate(real_a, real_b)
-    values = model.generator_losses(real_a, real_b, made)
+    made = model.translate(Batch(real_a, real_b))
+    values = generator_losses(model, (real_a, real_b), made)
     expected = {
         "structure_ab_loss": structure.structure_loss(real_a, made["fake_b"], kind=kind),
         "structure_ba_loss": structure.structure_loss(real_b, made["fake_a"], kind=kind),
     }
     model.objective = dataclasses.replace(model.objective, structure_weight=3.0)
-    heavier = model.generator_losses(real_a, real_b, made)
+    heavier = generator_losses(model, (real_a, real_b), made)
     for name, value in expected.items():
         np.testing.assert_allclose(values[name], value, rtol=1e-5)
     np.testing.assert_allclose(
@@ -91,7 +92,7 @@ def test_the_structure_loss_holds_each_translation_to_its_source(kind):
 def test_adversarial_terms_reach_their_own_generator_only(model):
     real_a, real_b = batch()
     with tf.GradientTape(persistent=True) as tape:
-        values = model.generator_losses(real_a, real_b, model.translate(real_a, real_b))
+        values = generator_losses(model, (real_a, real_b))
     assert norms(tape, values["generator_ab_loss"], model.generator_ab) > 1e-3
     assert norms(tape, values["generator_ab_loss"], model.generator_ba) == 0
 
@@ -99,28 +100,28 @@ def test_adversarial_terms_reach_their_own_generator_only(model):
 def test_discriminators_learn_on_detached_fakes():
     model = with_rates(tiny_model(), 0.0, 1.0)
     before = [w.numpy() for w in model.generator_variables]
-    critics = [w.numpy() for w in model.discriminator_variables]
+    critics = [w.numpy() for w in model.discriminators.variables]
     model.train_step(batch())
     for old, new in zip(before, model.generator_variables, strict=True):
         np.testing.assert_array_equal(old, new)
     moved = [
-        np.abs(o - n).max() for o, n in zip(critics, model.discriminator_variables, strict=True)
+        np.abs(o - n).max() for o, n in zip(critics, model.discriminators.variables, strict=True)
     ]
     assert min(moved) > 0
 
 
 def test_generators_leave_discriminators_alone():
     model = with_rates(tiny_model(), 1.0, 0.0)
-    critics = [w.numpy() for w in model.discriminator_variables]
+    critics = [w.numpy() for w in model.discriminators.variables]
     model.train_step(batch())
-    for old, new in zip(critics, model.discriminator_variables, strict=True):
+    for old, new in zip(critics, model.discriminators.variables, strict=True):
         np.testing.assert_array_equal(old, new)
 
 
 def test_discriminator_loss_tells_real_from_fake():
     model = tiny_model("--adversarial_loss=lsgan")
     real, fake = batch()
-    made = model._judge("a", model.discriminator_a, real, fake)["discriminator_a_loss"]
+    made = model.discriminators._judged("a", real, fake, model.objective)["discriminator_a_loss"]
     expected = adversarial.discriminator_adversarial_loss(
         model.discriminator_a(real), model.discriminator_a(fake), kind="lsgan"
     )
@@ -132,7 +133,7 @@ def test_logs_are_means_over_the_epoch_under_their_documented_names():
     first, second = batch(seed=1), batch(seed=2)
     singles = []
     for data in (first, second):
-        values = model.generator_losses(*data, model.translate(*data))
+        values = generator_losses(model, data)
         singles.append(float(tf.reduce_mean(values["loss"])))
     model.train_step(first)
     logs = model.train_step(second)
@@ -142,7 +143,7 @@ def test_logs_are_means_over_the_epoch_under_their_documented_names():
 
 def test_flags_choose_the_kind_of_generator_and_the_discriminators_rate():
     model = tiny_model("--generator=unet", "--discriminator_learning_rate=4e-4", "--ema_decay=0.9")
-    for generator in (model.generator_ab, model.generator_ba, model.translator_ab):
+    for generator in (model.generator_ab, model.generator_ba, model.translators["a_to_b"]):
         assert any("concatenate" in layer.name for layer in generator.layers)
     assert float(model.optimizer.learning_rate) == pytest.approx(2e-4)
     assert float(model.discriminator_optimizer.learning_rate) == pytest.approx(4e-4)
@@ -151,7 +152,7 @@ def test_flags_choose_the_kind_of_generator_and_the_discriminators_rate():
 
 def test_logged_gradient_norms_are_those_of_the_steps_that_were_taken():
     model = with_rates(tiny_model(), 1.0, 1.0)
-    nets = {"generator": model.generator_variables, "discriminator": model.discriminator_variables}
+    nets = {"generator": model.generator_variables, "discriminator": model.discriminators.variables}
     before = {name: [v.numpy() for v in variables] for name, variables in nets.items()}
     logs = model.train_step(batch())
     for name, variables in nets.items():  # descent at rate 1 moves the weights by the gradient
@@ -163,7 +164,7 @@ def test_logged_gradient_norms_are_those_of_the_steps_that_were_taken():
 def test_logged_accuracies_are_those_of_the_discriminators_scores():
     model = with_rates(tiny_model(), 0.0, 0.0)
     real_a, real_b = batch()
-    fake = model.translate(real_a, real_b)["fake_a"]
+    fake = model.translate(Batch(real_a, real_b))["fake_a"]
     logs = model.train_step((real_a, real_b))
     real_right = np.mean(np.asarray(model.discriminator_a(real_a)) > 0)
     fake_right = np.mean(np.asarray(model.discriminator_a(fake)) <= 0)
@@ -188,8 +189,8 @@ def test_the_moving_average_follows_its_formula_and_is_what_translates():
     ]
     for made, wanted in zip(model.average_ab.get_weights(), expected, strict=True):
         np.testing.assert_allclose(made, wanted, atol=1e-6)
-    assert model.translator_ab is model.average_ab
-    assert tiny_model().translator_ab.name == "generator_ab"
+    assert model.translators["a_to_b"] is model.average_ab
+    assert tiny_model().translators["a_to_b"].name == "generator_ab"
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
@@ -204,12 +205,12 @@ def test_mixed_precision_trains_on_blank_slices_without_nan(precision):
         assert all(np.isfinite(float(value)) for value in logs.values())
         assert all(np.isfinite(w).all() for w in model.get_weights())
         for values, gradients in (
-            model._teach_generators(real_a, real_b),
-            model._teach_discriminators(real_a, real_b, real_a, real_b),
+            model._taught_generators(real_a, real_b),
+            discriminators_taught(model, (real_a, real_b), (real_a, real_b)),
         ):
             assert {value.dtype for value in values.values()} == {tf.float32}
             assert {gradient.dtype for gradient in gradients} == {tf.float32}
-        assert model.translator_ab(real_a).dtype == tf.float32
+        assert model.translators["a_to_b"](real_a).dtype == tf.float32
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -245,4 +246,4 @@ def test_the_number_of_input_threads_changes_no_bit_of_the_weights():
         disable_op_determinism()
     for one, four in zip(*ends, strict=True):
         np.testing.assert_array_equal(one, four)
-    assert np.abs(ends[0][0] - start[0]).max() > 0
+    assert sum(np.abs(end - before).sum() for end, before in zip(ends[0], start, strict=True)) > 0

@@ -59,7 +59,7 @@ def test_eager_graph_and_saved_model_agree(served, tiny_run, shape):
     model, _, _ = load_run(str(tiny_run))
     image = images(*shape)
     for name, translator in translators.translators_of(model).items():
-        generator = {"a_to_b": model.translator_ab, "b_to_a": model.translator_ba}[name]
+        generator = model.translators[name]
         eager = (generator(image * 2 - 1) + 1) / 2
         loaded = served.signatures[name](image=tf.constant(image))["image"]
         np.testing.assert_allclose(translator(image), eager, atol=TOLERANCE)
@@ -122,8 +122,7 @@ def test_a_run_in_half_precision_is_served_in_single(tmp_path, monkeypatch):
     signatures = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures
     image = images(2, 32, 32)
     for name in translators.DIRECTIONS:
-        attribute = {"a_to_b": "translator_ab", "b_to_a": "translator_ba"}[name]
-        trained, reference = getattr(half, attribute), getattr(single, attribute)
+        trained, reference = half.translators[name], single.translators[name]
         assert trained.layers[2].compute_dtype == "float16"
         reference.set_weights(trained.get_weights())
         expected = (reference(image * 2 - 1) + 1) / 2
@@ -262,4 +261,4 @@ def tiny() -> ServedTranslator:
     """A pair of functions that TensorFlow can save in no time."""
     image = keras.Input((None, None, 1))
     identity = keras.Model(image, keras.layers.Rescaling(0.5)(image))
-    return ServedTranslator(identity, identity, image_size=32)
+    return ServedTranslator({"a_to_b": identity, "b_to_a": identity}, image_size=32)

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import batch, tiny_model
+from tiny_models import batch, discriminators_taught, tiny_model
 
 from tfcyclegan.errors import UserError
+from tfcyclegan.models.cyclegan.batch import Batch
 from tfcyclegan.models.losses.gradient_penalty import r1_penalty
 
 FLAGS = ("--r1_weight=3", "--r1_every=2")
@@ -21,7 +22,7 @@ def model():
 def test_the_penalty_is_added_every_other_update_and_counts_twice(model):
     pair, objective = batch(), model.objective
     model.objective = dataclasses.replace(objective, r1_weight=0.0)
-    _, plain = model._teach_discriminators(*pair, *pair)
+    _, plain = discriminators_taught(model, pair, pair)
     model.objective = objective
     with tf.GradientTape() as tape:
         r1 = [
@@ -30,12 +31,12 @@ def test_the_penalty_is_added_every_other_update_and_counts_twice(model):
         ]
         total = 3.0 * 2.0 * tf.reduce_mean(r1[0] + r1[1])
     zero = tf.UnconnectedGradients.ZERO
-    variables = [variable.value for variable in model.discriminator_variables]
+    variables = [variable.value for variable in model.discriminators.variables]
     slopes = tape.gradient(total, variables, unconnected_gradients=zero)
     assert float(tf.linalg.global_norm(slopes)) > 1e-3
     for updates, times in ((0, 2.0), (1, 0.0), (2, 2.0)):
         model.discriminator_optimizer.iterations.assign(updates)
-        values, gradients = model._teach_discriminators(*pair, *pair)
+        values, gradients = discriminators_taught(model, pair, pair)
         np.testing.assert_allclose(values["r1_a_loss"], times * r1[0], rtol=1e-4)
         np.testing.assert_allclose(values["r1_b_loss"], times * r1[1], rtol=1e-4)
         for made, one, slope in zip(gradients, plain, slopes, strict=True):
@@ -68,9 +69,10 @@ def test_further_images_teach_the_discriminators_alone():
     several = tiny_model("--pool_size=5", "--discriminator_images=3", "--adversarial_loss=lsgan")
     one = tiny_model("--pool_size=5", "--adversarial_loss=lsgan")
     real_a, real_b = batch(6)
-    _, wanted = one._teach_generators(real_a[::3], real_b[::3])
-    for name in ("discriminator_a", "discriminator_b"):
-        object.__setattr__(several, name, Recorded(name, getattr(several, name)))
+    _, wanted = one._taught_generators(real_a[::3], real_b[::3])
+    networks = several.discriminators.networks
+    for domain, network in networks.items():
+        networks[domain] = Recorded(f"discriminator_{domain}", network)
     applied = {}
     several._update = lambda descent_g, descent_d, *rest: applied.update(g=descent_g, v=rest[-1])
     several.train_step((real_a, real_b))
@@ -78,7 +80,7 @@ def test_further_images_teach_the_discriminators_alone():
     # Both generators' gradients are those of the first image of each example.
     for made, expected in zip(applied["g"], wanted, strict=True):
         np.testing.assert_allclose(made, expected, atol=1e-6)
-    translated = one.translate(real_a[::3], real_b[::3])
+    translated = one.translate(Batch(real_a[::3], real_b[::3]))
     for domain, reals in (("a", real_a), ("b", real_b)):
         judged_new, learnt = seen[f"discriminator_{domain}"]
         assert judged_new.shape[0] == 2 and learnt.shape[0] == 12

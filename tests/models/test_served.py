@@ -30,7 +30,7 @@ def generator(name: str, seed: int):
 def ways():
     """Translators there and back."""
     made = ServedTranslator(
-        generator("generator_ab", 1), generator("generator_ba", 2), image_size=SIZE
+        {"a_to_b": generator("there", 1), "b_to_a": generator("back", 2)}, image_size=SIZE
     )
     return made.ways["a_to_b"]
 

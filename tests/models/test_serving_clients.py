@@ -65,10 +65,12 @@ class Server:
 def server(tmp_path_factory):
     if REAL:
         host = urllib.parse.urlparse(REAL).hostname
-        yield Server(REAL, f"{host}:{GRPC_PORT}", serving_model.generators())
+        yield Server(REAL, f"{host}:{GRPC_PORT}", [*serving_model.generators().values()])
         return
     with StandIn(made_once(tmp_path_factory, "models", serving_model.write)) as stand_in:
-        yield Server(stand_in.url, stand_in.target, serving_model.generators(), stand_in)
+        yield Server(
+            stand_in.url, stand_in.target, [*serving_model.generators().values()], stand_in
+        )
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ assert not any(name.startswith(("tensorflow", "keras")) for name in sys.modules)
 def model(tmp_path_factory):
     """Directory of the version, and the generators it was made of."""
     models = made_once(tmp_path_factory, "models", serving_model.write)
-    return models / serving_model.NAME / "1", serving_model.generators()
+    return models / serving_model.NAME / "1", [*serving_model.generators().values()]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_air_costs_no_digits(model, through_openvino):
     """Against the same network in float64: sums over constant air must not lose precision."""
     set_precision("float64")
     try:
-        exact = serving_model.generators()[0]
+        exact = serving_model.generators()["a_to_b"]
         exact.set_weights(model[1][0].get_weights())
         expected = (exact(in_air().astype(np.float64) * 2 - 1).numpy() + 1) / 2
     finally:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import TINY, batch, tiny_model
+from tiny_models import TINY, batch, generator_losses, tiny_model
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
-from tfcyclegan.models.build import view_of
+from tfcyclegan.models.cyclegan.batch import Batch
+from tfcyclegan.models.cyclegan.build import view_of
 from tfcyclegan.models.cyclegan.discriminator_view import View
 
 PLACES = (tf.constant([0.0, 0.25]), tf.constant([1.0, 0.5]))
@@ -39,13 +40,12 @@ def test_all_discriminators_see_downsampled_images_and_pools_hold_them():
     flags = ("--image_size=64", "--discriminator_size=32", "--pool_size=2", "--r1_weight=1")
     model = tiny_model(*flags)
     real_a, real_b = (tf.image.resize(x, (64, 64)) for x in batch())
-    made = model.translate(real_a, real_b)
+    made = model.translate(Batch(real_a, real_b))
     assert {x.shape[1] for x in made.values()} == {64}
-    scores = model.scores_of_fakes(made)
+    given = Batch(real_a, real_b)
+    scores = model.discriminators.scores(model.discriminators.shown_fakes(made, given))
     blocks = made["fake_b"].numpy().reshape(2, 32, 2, 32, 2, 1).mean(axis=(2, 4))
-    np.testing.assert_allclose(
-        scores["discriminator_b"], model.discriminator_b(blocks), rtol=1e-3, atol=1e-5
-    )
+    np.testing.assert_allclose(scores["b"], model.discriminator_b(blocks), rtol=1e-3, atol=1e-5)
     logs = model.train_step((real_a, real_b))
     assert all(np.isfinite(float(value)) for value in logs.values())
     np.testing.assert_allclose(model.pool_b.images, blocks, atol=1e-5)
@@ -76,9 +76,9 @@ def test_a_fake_keeps_the_place_of_its_source_in_the_pool(model):
 
 def test_the_generators_loss_depends_on_the_place_of_the_slice(model):
     pair = batch()
-    made = model.translate(*pair)
+    made = model.translate(Batch(*pair))
     losses = [
-        model.generator_losses(*pair, made, place, PLACES[1])
+        generator_losses(model, pair, made, (place, PLACES[1]))
         for place in (PLACES[0], 1 - PLACES[0])
     ]
     moved = {k: float(np.abs(losses[0][k] - losses[1][k]).max()) for k in losses[0]}

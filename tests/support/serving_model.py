@@ -26,24 +26,24 @@ SHAPES = [
 """What has to give the same numbers everywhere."""
 
 
-def generators() -> list:
-    """Returns generator_ab and generator_ba, Keras models."""
-    return [
-        build_generator(
+def generators() -> dict:
+    """Returns Keras models by direction."""
+    return {
+        direction: build_generator(
             filters=4,
             blocks=1,
             upsampling="transpose",
             initializer="normal_0.02",
             seed=seed,
-            name=name,
+            name=direction,
         )
-        for seed, name in ((1, "generator_ab"), (1001, "generator_ba"))
-    ]
+        for seed, direction in ((1, "a_to_b"), (1001, "b_to_a"))
+    }
 
 
 def write(models: pathlib.Path) -> None:
     """Writes MODELS/tfcyclegan/1 from the generators."""
-    served = ServedTranslator(*generators(), image_size=256)
+    served = ServedTranslator(generators(), image_size=256)
     version.write_version(models / NAME, served, {"name": NAME})
 
 

@@ -1,5 +1,7 @@
 """What stands between epochs."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,13 +34,18 @@ def test_grid_has_a_row_per_slice_and_a_column_per_kind():
     assert picture[0, 5] == picture[5, 5] == 0.5 and picture[3, 0] == 1
 
 
-@pytest.mark.parametrize(("pairs", "columns"), [(2, 4), (0, 3)])
-def test_pictures_show_the_real_target_only_of_pairs(tmp_path, pairs, columns):
+@pytest.mark.parametrize(
+    ("pairs", "cycled", "columns"), [(2, True, 4), (0, True, 3), (2, False, 3), (0, False, 2)]
+)
+def test_pictures_show_the_real_target_of_pairs_and_the_way_back_of_a_cycle(
+    tmp_path, pairs, cycled, columns
+):
     shown = ValidationSlices(noise(2, 1), noise(2, 2), pairs)
     translators = dict.fromkeys(models_translators.DIRECTIONS, lambda images: 1.0 - images)
     summaries = callbacks_summaries.Summaries(
         tmp_path, shown, translators, "", lambda epoch: epoch == 1
     )
+    summaries.set_model(SimpleNamespace(cycled=cycled))
     summaries.on_train_begin()
     for epoch in range(2):
         summaries.on_epoch_end(epoch, {"loss": 1.0})

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ def drive(monkeypatch, out, err) -> None:
     monkeypatch.setattr("sys.stderr", err)
     callback = progress.Progress(batch_size=2)
     callback.set_params({"epochs": 2, "steps": 3})
+    callback.set_model(SimpleNamespace(shown=("loss", "not_logged")))
     for epoch in range(2):
         callback.on_epoch_begin(epoch)
         for step in range(3):
@@ -74,4 +76,4 @@ def test_pace_of_a_single_step_is_that_step(monkeypatch):
 
 @pytest.mark.parametrize(("left", "expected"), [(5.4, "00:05"), (3725.0, "1:02:05")])
 def test_the_line_says_when_the_run_ends(left, expected):
-    assert progress.line(3, 9, LOGS, left).endswith(f"0.0912 images/s, ETA {expected}")
+    assert progress.line(3, 9, {}, LOGS, left).endswith(f"0.0912 images/s, ETA {expected}")

@@ -72,7 +72,7 @@ def test_the_run_shows_how_it_stands(tiny_run):
 
 def test_validation_in_the_history_is_that_of_the_average_that_is_exported(tiny_run, dataset):
     model, _, epochs = load_run(str(tiny_run))
-    assert epochs == 4 and model.translator_ab is model.average_ab
+    assert epochs == 4 and model.translators["a_to_b"] is model.average_ab
     different = [
         np.abs(x - y).max()
         for x, y in zip(

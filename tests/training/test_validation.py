@@ -44,8 +44,10 @@ class Translators:
     """A model as far as validation sees it: two functions in model range."""
 
     def __init__(self, ab, ba):
-        self.translator_ab = lambda images, training: ab(images)
-        self.translator_ba = lambda images, training: ba(images)
+        self.translators = {
+            "a_to_b": lambda images, training: ab(images),
+            "b_to_a": lambda images, training: ba(images),
+        }
         self.distribute_strategy = tf.distribute.get_strategy()
 
 
@@ -69,7 +71,7 @@ def single(model, tmp_path_factory):
 
 def test_scores_are_those_of_the_kernels_on_the_same_images(model, single):
     slices, extractor = odd_slices(), make_extractor("randconv_v1")
-    generators = {"a_to_b": model.generator_ab, "b_to_a": model.generator_ba}
+    generators = model.generators
     for name, source, real in (
         ("a_to_b", slices.a, slices.b),
         ("b_to_a", slices.b, slices.a),
@@ -173,7 +175,9 @@ def test_keys_reach_the_callbacks_of_keras(tmp_path):
 
         def __init__(self):
             keras.Sequential.__init__(self, [keras.Input((1,)), keras.layers.Dense(1)])
-            self.translator_ab = self.translator_ba = lambda images, training: images * 0.5
+            self.translators = dict.fromkeys(
+                translators.DIRECTIONS, lambda images, training: images * 0.5
+            )
 
     a, key = noise(4, 1), "val_psnr_volume_a_to_b"
     model, ones = Model(), np.ones((2, 1), np.float32)

@@ -100,7 +100,7 @@ class DownstreamConfig(Command):
     test_patients: int = flag(10, "Simulated patients to test on, on their real FLAIR.", lower=2)
     slices: int = flag(10, "Axial slices per series.", lower=5, upper=200)
     size: int = flag(64, "Height and width that both networks see, in pixels.", lower=32, upper=256)
-    translator: str = flag("configs/smoke.flags", "Flagfile that the CycleGAN is trained by.")
+    translator: str = flag("configs/smoke.flags", "Flagfile that the translator is trained by.")
     filters: int = flag(8, "Filters of the first layer of the segmenters.", lower=1)
     segmenter_steps: int = flag(200, "Steps of 4 slices of each segmentation network.", lower=1)
     seeds: int = flag(3, "Segmentation networks of each row, from different seeds.", lower=1)

@@ -42,8 +42,3 @@ class Recipe(Command):
     r1_every: int = flag(
         1, "Steps between those with the R1 penalty, which then counts so many times.", lower=1
     )
-    wrong_basin: str = flag(
-        "ignore",
-        "What is said of a run that its first tenth has led into identity or inversion.",
-        choices=["ignore", "report"],
-    )

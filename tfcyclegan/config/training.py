@@ -19,15 +19,16 @@ def _rotations_are_numbers(values: dict) -> bool:
 
 ANYTHING = "*"
 RETIRED = {
-    "cycle_warmup_steps": "0",
-    "cycle_warmup_start": ANYTHING,  # without steps
-    "diff_augment": "",
-    "doctor": "False",
-    "intensity_discriminator_weight": "0.0",
-    "output_gain": "1.0",
-    "schedule": "linear",
+    "cycle_warmup_steps": ("0",),
+    "cycle_warmup_start": (ANYTHING,),  # without steps
+    "diff_augment": ("",),
+    "doctor": ("False",),
+    "intensity_discriminator_weight": ("0.0",),
+    "output_gain": ("1.0",),
+    "schedule": ("linear",),
+    "wrong_basin": ("ignore", "report"),
 }
-"""Flags that runs of earlier versions have in flags.txt, with the value that changed nothing."""
+"""Flags that runs of earlier versions have in flags.txt, with the values that changed nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +160,7 @@ class TrainConfig(Recipe):
     enlarge_crop: float = flag(
         0.0,
         "Enlarge each slice by this factor and cut a window of the old size anywhere; 1.117 is the"
-        " reference CycleGAN's 286 to 256, 0 is off.",
+        " reference implementation's 286 to 256, 0 is off.",
         lower=0.0,
         upper=2.0,
     )
@@ -260,7 +261,7 @@ class TrainConfig(Recipe):
         kept = []
         for line in lines:
             name, _, value = line.removeprefix("--").partition("=")
-            if line.startswith("--") and RETIRED.get(name) not in (value, ANYTHING):
+            if line.startswith("--") and not {value, ANYTHING} & {*RETIRED.get(name, ())}:
                 kept.append(line)
         try:
             return cls.parse(*kept)

@@ -68,6 +68,8 @@ def evaluate(
     """
     scored = []
     for case in cases_of(data.slices["a"], data.slices["b"], data.pairs, data.sequences):
+        if case.name not in translators:
+            continue
         distribution = Distribution(
             extractor,
             case.target,

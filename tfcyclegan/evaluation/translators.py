@@ -27,6 +27,7 @@ def load_translators(
     trained, training, epochs = load_run(workdir, checkpoint)
     described = recorded(pathlib.Path(workdir))
     description = {
+        "title": trained.title,
         "domain_a": training.domain_a,
         "domain_b": training.domain_b,
         "image_size": training.image_size,

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfcyclegan.data import intensity
 
 DIRECTIONS = ("a_to_b", "b_to_a")
+OPPOSITE = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
 
 Translator = Callable[[tf.Tensor], tf.Tensor]
 """From float32 [N, H, W, 1] to the same shape, both in unit range."""
@@ -30,8 +31,5 @@ def translated(generator, images: tf.Tensor) -> tf.Tensor:
 
 
 def translators_of(model) -> dict[str, Translator]:
-    """Returns the translator of each direction of a CycleGAN."""
-    return {
-        "a_to_b": translator_of(model.translator_ab),
-        "b_to_a": translator_of(model.translator_ba),
-    }
+    """Returns the translator of each direction that a `TranslationModel` has."""
+    return {name: translator_of(network) for name, network in model.translators.items()}

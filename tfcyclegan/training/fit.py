@@ -3,16 +3,18 @@
 import contextlib
 import sys
 
+import keras
 import tensorflow as tf
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data.augment import Augmentation
 from tfcyclegan.data.batches import training_batches
+from tfcyclegan.data.slices import Slices
 from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.errors import ExitCode, UserError
-from tfcyclegan.models.build import view_of
 from tfcyclegan.models.step.nonfinite import Diverged
 from tfcyclegan.models.step.replicas import on_workers
+from tfcyclegan.models.translation_model import TranslationModel
 from tfcyclegan.training.callbacks.order import make_callbacks, make_validation
 from tfcyclegan.training.distribution.collectives import check_agreement
 from tfcyclegan.training.distribution.replica_state import local_values
@@ -26,9 +28,9 @@ RATE_AFTER_TROUBLE = 0.5
 
 def fit(
     config: TrainConfig,
-    model,
-    train_a,
-    train_b,
+    model: TranslationModel,
+    train_a: Slices,
+    train_b: Slices,
     validated: ValidationSlices,
     steps: int,
 ) -> None:
@@ -44,14 +46,13 @@ def fit(
         checkpoints.save(start)
     else:
         print(f"continue after {start} of {config.epochs}", flush=True)
-    validation = make_validation(config, validated, steps, strategy)
+    validation = make_validation(config, model, validated, steps)
     stop = StopRequest()
     # Workers would have to agree on the step: a signal ends them, and an epoch is repeated.
     with contextlib.nullcontext() if on_workers(strategy) else stop:
         while start.epoch < config.epochs:
-            batches = batches_from(
-                config, strategy, train_a, train_b, start.epoch * steps + start.step
-            )
+            done = start.epoch * steps + start.step
+            batches = batches_from(config, model, train_a, train_b, done)
             watching = make_callbacks(
                 config, model, checkpoints, validation, validated, start, stop, steps
             )
@@ -64,10 +65,10 @@ def fit(
 
 
 def batches_from(
-    config: TrainConfig, strategy: tf.distribute.Strategy, train_a, train_b, step: int
+    config: TrainConfig, model: TranslationModel, train_a: Slices, train_b: Slices, step: int
 ) -> tf.data.Dataset:
     """Returns the run's training batches, that of `step` first."""
-    return strategy.distribute_datasets_from_function(
+    return model.distribute_strategy.distribute_datasets_from_function(
         lambda context: training_batches(
             train_a,
             train_b,
@@ -76,9 +77,8 @@ def batches_from(
             seed=config.seed,
             augmentation=augmentation_of(config),
             match_slice_position=config.match_slice_position,
-            positions=view_of(config).positions,
-            images_per_example=config.discriminator_images,
             context=context,
+            **model.batch_details,
         )
     )
 
@@ -95,7 +95,12 @@ def augmentation_of(config: TrainConfig) -> Augmentation:
 
 
 def fit_from(
-    start: Position, config: TrainConfig, model, batches: tf.data.Dataset, steps: int, watching
+    start: Position,
+    config: TrainConfig,
+    model: TranslationModel,
+    batches: tf.data.Dataset,
+    steps: int,
+    watching: list[keras.callbacks.Callback],
 ) -> Position:
     """Fits from the end of an epoch to the end of the run, or from within an epoch to its end.
 
@@ -125,7 +130,7 @@ def fit_from(
 
 
 def turn_back(
-    config: TrainConfig, model, checkpoints: RunCheckpoints, trouble: Diverged
+    config: TrainConfig, model: TranslationModel, checkpoints: RunCheckpoints, trouble: Diverged
 ) -> Position:
     """Returns to the last good checkpoint with half the learning rate, once in a run.
 

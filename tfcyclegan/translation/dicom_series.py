@@ -111,7 +111,7 @@ def write_series(
     if isinstance(sources, Fault):
         return sources
     derivation = (
-        f"CycleGAN {model.digest[:8]}: {model.target.upper()} synthesised from"
+        f"{model.title or 'Network'} {model.digest[:8]}: {model.target.upper()} synthesised from"
         f" {model.source.upper()}, slice by slice on a resampled grid and resampled back."
         " Lesions can be lost or invented."
     )

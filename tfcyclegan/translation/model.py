@@ -5,10 +5,9 @@ import hashlib
 import pathlib
 
 from tfcyclegan.data import windows
+from tfcyclegan.errors import UserError
 from tfcyclegan.models.serving import saved_model
-from tfcyclegan.models.translators import Translator
-
-_BACK = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
+from tfcyclegan.models.translators import OPPOSITE, Translator
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,8 +19,10 @@ class Model:
         source, target: Sequences, of records.SEQUENCES.
         size: Height and width that it was trained at.
         digest: 32 hex digits that change with its weights.
-        forward, back: float32 [N, H, W, 1] to the same shape, unit range.
+        forward: float32 [N, H, W, 1] to the same shape, unit range.
+        back: The same in the other direction, None of a model that has none.
         described: What its card says of it.
+        title: What kind of model it is, for texts.
         percentiles: Of windows.WINDOWS, by which the volumes it learnt from were windowed.
     """
 
@@ -31,9 +32,10 @@ class Model:
     size: int
     digest: str
     forward: Translator
-    back: Translator
+    back: Translator | None
     described: dict = dataclasses.field(default_factory=dict)
     percentiles: windows.Percentiles = windows.WINDOW_PERCENTILES
+    title: str = ""
 
 
 def load(path: str, direction: str) -> Model:
@@ -44,10 +46,14 @@ def load(path: str, direction: str) -> Model:
         direction: "a_to_b" or "b_to_a".
 
     Raises:
-        UserError: There is none (5).
+        UserError: There is none (5), or it has not the direction.
     """
     directory = _version(pathlib.Path(path))
     translators, described = saved_model.load(directory)
+    if direction not in translators:
+        raise UserError(
+            f"--direction={direction} is not one of this --model: {', '.join(translators)}."
+        )
     domains = [described["domain_a"], described["domain_b"]]
     source, target = domains if direction == "a_to_b" else domains[::-1]
     return Model(
@@ -58,7 +64,8 @@ def load(path: str, direction: str) -> Model:
         percentiles=described["window_percentiles"],
         digest=_digest(directory),
         forward=translators[direction],
-        back=translators[_BACK[direction]],
+        back=translators.get(OPPOSITE[direction]),
+        title=described["title"],
         described={k: described[k] for k in ("domain_a", "domain_b", "image_size", "epochs")},
     )
 

@@ -55,17 +55,19 @@ def risk_maps(sources: np.ndarray, made: np.ndarray, model: Model) -> np.ndarray
 
     The larger of the cycle residual abs(back(forward(x)) - x), which shows what was lost on the
     way, and abs(forward(x) - flip(forward(flip(x)))), which shows what the network cannot decide:
-    a head that is mirrored is as plausible as it was.
+    a head that is mirrored is as plausible as it was. Without a way back the second alone.
 
     Args:
         sources: float32 [N, H, W, 1], unit range.
         made: Their translations.
         model: That made them.
     """
-    residual = np.abs(batches.in_batches(model.back, made) - sources)
     flipped = np.ascontiguousarray(sources[:, :, ::-1])
-    mirrored = batches.in_batches(model.forward, flipped)[:, :, ::-1]
-    return np.maximum(residual, np.abs(mirrored - made))
+    undecided = np.abs(batches.in_batches(model.forward, flipped)[:, :, ::-1] - made)
+    if model.back is None:
+        return undecided
+    residual = np.abs(batches.in_batches(model.back, made) - sources)
+    return np.maximum(residual, undecided)
 
 
 def risk_of(risk_map: np.ndarray, source: np.ndarray) -> float:

@@ -36,6 +36,8 @@ def section(
     """
     made = {}
     for domain, back in (("a", "b_to_a"), ("b", "a_to_b")):
+        if domain not in fakes or back not in translators:
+            continue
         real, patients = slices[domain].unit(), slices[domain].metadata["id/patient"]
 
         def scores(images, real=real, back=back):

@@ -72,8 +72,8 @@ def _fitted(settings: BenchmarkConfig, workdir: str, steps: int) -> tuple[Times,
     validated = ValidationSlices(*train[2:], config.validation_pairs)
     start, stop = Position(), StopRequest()
     checkpoints = RunCheckpoints(workdir, model, config.keep_checkpoints)
-    batches = fit.batches_from(config, model.distribute_strategy, *train[:2], step=0)
-    validation = order.make_validation(config, validated, steps, model.distribute_strategy)
+    batches = fit.batches_from(config, model, *train[:2], step=0)
+    validation = order.make_validation(config, model, validated, steps)
     watching = order.make_callbacks(
         config, model, checkpoints, validation, validated, start, stop, steps
     )

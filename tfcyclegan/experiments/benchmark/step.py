@@ -16,8 +16,8 @@ import tensorflow as tf
 from tfcyclegan.config import BenchmarkConfig, TrainConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.models.build import build_model
-from tfcyclegan.models.cyclegan.cyclegan import CycleGAN
 from tfcyclegan.models.networks.convolution import PaddedConv2D
+from tfcyclegan.models.translation_model import TranslationModel
 
 RATE_SECONDS = 2.0
 """Shortest time over which the rate of the convolution is measured."""
@@ -75,7 +75,7 @@ def _steps(settings: BenchmarkConfig) -> dict:
     }
 
 
-def built(settings: BenchmarkConfig) -> CycleGAN:
+def built(settings: BenchmarkConfig) -> TranslationModel:
     """Returns the compiled model of the least-squares objective with the cycle weight 10."""
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()

@@ -74,18 +74,18 @@ def _ratios(best: dict, name: str) -> dict:
 
 def export(settings: BenchmarkConfig, directory: str) -> None:
     """Writes an untrained model, whose weights cost as much as trained ones."""
-    generators = [
-        build_generator(
+    generators = {
+        direction: build_generator(
             filters=settings.filters,
             blocks=settings.blocks,
             upsampling="transpose",
             initializer="normal_0.02",
             seed=seed,
-            name=name,
+            name=direction,
         )
-        for seed, name in ((0, "generator_ab"), (1000, "generator_ba"))
-    ]
-    served = ServedTranslator(*generators, image_size=settings.size)
+        for seed, direction in ((0, "a_to_b"), (1000, "b_to_a"))
+    }
+    served = ServedTranslator(generators, image_size=settings.size)
     tf.saved_model.save(served, directory, signatures=served.signatures())
 
 

@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
+from tfcyclegan.models.cyclegan.batch import Batch
 from tfcyclegan.models.cyclegan.discriminator_view import AS_IT_IS, View
-from tfcyclegan.models.cyclegan.discriminators import Judging
+from tfcyclegan.models.cyclegan.discriminators import Discriminators
 from tfcyclegan.models.cyclegan.objective import (
     ACCURACIES,
     DIAGNOSED,
@@ -12,19 +13,17 @@ from tfcyclegan.models.cyclegan.objective import (
     Objective,
     generator_losses,
 )
-from tfcyclegan.models.step.gradients import over_parts, summed
+from tfcyclegan.models.step.gradients import over_parts, replica_loss, summed
 from tfcyclegan.models.step.image_pool import ImagePool
 from tfcyclegan.models.step.moving_average import average_of, follow
-from tfcyclegan.models.step.nonfinite import NonFiniteGuard
-from tfcyclegan.models.step.replicas import FitsOnWorkers, update_if
+from tfcyclegan.models.step.replicas import update_if
+from tfcyclegan.models.translation_model import TranslationModel
 
 
-class CycleGAN(Judging, FitsOnWorkers, keras.Model):
+class CycleGAN(TranslationModel):
     """Translates a to b and b to a, learnt from unpaired images.
 
-    Networks are injected, and built already; optimizers come with `compile`. Everything that
-    training changes is a variable of the model or of an optimizer, so that a checkpoint is the
-    whole state.
+    Networks are injected, and built already; optimizers come with `compile`.
 
     Args:
         generator_ab: Model from a to b, [N, H, W, 1] to [N, H, W, 1], model range.
@@ -38,6 +37,16 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         discriminator_images: Images of each kind that the discriminators learn from per example;
             the generators learn from the first of them.
     """
+
+    title = "CycleGAN"
+    cycled = True
+    shown = (
+        "loss",
+        "generator_ab_loss",
+        "generator_ba_loss",
+        "discriminator_a_loss",
+        "discriminator_b_loss",
+    )
 
     def __init__(
         self,
@@ -56,11 +65,11 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         self.generator_ab, self.generator_ba = generator_ab, generator_ba
         self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
         self.pool_a, self.pool_b = pool_a, pool_b
-        self.ema_decay, self.view = ema_decay, view
+        self.discriminators = Discriminators(discriminator_a, discriminator_b, view)
+        self.ema_decay = ema_decay
         self.discriminator_images = discriminator_images
         self.average_ab = average_of(generator_ab) if ema_decay else None
         self.average_ba = average_of(generator_ba) if ema_decay else None
-        self.guard = NonFiniteGuard()
         self.built = True
 
     def compile(
@@ -92,7 +101,7 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         names = (*self.tracked, *DIAGNOSED)
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         generator_optimizer.build(self.generator_variables)
-        discriminator_optimizer.build(self.discriminator_variables)
+        discriminator_optimizer.build(self.discriminators.variables)
 
     @property
     def generator_variables(self) -> list:
@@ -100,24 +109,36 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         return self.generator_ab.trainable_variables + self.generator_ba.trainable_variables
 
     @property
-    def replica_variables(self) -> list:
-        """Variables that each replica keeps for itself: running means of the epoch, and pools."""
-        means = [variable for metric in self.metrics for variable in metric.variables]
-        return means + self.pool_a.variables + self.pool_b.variables
+    def networks(self) -> dict[str, keras.Model]:
+        names = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+        return {name: getattr(self, name) for name in names}
 
     @property
-    def translator_ab(self) -> keras.Model:
-        """The generator to use: the moving average where there is one."""
-        return self.average_ab or self.generator_ab
+    def generators(self) -> dict[str, keras.Model]:
+        return {"a_to_b": self.generator_ab, "b_to_a": self.generator_ba}
 
     @property
-    def translator_ba(self) -> keras.Model:
-        """The generator to use: the moving average where there is one."""
-        return self.average_ba or self.generator_ba
+    def translators(self) -> dict[str, keras.Model]:
+        averages = {"a_to_b": self.average_ab, "b_to_a": self.average_ba}
+        return averages if self.ema_decay else self.generators
 
     @property
-    def metrics(self) -> list:
-        return list(self.trackers.values())
+    def optimizers(self) -> dict[str, keras.Optimizer]:
+        return {
+            "generator_optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    @property
+    def pools(self) -> dict[str, ImagePool]:
+        return {"a": self.pool_a, "b": self.pool_b}
+
+    @property
+    def batch_details(self) -> dict:
+        return {
+            "positions": self.discriminators.view.positions,
+            "images_per_example": self.discriminator_images,
+        }
 
     @tf.autograph.experimental.do_not_convert  # as in Keras' fit; a third of the time to trace it
     def train_step(self, data: tuple[tf.Tensor, ...]) -> dict:
@@ -133,23 +154,24 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         Returns:
             Means of `tracked` and `DIAGNOSED` since the start of the epoch.
         """
+        batch = Batch(*data)
         values, descent_g = over_parts(
-            self._teach_generators,
-            tuple(x[:: self.discriminator_images] for x in data),
+            self._taught_generators,
+            Batch(*(x[:: self.discriminator_images] for x in data)),
             parts=self.accumulate_steps,
             variables=self.generator_variables,
             names=(*GENERATOR_LOSSES, "fake_a", "fake_b"),
         )
         fake_a, pool_a = self._through(self.pool_a, values.pop("fake_a"))
         fake_b, pool_b = self._through(self.pool_b, values.pop("fake_b"))
-        found, descent_d = over_parts(
-            self._teach_discriminators,
-            (*data[:2], fake_a, fake_b, *data[2:]),
+        judged, descent_d = over_parts(
+            self._taught_discriminators,
+            (fake_a, fake_b, *batch),
             parts=self.accumulate_steps,
-            variables=self.discriminator_variables,
+            variables=self.discriminators.variables,
             names=(*self.objective.discriminator_losses, *ACCURACIES),
         )
-        values |= found
+        values |= judged
         descent_g, norm_g = summed(descent_g, self.optimizer, self.clip_gradient_norm)
         descent_d, norm_d = summed(descent_d, self.discriminator_optimizer, self.clip_gradient_norm)
         values |= {"generator_gradient_norm": norm_g, "discriminator_gradient_norm": norm_d}
@@ -170,39 +192,41 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
     def _update(self, descent_g, descent_d, pool_a, pool_b, values: dict) -> None:
         """Makes every change of a step: weights, optimizers, pools, averages, running means."""
         self.optimizer.apply(descent_g, self.generator_variables)
-        self.discriminator_optimizer.apply(descent_d, self.discriminator_variables)
+        self.discriminator_optimizer.apply(descent_d, self.discriminators.variables)
         self.pool_a.keep(pool_a)
         self.pool_b.keep(pool_b)
         if self.ema_decay:
             follow(self.average_ab, self.generator_ab, self.ema_decay)
             follow(self.average_ba, self.generator_ba, self.ema_decay)
-        self._track(values)
+        self.track(values, DIAGNOSED)
 
-    def _track(self, values: dict) -> None:
-        for name in self.tracked:
-            self.trackers[name].update_state(values[name])
-        for name in DIAGNOSED:
-            # The loss scale of float16 finds its size by steps that overflow and are not taken.
-            finite = tf.math.is_finite(values[name])
-            value = tf.where(finite, values[name], tf.zeros_like(values[name]))
-            self.trackers[name].update_state(value, sample_weight=tf.cast(finite, value.dtype))
-
-    def _teach_generators(self, real_a, real_b, *places) -> tuple[dict, list]:
-        """Returns losses [N] and shown fakes of a batch, and the generators' gradients."""
+    def _taught_generators(self, *tensors) -> tuple[dict, list]:
+        """Returns losses [N] and shown fakes of a `Batch`, and the generators' gradients."""
+        batch = Batch(*tensors)
         with tf.GradientTape() as tape:
-            translated = self.translate(real_a, real_b)
-            values = self.generator_losses(real_a, real_b, translated, *places)
-            total = self._replica_loss(values["loss"], self.optimizer)
-        gradients = tape.gradient(total, self.generator_variables)
-        return values | self.shown_fakes(translated, *places), gradients
+            translated = self.translate(batch)
+            shown = self.discriminators.shown_fakes(translated, batch)
+            values = self.generator_losses(batch, translated, shown)
+            total = replica_loss(values["loss"], self.optimizer)
+        return values | shown, tape.gradient(total, self.generator_variables)
 
-    def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict:
+    def _taught_discriminators(self, fake_a, fake_b, *tensors) -> tuple[dict, list]:
+        """Returns losses [N] of a `Batch` and shown fakes, and the discriminators' gradients."""
+        return self.discriminators.taught(
+            Batch(*tensors),
+            fake_a,
+            fake_b,
+            objective=self.objective,
+            optimizer=self.discriminator_optimizer,
+        )
+
+    def translate(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns fake, cycled and identity images of a batch, float32 [N, H, W, 1], model range.
 
         Translation and identity go through a generator as one batch; instance normalisation keeps
         the examples apart.
         """
-        images = {}
+        (real_a, real_b, *_), images = batch, {}
         if self.objective.identity_weight:
             both_b = self.generator_ab(tf.concat([real_a, real_b], 0), training=True)
             both_a = self.generator_ba(tf.concat([real_b, real_a], 0), training=True)
@@ -215,15 +239,17 @@ class CycleGAN(Judging, FitsOnWorkers, keras.Model):
         images["cycled_b"] = self.generator_ab(images["fake_a"], training=True)
         return images
 
-    def generator_losses(self, real_a, real_b, translated: dict, *places) -> dict:
+    def generator_losses(self, batch: Batch, translated: dict, shown: dict) -> dict:
         """Returns every generator loss per example, float32 [N]; "loss" is equation 9.
 
         Both cycle terms are in the one total whose gradient both generators receive.
-        """
-        scores = self.scores_of_fakes(translated, *places)
-        return generator_losses(real_a, real_b, translated, scores, objective=self.objective)
 
-    def _replica_loss(self, values: tf.Tensor, optimizer) -> tf.Tensor:
-        """The only mean over a batch; the optimizers sum over replicas, so their number divides."""
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        return optimizer.scale_loss(tf.reduce_mean(values) / replicas)
+        Args:
+            batch: The slices.
+            translated: Of `translate`.
+            shown: The fakes as the discriminators see them.
+        """
+        scores = self.discriminators.scores(shown)
+        return generator_losses(
+            batch.real_a, batch.real_b, translated, scores, objective=self.objective
+        )

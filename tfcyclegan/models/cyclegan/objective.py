@@ -80,13 +80,13 @@ def generator_losses(
         real_a: Images of domain a, [N, H, W, 1], model range.
         real_b: Images of domain b.
         translated: fake, cycled and, if they have a weight, identity images of both domains.
-        scores: Logits of the translated images, [N, h, w, 1], by the name of the discriminator.
+        scores: Logits of the translated images, [N, h, w, 1], by domain.
         objective: Kinds and weights.
     """
     kind, weight = objective.adversarial, objective.cycle_weight
     values = {
-        "generator_ab_loss": generator_adversarial_loss(scores["discriminator_b"], kind=kind),
-        "generator_ba_loss": generator_adversarial_loss(scores["discriminator_a"], kind=kind),
+        "generator_ab_loss": generator_adversarial_loss(scores["b"], kind=kind),
+        "generator_ba_loss": generator_adversarial_loss(scores["a"], kind=kind),
         "cycle_a_loss": cycle_loss(real_a, translated["cycled_a"]),
         "cycle_b_loss": cycle_loss(real_b, translated["cycled_b"]),
     }

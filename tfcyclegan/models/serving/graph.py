@@ -6,11 +6,13 @@ of records, and the audit. A client that prepares its pixels by itself would do 
 
 import functools
 
+import keras
 import tensorflow as tf
 
 from tfcyclegan.data import intensity, records, slices, windows
 from tfcyclegan.models.serving import audit
 from tfcyclegan.models.serving.audit import upper_quantile
+from tfcyclegan.models.translators import OPPOSITE
 
 IMAGE = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
 VOLUME = tf.TensorSpec([None, None, None], tf.float32, name="volume")
@@ -18,15 +20,14 @@ EXAMPLES = tf.TensorSpec([None], tf.string, name="examples")
 
 
 class ServedTranslator(tf.Module):
-    """Both generators behind the signatures of an export.
+    """A model's networks behind the signatures of an export.
 
-    Attribute `ways` holds, for each direction, the translator there and the one back: from float32
-    [N, H, W, 1] to the same shape, unit range. They are functions of one trace, so that all
+    Attribute `ways` holds, for each direction, the translator there and the one back, or None: from
+    float32 [N, H, W, 1] to the same shape, unit range. They are functions of one trace, so that all
     signatures share their graphs and their numbers.
 
     Args:
-        generator_ab: Keras model from domain a to b, model range.
-        generator_ba: Keras model from domain b to a.
+        networks: Keras models in model range, by direction.
         image_size: Height and width that the model was trained at.
         audit: Whether every signature also returns `cycle_residual` and `risk`.
         percentiles: Of `windows.WINDOWS`, by which the volumes it learnt from were windowed.
@@ -34,8 +35,7 @@ class ServedTranslator(tf.Module):
 
     def __init__(
         self,
-        generator_ab,
-        generator_ba,
+        networks: dict[str, keras.Model],
         *,
         image_size: int,
         audit: bool = False,
@@ -44,9 +44,9 @@ class ServedTranslator(tf.Module):
         super().__init__(name="tfcyclegan")
         # Tracked are TensorFlow's own variables. A Keras variable would be saved as a copy, which
         # Python restores from, and a model server would find the variable of the graph empty.
-        self.weights = [v.value for g in (generator_ab, generator_ba) for v in g.variables]
-        there, back = (_of_one_trace(g) for g in (generator_ab, generator_ba))
-        self.ways = {"a_to_b": (there, back), "b_to_a": (back, there)}
+        self.weights = [v.value for network in networks.values() for v in network.variables]
+        there = {name: _of_one_trace(network) for name, network in networks.items()}
+        self.ways = {name: (way, there.get(OPPOSITE[name])) for name, way in there.items()}
         self.image_size, self.audit, self.percentiles = image_size, audit, percentiles
 
     def signatures(self) -> dict:
@@ -59,7 +59,7 @@ class ServedTranslator(tf.Module):
             made[name] = _signature(direction.of_image, IMAGE)
             made[f"{name}_volume"] = _signature(direction.of_volume, VOLUME)
             made[f"{name}_example"] = _signature(direction.of_examples, EXAMPLES)
-        return {"serving_default": made["a_to_b"], **made}
+        return {"serving_default": made[next(iter(self.ways))], **made}
 
 
 class Direction:

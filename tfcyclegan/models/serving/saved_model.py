@@ -38,6 +38,7 @@ def load(directory: pathlib.Path) -> tuple[dict[str, translators.Translator], di
         return lambda images: loaded.signatures[name](image=images)["image"]
 
     description = {
+        "title": described.get("model", ""),
         "domain_a": described["domain_a"],
         "domain_b": described["domain_b"],
         "image_size": described["trained_image_size"],
@@ -49,4 +50,5 @@ def load(directory: pathlib.Path) -> tuple[dict[str, translators.Translator], di
         "fold": described.get("fold", 0),
         "drop_lesions": described.get("drop_lesions", "none"),
     }
-    return {name: translator(name) for name in translators.DIRECTIONS}, description
+    directions = described.get("directions", translators.DIRECTIONS)
+    return {name: translator(name) for name in directions}, description

@@ -24,7 +24,7 @@ def over_parts(
     Args:
         compute: From the tensors of a part, [n, ...], to a dict of values [n, ...] and the
             gradients of `variables`.
-        batch: Tensors [N, ...] with static N, a multiple of `parts`.
+        batch: Tensors [N, ...] with static N, a multiple of `parts`, or None.
         parts: Number of parts; 1 calls `compute` once.
         variables: What the gradients are of.
         names: Keys of the values.
@@ -35,11 +35,13 @@ def over_parts(
     if parts == 1:
         return compute(*batch)
     size = batch[0].shape[0]
-    stacked = [tf.reshape(x, [parts, size // parts, *x.shape[1:]]) for x in batch]
+    stacked = [
+        x if x is None else tf.reshape(x, [parts, size // parts, *x.shape[1:]]) for x in batch
+    ]
     arrays = {name: tf.TensorArray(batch[0].dtype, size=parts) for name in names}
 
     def add_part(i, arrays, sums):
-        values, gradients = compute(*(x[i] for x in stacked))
+        values, gradients = compute(*(x if x is None else x[i] for x in stacked))
         arrays = {name: arrays[name].write(i, values[name]) for name in names}
         return i + 1, arrays, [s + g for s, g in zip(sums, gradients, strict=True)]
 
@@ -77,3 +79,16 @@ def summed(
     if limit:
         gradients, _ = tf.clip_by_global_norm(gradients, limit * scale, use_norm=norm)
     return gradients, norm / scale
+
+
+def replica_loss(values: tf.Tensor, optimizer: keras.Optimizer) -> tf.Tensor:
+    """Returns the loss that this replica's gradient is of, a scalar.
+
+    The only mean over a batch; `summed` adds over replicas, so their number divides.
+
+    Args:
+        values: Of each example of this replica's share, [N].
+        optimizer: Its `scale_loss` scales the loss.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return optimizer.scale_loss(tf.reduce_mean(values) / replicas)

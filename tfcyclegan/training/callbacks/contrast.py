@@ -1,4 +1,4 @@
-"""Warnings of a wrong contrast, early enough to begin again.
+"""A warning of a wrong contrast, early enough to begin again.
 
 T2 to FLAIR inverts fluid and nothing else. A CycleGAN of two sequences falls early into one of two
 basins, and neither is right: "identity", where fluid keeps the brightness that it had, or
@@ -13,62 +13,16 @@ import math
 import sys
 
 import keras
-import numpy as np
 
 from tfcyclegan.data import batches
 from tfcyclegan.data.head import REGIONS
 from tfcyclegan.data.validation_slices import ValidationSlices
-from tfcyclegan.metrics.correlation import correlations, mean_correlation
+from tfcyclegan.metrics.correlation import correlations
 from tfcyclegan.models import translators
 from tfcyclegan.training.rundir.checkpoint_files import Position, position
 
-FIRST_EPOCHS = 10
-"""Epochs in which a warning still helps: a run can be started again at little loss."""
-
 MARGIN = 0.1
 """A correlation must be this far below both 0 and that of real pairs to be called inverted."""
-
-
-class InversionGuard(keras.callbacks.Callback):
-    """Warns once where the sign of `val_source_correlation_*` in `logs` says inversion.
-
-    Stands after the `Validation` that adds them: the correlation of source and translation inside
-    the head, the mean over slices.
-
-    Args:
-        slices: Validation slices; the correlation of their pairs is what a translation should have.
-            Where there are none, 0 alone is the limit.
-    """
-
-    def __init__(self, slices: ValidationSlices):
-        super().__init__()
-        rows = np.arange(slices.pairs)
-        a, b = slices.a.take(rows).unit(), slices.b.take(rows).unit()
-        self._real = {
-            name: mean_correlation(source, target)
-            for name, source, target in zip(translators.DIRECTIONS, (a, b), (b, a), strict=True)
-        }
-        self._warned = False
-
-    def on_epoch_end(self, epoch, logs=None):
-        for name, real in self._real.items():
-            made = (logs or {}).get(f"val_source_correlation_{name}", 0.0)
-            inverted = made < min(0.0, real) - MARGIN
-            if inverted and epoch < FIRST_EPOCHS and not self._warned:
-                self._warned = True
-                print(_warning(name, epoch + 1, made, real), file=sys.stderr)
-
-
-def _warning(name: str, epoch: int, made: float, real: float) -> str:
-    beside = "" if np.isnan(real) else f", that of real pairs {real:.2f}"
-    return (
-        f"warning: after epoch {epoch} the translation {name} inverts contrast: its correlation"
-        f" with the source inside the head is {made:.2f}{beside}. Runs seldom recover from this."
-        " Start again in another --workdir with another --seed, a larger --identity_weight or,"
-        " unless it is so already, --initializer=normal_0.02."
-    )
-
-
 DECIDED_AT = 0.1
 """Share of a run's steps after which it is judged."""
 SLICES = 8
@@ -104,8 +58,10 @@ def basin_of(made: dict[str, float], real: dict[str, float]) -> str:
     return ""
 
 
-class BasinWatch(keras.callbacks.Callback):
+class ContrastWatch(keras.callbacks.Callback):
     """Judges a run once, after `DECIDED_AT` of its steps, and warns of a wrong basin.
+
+    Only models that learn without pairs fall into one; of others nothing is said.
 
     The step is a function of the run's length and the slices are fixed, so a run that was killed
     and goes on is judged alike.
@@ -133,7 +89,7 @@ class BasinWatch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         where = position(self._start, self._epoch, batch)
         step = where.epoch * self._steps + where.step
-        if step == self._due:
+        if step == self._due and self.model.data_kind == "unpaired":
             found = self._finding(step)
             if found.basin:
                 print(f"warning: {sentence(found)}", file=sys.stderr)
@@ -141,8 +97,7 @@ class BasinWatch(keras.callbacks.Callback):
     def _finding(self, step: int) -> Finding:
         made, basins = {}, []
         # Not the moving averages, which early in a run are still what it began with.
-        generators = self.model.generator_ab, self.model.generator_ba
-        for name, generator in zip(translators.DIRECTIONS, generators, strict=True):
+        for name, generator in self.model.generators.items():
             translator = translators.translator_of(generator)
             source = self._sources[name]
             of_made = correlations(source, batches.in_batches(translator, source))
@@ -160,5 +115,7 @@ def sentence(found: Finding) -> str:
     figures = ", ".join(f"{name} {value:.2f}" for name, value in found.made.items())
     return (
         f"after {found.step} steps the run is in the basin of {found.basin} ({figures}; correlation"
-        " of source and translation), which runs seldom leave"
+        " of source and translation), which runs seldom leave. Start again in another --workdir"
+        " with another --seed, a larger --identity_weight or, unless it is so already,"
+        " --initializer=normal_0.02."
     )

@@ -3,16 +3,16 @@
 import pathlib
 
 import keras
-import tensorflow as tf
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.metrics.extractors import make_extractor
 from tfcyclegan.models import translators
 from tfcyclegan.models.step.replicas import on_workers
+from tfcyclegan.models.translation_model import TranslationModel
 from tfcyclegan.training.callbacks import checkpointing, history, nonfinite, run_state, summaries
 from tfcyclegan.training.callbacks.best_checkpoint import BestCheckpoint, score_to_select_by
-from tfcyclegan.training.callbacks.contrast import BasinWatch, InversionGuard
+from tfcyclegan.training.callbacks.contrast import ContrastWatch
 from tfcyclegan.training.callbacks.metrics_log import MetricsLog
 from tfcyclegan.training.callbacks.progress import Pace, Progress
 from tfcyclegan.training.distribution.strategies import is_chief
@@ -27,12 +27,12 @@ KEPT_BESTS = 2
 
 
 def make_validation(
-    config: TrainConfig, validated: ValidationSlices, steps: int, strategy: tf.distribute.Strategy
+    config: TrainConfig, model: TranslationModel, validated: ValidationSlices, steps: int
 ) -> Validation:
-    """Returns the callback that scores both directions, and says in run.json how it does."""
+    """Returns the callback that scores a model, and says in run.json how it does."""
     extractor = make_extractor(config.extractor, config.extractor_weights)
     every = config.validate_every or epochs_between(validated, steps, config.batch_size)
-    if is_chief(strategy):
+    if is_chief(model.distribute_strategy):
         described = {"name": extractor.name, "resize": extractor.resize, "sha256": extractor.sha256}
         counts = {"a": len(validated.a), "b": len(validated.b), "pairs": validated.pairs}
         record(
@@ -40,12 +40,20 @@ def make_validation(
             "validation",
             {"every": every, "slices": counts, "extractor": described},
         )
-    return Validation(validated, extractor, config.workdir, every=every, epochs=config.epochs)
+    return Validation(
+        validated,
+        extractor,
+        config.workdir,
+        every=every,
+        epochs=config.epochs,
+        directions=tuple(model.translators),
+        cycled=model.cycled,
+    )
 
 
 def make_callbacks(
     config: TrainConfig,
-    model,
+    model: TranslationModel,
     checkpoints: RunCheckpoints,
     validation: Validation,
     validated: ValidationSlices,
@@ -74,13 +82,12 @@ def make_callbacks(
     state = ("learning_rate", "pool_fill", "skipped_steps")
     workdir = pathlib.Path(config.workdir)
     return [
-        *basin_watch(config, validated, start, steps),
+        ContrastWatch(validated, start, steps=steps, epochs=config.epochs),
         guard,
         Pace(config.batch_size),
         run_state.LearningRate(),
         run_state.PoolFill(),
         validation,
-        InversionGuard(validated),
         summaries.Summaries(
             config.workdir,
             validated.shown(SHOWN_PAIRS),
@@ -101,17 +108,8 @@ def make_callbacks(
     ]
 
 
-def basin_watch(
-    config: TrainConfig, validated: ValidationSlices, start: Position, steps: int
-) -> list[keras.callbacks.Callback]:
-    """Returns the callback that warns of a run in a wrong basin, if it is asked for."""
-    if config.wrong_basin == "ignore":
-        return []
-    return [BasinWatch(validated, start, steps=steps, epochs=config.epochs)]
-
-
 def best_checkpoint(
-    config: TrainConfig, model, validation: Validation, start: Position
+    config: TrainConfig, model: TranslationModel, validation: Validation, start: Position
 ) -> list[keras.callbacks.Callback]:
     """Returns the callback that keeps the best checkpoint, none where nothing can be selected by.
 

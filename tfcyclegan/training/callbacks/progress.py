@@ -10,15 +10,6 @@ from tqdm import tqdm
 BAR = "{desc}{percentage:3.0f}% |{bar}| {rate_noinv_fmt}, ETA {remaining}{postfix}"
 """tqdm's own form turns a rate below one image a second around."""
 
-SHOWN = (
-    "loss",
-    "generator_ab_loss",
-    "generator_ba_loss",
-    "discriminator_a_loss",
-    "discriminator_b_loss",
-)
-"""What an epoch's line shows, beside its validation scores."""
-
 
 class Pace(keras.callbacks.Callback):
     """Adds `seconds` and `images_per_second` of an epoch's training steps to `logs`.
@@ -90,25 +81,26 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         left = (self.params["epochs"] - epoch - 1) * (time.monotonic() - self._begin)
         with tqdm.external_write_mode():
-            print(line(epoch + 1, self.params["epochs"], logs or {}, left), flush=True)
+            losses = {name: logs[name] for name in self.model.shown if name in logs}
+            print(line(epoch + 1, self.params["epochs"], losses, logs, left), flush=True)
 
     def on_train_end(self, logs=None):
         if self._bar is not None:
             self._bar.close()
 
 
-def line(epoch: int, epochs: int, logs: dict, left: float) -> str:
+def line(epoch: int, epochs: int, losses: dict, logs: dict, left: float) -> str:
     """Returns what is said after an epoch.
 
     Args:
         epoch: Number of the epoch, from 1.
         epochs: Epochs of the run.
-        logs: Logs of the epoch, with those of `Pace`.
+        losses: Those of `logs` that the line begins with.
+        logs: Logs of the epoch, with those of `Pace`; its validation scores follow.
         left: Estimated seconds until the run ends.
     """
-    names = [name for name in SHOWN if name in logs]
-    names += [name for name in logs if name.startswith("val_")]
-    numbers = [f"{name} {logs[name]:.4g}" for name in names]
+    scores = {name: value for name, value in logs.items() if name.startswith("val_")}
+    numbers = [f"{name} {value:.4g}" for name, value in {**losses, **scores}.items()]
     pace = f"{logs['images_per_second']:.3g} images/s"
     eta = f"ETA {tqdm.format_interval(left)}"
     return f"epoch {epoch}/{epochs}: " + ", ".join([*numbers, pace, eta])

@@ -15,10 +15,10 @@ class LearningRate(keras.callbacks.Callback):
 class PoolFill(keras.callbacks.Callback):
     """Adds the share of an image pool that is filled to `logs`, 0.0 where there are no pools.
 
-    Every replica has a pool for each domain. They get equal shares of every batch, so all of them
-    are as full as the first.
+    Every replica has its own pools. They get equal shares of every batch, so all of them are as
+    full as the first.
     """
 
     def on_epoch_end(self, epoch, logs=None):
-        pool = self.model.pool_a
-        logs["pool_fill"] = min(1.0, count(pool.seen) / pool.size) if pool.size else 0.0
+        filled = (min(1.0, count(p.seen) / p.size) for p in self.model.pools.values() if p.size)
+        logs["pool_fill"] = next(filled, 0.0)

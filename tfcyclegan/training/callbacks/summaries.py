@@ -11,14 +11,15 @@ from tfcyclegan import files
 from tfcyclegan.data import batches
 from tfcyclegan.data.contact_sheet import grid
 from tfcyclegan.data.validation_slices import ValidationSlices
-from tfcyclegan.models.translators import DIRECTIONS
+from tfcyclegan.models.translators import DIRECTIONS, OPPOSITE
 
 
 class Summaries(keras.callbacks.Callback):
     """Writes TensorBoard events: losses under train/, scores and pictures under val/.
 
     The pictures are like the paper's figure 8, and lie as PNG under samples/ too: one row per
-    slice, source, fake, cycled, and the real target where the slices are pairs.
+    slice, source, fake, cycled where the model has a way back, and the real target where the slices
+    are pairs.
 
     Args:
         workdir: Directory of the run.
@@ -67,17 +68,17 @@ class Summaries(keras.callbacks.Callback):
         self._val.flush()
 
     def _show(self, epoch: int) -> None:
-        a, b = self._shown.a.unit(), self._shown.b.unit()
-        to_b, to_a = (self._translators[name] for name in DIRECTIONS)
-        fake_b, fake_a = batches.in_batches(to_b, a), batches.in_batches(to_a, b)
-        columns = ["source", "fake", "cycled", "real"][: 4 if self._shown.pairs else 3]
-        grids = {
-            "a_to_b": (a, fake_b, batches.in_batches(to_a, fake_b), b)[: len(columns)],
-            "b_to_a": (b, fake_a, batches.in_batches(to_b, fake_a), a)[: len(columns)],
-        }
+        domains = {"a": self._shown.a.unit(), "b": self._shown.b.unit()}
         with self._val.as_default(step=epoch):
-            for name, images in grids.items():
-                picture = grid(images)
+            for name, translator in self._translators.items():
+                columns = {"source": domains[name[0]]}
+                columns["fake"] = batches.in_batches(translator, columns["source"])
+                if self.model.cycled:
+                    back = self._translators[OPPOSITE[name]]
+                    columns["cycled"] = batches.in_batches(back, columns["fake"])
+                if self._shown.pairs:
+                    columns["real"] = domains[name[-1]]
+                picture = grid(tuple(columns.values()))
                 described = "Columns: " + ", ".join(columns)
                 tf.summary.image(f"images/{name}", picture[np.newaxis], description=described)
                 png = tf.io.encode_png(tf.cast(np.rint(picture * 255), tf.uint8))

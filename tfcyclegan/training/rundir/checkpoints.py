@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.models.build import build_model
-from tfcyclegan.models.cyclegan.cyclegan import CycleGAN
+from tfcyclegan.models.translation_model import TranslationModel
 from tfcyclegan.training.distribution.replica_state import ReplicaState
 from tfcyclegan.training.rundir.checkpoint_files import CheckpointFolder, Position
 from tfcyclegan.training.rundir.workdir import BEST_FOLDER, FLAGS_FILE, FOLDER
@@ -30,7 +30,7 @@ class RunCheckpoints:
     def __init__(
         self,
         workdir: str,
-        model: CycleGAN,
+        model: TranslationModel,
         keep: int = 1,
         keeps: bool = True,
         folder: str = FOLDER,
@@ -39,10 +39,7 @@ class RunCheckpoints:
         self._folder = CheckpointFolder(pathlib.Path(workdir) / folder, keep)
         self._replicas = ReplicaState(model.replica_variables, model.distribute_strategy)
         self._checkpoint = tf.train.Checkpoint(
-            model=model,
-            generator_optimizer=model.optimizer,
-            discriminator_optimizer=model.discriminator_optimizer,
-            replicas=self._replicas,
+            model=model, replicas=self._replicas, **model.optimizers
         )
 
     def restore(self) -> Position | None:
@@ -109,7 +106,7 @@ class RunCheckpoints:
             ) from error
 
 
-def load_run(workdir: str, checkpoint: str = "latest") -> tuple[CycleGAN, TrainConfig, int]:
+def load_run(workdir: str, checkpoint: str = "latest") -> tuple[TranslationModel, TrainConfig, int]:
     """Rebuilds the model of a run from its flags and a checkpoint, in float32.
 
     Args:

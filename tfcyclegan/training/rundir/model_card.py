@@ -6,14 +6,20 @@ import pathlib
 import tfcyclegan
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import windows
+from tfcyclegan.models.translation_model import TranslationModel
 
 
-def model_card(workdir: pathlib.Path, config: TrainConfig, epochs: int) -> dict:
+def model_card(
+    workdir: pathlib.Path, model: TranslationModel, config: TrainConfig, epochs: int
+) -> dict:
     """Returns what a user of the model must know: how it was made, and what it is not for."""
     described = json.loads((workdir / "run.json").read_text())
     return {
         "name": "tfcyclegan",
         "version": tfcyclegan.__version__,
+        "model": model.title,
+        "directions": list(model.translators),
+        "cycled": model.cycled,
         "domain_a": config.domain_a,
         "domain_b": config.domain_b,
         "epochs": epochs,
@@ -31,7 +37,7 @@ def model_card(workdir: pathlib.Path, config: TrainConfig, epochs: int) -> dict:
             for line in config.to_flagfile().splitlines()
             if not line.startswith(("--data_dir", "--workdir"))
         ],
-        "intended_use": "Research on unpaired translation between MRI sequences.",
+        "intended_use": f"Research on {model.data_kind} translation between MRI sequences.",
         "limits": "Synthetic images can lose or invent lesions. Not for diagnosis.",
     }
 

@@ -27,7 +27,6 @@ FREE_FLAGS = frozenset(
         "validation_pairs",
         "best_by",
         "histograms",
-        "wrong_basin",
         "checkpoint_every",
         "checkpoint_minutes",
         "keep_checkpoints",

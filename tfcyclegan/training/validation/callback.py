@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.metrics.extractors import Extractor
-from tfcyclegan.models import translators
 from tfcyclegan.models.step.replicas import on_workers
+from tfcyclegan.models.translators import DIRECTIONS, OPPOSITE
 from tfcyclegan.training.distribution.collectives import from_chief
 from tfcyclegan.training.distribution.strategies import LOST_WORKER, is_chief
 from tfcyclegan.training.validation import real_cache as cache
@@ -31,7 +31,7 @@ FAILURES = (ValueError, ArithmeticError, RuntimeError, tf.errors.OpError)
 
 
 class Validation(keras.callbacks.Callback):
-    """Scores both directions on fixed slices every few epochs and adds the scores to `logs`.
+    """Scores all directions on fixed slices every few epochs and adds the scores to `logs`.
 
     Keys are `val_<score>_a_to_b` and `val_<score>_b_to_a`; docs/metrics.md names the scores. In
     epochs without validation, and where a score could not be computed, a key is absent: it is never
@@ -48,6 +48,8 @@ class Validation(keras.callbacks.Callback):
         every: Epochs between validations.
         epochs: The run's last epoch, which is validated too; 0 knows of none.
         strict: Raise where a score fails, instead of a warning.
+        directions: Of the model.
+        cycled: Whether it has a way back, which is scored where slices have no pairs.
     """
 
     def __init__(
@@ -59,14 +61,16 @@ class Validation(keras.callbacks.Callback):
         every: int = 1,
         epochs: int = 0,
         strict: bool = False,
+        directions: tuple[str, ...] = DIRECTIONS,
+        cycled: bool = True,
     ):
         super().__init__()
         self._extractor, self._every, self._epochs = extractor, every, epochs
         self._cache, self._strict = pathlib.Path(workdir) / "cache", strict
-        a, b = slices.a, slices.b
+        domains = {"a": slices.a, "b": slices.b}
         self._directions = {
-            "a_to_b": Direction(a, b, slices.pairs, extractor),
-            "b_to_a": Direction(b, a, slices.pairs, extractor),
+            name: Direction(domains[name[0]], domains[name[-1]], slices.pairs, extractor, cycled)
+            for name in directions
         }
         self._sweeps: dict[str, Sweep] = {}
         self._rows: dict[str, Rows] = {}
@@ -135,16 +139,13 @@ class Validation(keras.callbacks.Callback):
             return self._directions
         strategy = self.model.distribute_strategy
         real = Sweep(strategy, real_features(self._extractor))
-        generators = self.model.translator_ab, self.model.translator_ba
+        networks = self.model.translators
         for name, direction in self._directions.items():
             path = self._cache / f"real_{name[-1]}.npz"
             self._real[name] = cache.cached(direction.real, self._extractor, real, path)
             self._rows[name] = direction.rows()
-        for name, (there, back) in zip(
-            translators.DIRECTIONS, (generators, generators[::-1]), strict=True
-        ):
-            paired = self._directions[name].pairs > 0
-            function = scorer(there, back, self._extractor, paired=paired)
+            there, back = networks[name], networks.get(OPPOSITE[name])
+            function = scorer(there, back, self._extractor, columns=direction.columns)
             self._sweeps[name] = Sweep(strategy, function)
         return self._directions
 

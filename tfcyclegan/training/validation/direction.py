@@ -21,11 +21,14 @@ class Direction:
         real: Slices of the domain they are translated to.
         pairs: The first so many rows of `source` and `real` are pairs.
         extractor: Makes the features of the distances.
+        cycled: Whether there is a way back to score.
     """
 
-    def __init__(self, source: Slices, real: Slices, pairs: int, extractor: Extractor):
+    def __init__(
+        self, source: Slices, real: Slices, pairs: int, extractor: Extractor, cycled: bool = True
+    ):
         self.source, self.real, self.pairs = source, real, pairs
-        self.columns = columns(pairs > 0)
+        self.columns = columns(paired=pairs > 0, cycled=cycled)
         self._frechet = frechet_name(extractor)
 
     def rows(self) -> Rows:
@@ -59,7 +62,7 @@ class Direction:
             made["psnr_volume"] = lambda: self._psnr_volume(held["mse"])
             made["ssim"] = lambda: self._of_patients(held["ssim"])
             made["ssim_head"] = lambda: self._of_patients(held["ssim_head"])
-        else:
+        elif "cycle_mse" in self.columns:
             for suffix in ("", "_perturbed"):
                 errors, likeness = values[f"cycle_mse{suffix}"], values[f"cycle_ssim{suffix}"]
                 made[f"cycle_psnr_volume{suffix}"] = lambda e=errors: self._psnr_volume(e)

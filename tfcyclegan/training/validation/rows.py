@@ -23,24 +23,29 @@ PAIRED = ("mse", "ssim", "ssim_head")
 CYCLE = ("cycle_mse", "cycle_mse_perturbed", "cycle_ssim", "cycle_ssim_perturbed")
 
 
-def columns(paired: bool) -> tuple[str, ...]:
-    """Returns the names of what `scorer` computes, in the order of its columns."""
-    return ("source_correlation", *(PAIRED if paired else CYCLE))
+def columns(*, paired: bool, cycled: bool) -> tuple[str, ...]:
+    """Returns the names of what `scorer` computes, in the order of its columns.
+
+    Args:
+        paired: Whether the batch has targets.
+        cycled: Whether there is a way back.
+    """
+    return ("source_correlation", *(PAIRED if paired else CYCLE if cycled else ()))
 
 
 def scorer(
-    generator, back, extractor: Extractor, *, paired: bool
+    generator, back, extractor: Extractor, *, columns: tuple[str, ...]
 ) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
     """Returns the function that scores a batch of one direction.
 
     Args:
         generator: Translates the batch; model range.
-        back: Translates back; model range.
+        back: Translates back; model range. None where no column needs it.
         extractor: Makes features of translations.
-        paired: Whether the batch has targets. Without them the cycle is scored: the source against
-            the translation of its translation, and the same where that has been rounded to 8 bit
-            and given noise, because generators hide the source in what nobody sees (Chu et al.
-            2017, arXiv:1712.02950).
+        columns: Of `columns`. Without targets the cycle is scored: the source against the
+            translation of its translation, and the same where that has been rounded to 8 bit and
+            given noise, because generators hide the source in what nobody sees (Chu et al. 2017,
+            arXiv:1712.02950).
 
     Returns:
         From `source`, `target` uint16 [N, S, S] and `source_head`, `target_head` bool [N, S, S] to
@@ -51,11 +56,11 @@ def scorer(
         source = _unit(batch["source"])
         fake = translators.translated(generator, source)
         values = [correlation(source, fake, batch["source_head"])]
-        if paired:
+        if PAIRED[0] in columns:
             target, head = _unit(batch["target"]), batch["target_head"][..., tf.newaxis]
             frame = tf.ones_like(head)
             values += [_errors(target, fake)[0], *_ssims(target, [fake, fake], [frame, head])]
-        else:
+        elif CYCLE[0] in columns:
             both = translators.translated(back, tf.concat([fake, _perturbed(fake)], axis=0))
             cycled = tf.split(both, 2)
             values += [*_errors(source, *cycled), *_ssims(source, cycled)]

@@ -3,23 +3,31 @@
 import math
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from test_inversion import COLUMNS, HEAD, ROWS, SIZE, heads, slices
+from simulated_heads import heads, slices
 from tiny_models import TINY
 
 from tfcyclegan.config import TrainConfig
-from tfcyclegan.data.head import regions
 from tfcyclegan.data.validation_slices import ValidationSlices
-from tfcyclegan.metrics.correlation import correlations
 from tfcyclegan.models.build import build_model
 from tfcyclegan.training.callbacks import order
-from tfcyclegan.training.callbacks.contrast import BasinWatch, basin_of
+from tfcyclegan.training.callbacks.contrast import ContrastWatch, basin_of
 from tfcyclegan.training.rundir.checkpoint_files import Position
 from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
 from tfcyclegan.training.stop_request import StopRequest
 
 UNKNOWN = {"inside": math.nan, "rim": math.nan}
+
+
+def inverted(images, training):
+    assert not training
+    return -images
+
+
+INVERTED = SimpleNamespace(
+    data_kind="unpaired", generators={"a_to_b": inverted, "b_to_a": inverted}
+)
+"""What the watch asks of a model."""
 
 
 @pytest.mark.parametrize(
@@ -45,28 +53,12 @@ def test_domains_whose_rims_are_inverted_are_no_inversion():
     assert basin_of({"inside": 0.0, "rim": -0.5}, {"inside": 0.0, "rim": -0.6}) == ""
 
 
-def test_inside_and_rim_are_the_head_and_one_does_not_see_the_other():
-    images = heads(0.9, 2)[..., np.newaxis].astype(np.float32)
-    found = regions(images)
-    # 0.06 x 32 is 2 pixels of a head of 12; the corners of a step are not on the diagonal.
-    depth = 12 - np.hypot(ROWS, COLUMNS)
-    for inside, rim in zip(*found.values(), strict=True):
-        np.testing.assert_array_equal(inside | rim, HEAD)
-        assert not (inside & rim).any()
-        assert inside[depth > 3.5].all() and rim[(depth > 0) & (depth < 1.4)].all()
-    inverted = np.where(found["rim"][..., np.newaxis], 1 - images, images)
-    made = correlations(images, inverted)
-    assert made["inside"] == pytest.approx(1, abs=1e-5)
-    assert made["rim"] == pytest.approx(-1, abs=1e-5)
-    assert images.shape[1] == SIZE
-
-
 @pytest.mark.parametrize("pairs", [8, 0])
 def test_a_run_that_inverts_is_reported_once_after_a_tenth_of_its_steps(capsys, pairs):
     # Fluid bright in a and dark in b, as in T2 and FLAIR.
     shown = ValidationSlices(slices(heads(0.9, 8)), slices(heads(0.1, 8)), pairs)
-    watch = BasinWatch(shown, Position(1, 2), steps=10, epochs=4)
-    watch.set_model(SimpleNamespace(generator_ab=inverted, generator_ba=inverted))
+    watch = ContrastWatch(shown, Position(1, 2), steps=10, epochs=4)
+    watch.set_model(INVERTED)
     for epoch in (0, 1):
         watch.on_epoch_begin(epoch)
         for batch in range(10):
@@ -80,31 +72,30 @@ def test_a_run_that_inverts_is_reported_once_after_a_tenth_of_its_steps(capsys, 
 
 def test_a_run_that_was_cut_is_judged_at_the_same_step(capsys):
     shown = ValidationSlices(slices(heads(0.9, 8)), slices(heads(0.1, 8)), 8)
-    watch = BasinWatch(shown, Position(0, 3), steps=10, epochs=4)
-    watch.set_model(SimpleNamespace(generator_ab=inverted, generator_ba=inverted))
+    watch = ContrastWatch(shown, Position(0, 3), steps=10, epochs=4)
+    watch.set_model(INVERTED)
     watch.on_epoch_begin(0)
     watch.on_train_batch_end(0)  # the fourth step: Keras counts those of a rest of an epoch from 0
     assert "after 4 steps" in capsys.readouterr().err
 
 
-def inverted(images, training):
-    assert not training
-    return -images
-
-
-def test_a_configuration_that_asks_for_it_has_the_watch_among_its_callbacks(tmp_path):
+def test_what_learns_from_pairs_is_not_judged(capsys):
     shown = ValidationSlices(slices(heads(0.9, 8)), slices(heads(0.1, 8)), 8)
+    watch = ContrastWatch(shown, Position(0, 3), steps=10, epochs=4)
+    watch.set_model(SimpleNamespace(**{**vars(INVERTED), "data_kind": "paired"}))
+    watch.on_epoch_begin(0)
+    watch.on_train_batch_end(0)
+    assert capsys.readouterr().err == ""
 
-    def watches(wrong_basin: str) -> list:
-        flags = (*TINY, f"--workdir={tmp_path}", f"--wrong_basin={wrong_basin}")
-        config = TrainConfig.parse(*flags, "--epochs=4", "--decay_start_epoch=2")
-        model = build_model(config, steps_per_epoch=10)
-        start, stop = Position(1, 2), StopRequest()
-        validation = order.make_validation(config, shown, 10, model.distribute_strategy)
-        saving = RunCheckpoints(str(tmp_path), model)
-        made = order.make_callbacks(config, model, saving, validation, shown, start, stop, 10)
-        return [callback for callback in made if isinstance(callback, BasinWatch)]
 
-    (watch,) = watches("report")
+def test_every_run_has_the_watch_among_its_callbacks(tmp_path):
+    shown = ValidationSlices(slices(heads(0.9, 8)), slices(heads(0.1, 8)), 8)
+    flags = (*TINY, f"--workdir={tmp_path}", "--epochs=4", "--decay_start_epoch=2")
+    config = TrainConfig.parse(*flags)
+    model = build_model(config, steps_per_epoch=10)
+    start, stop = Position(1, 2), StopRequest()
+    validation = order.make_validation(config, model, shown, 10)
+    saving = RunCheckpoints(str(tmp_path), model)
+    made = order.make_callbacks(config, model, saving, validation, shown, start, stop, 10)
+    (watch,) = [callback for callback in made if isinstance(callback, ContrastWatch)]
     assert watch._due == 4 and watch._start == Position(1, 2)
-    assert watches("ignore") == []

@@ -1,0 +1,20 @@
+"""What a train step of a CycleGAN is given."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Batch(NamedTuple):
+    """Unpaired slices of both domains.
+
+    Attributes:
+        real_a, real_b: float32 [N, H, W, 1], model range.
+        place_a, place_b: Relative position of each slice in its head, [N], 0 to 1; None where the
+            discriminators are not shown it.
+    """
+
+    real_a: tf.Tensor
+    real_b: tf.Tensor
+    place_a: tf.Tensor | None = None
+    place_b: tf.Tensor | None = None

@@ -1,0 +1,105 @@
+"""A CycleGAN built from the flags of a run."""
+
+import keras
+
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.models.cyclegan.cyclegan import CycleGAN
+from tfcyclegan.models.cyclegan.discriminator_view import View
+from tfcyclegan.models.cyclegan.objective import Objective
+from tfcyclegan.models.networks.discriminators import build_discriminator
+from tfcyclegan.models.networks.generators import build_generator
+from tfcyclegan.models.step.image_pool import ImagePool
+from tfcyclegan.models.step.optimizers import Adam, ConstantThenLinear
+
+ADAM_BETA_1 = 0.5
+"""Zhu et al. (2017), section 7.1 and their code; 0.9 makes the discriminators oscillate."""
+
+SEED_STRIDE = 1000
+"""Seeds of one network's layers; two networks share none."""
+
+
+def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
+    """Builds and compiles the model; arguments as of `models.build.build_model`."""
+    view = view_of(config)
+    networks = _networks(config, view)
+    size = config.image_size // view.downsample
+    shape = (size, size, view.channels)
+    seeds = _seeds(config)
+    model = CycleGAN(
+        **networks,
+        pool_a=ImagePool(config.pool_size, shape, seeds[4]),
+        pool_b=ImagePool(config.pool_size, shape, seeds[5]),
+        ema_decay=config.ema_decay,
+        view=view,
+        discriminator_images=config.discriminator_images,
+    )
+    rates = {
+        "generator_optimizer": config.learning_rate,
+        "discriminator_optimizer": config.discriminator_learning_rate or config.learning_rate,
+    }
+    factor = model.guard.rate_factor
+    model.compile(
+        **{name: _optimizer(config, steps_per_epoch, r, factor) for name, r in rates.items()},
+        objective=Objective(
+            adversarial=config.adversarial_loss,
+            cycle_weight=config.cycle_weight,
+            identity_weight=config.identity_weight,
+            structure=config.structure_loss,
+            structure_weight=config.structure_weight,
+            r1_weight=config.r1_weight,
+            r1_every=config.r1_every,
+        ),
+        accumulate_steps=config.accumulate_steps,
+        clip_gradient_norm=config.clip_gradient_norm,
+    )
+    return model
+
+
+def view_of(config: TrainConfig) -> View:
+    """Returns how the flags want the discriminators to be shown images."""
+    return View(
+        downsample=max(1, config.image_size // (config.discriminator_size or config.image_size)),
+        positions=config.position_channels in ("discriminator", "both"),
+    )
+
+
+def _networks(config: TrainConfig, view: View) -> dict[str, keras.Model]:
+    generator = {
+        "kind": config.generator,
+        "filters": config.generator_filters,
+        "blocks": config.generator_blocks,
+        "upsampling": config.upsampling,
+        "initializer": config.initializer,
+        "positions": config.position_channels in ("generator", "both"),
+        "keep_air": config.keep_air,
+    }
+    discriminator = {
+        "filters": config.discriminator_filters,
+        "initializer": config.initializer,
+        "positions": view.positions,
+    }
+    kinds = {
+        "generator_ab": (build_generator, generator),
+        "generator_ba": (build_generator, generator),
+        "discriminator_a": (build_discriminator, discriminator),
+        "discriminator_b": (build_discriminator, discriminator),
+    }
+    seeds = zip(kinds, _seeds(config), strict=False)
+    return {name: kinds[name][0](**kinds[name][1], seed=seed, name=name) for name, seed in seeds}
+
+
+def _seeds(config: TrainConfig) -> list[int]:
+    """Returns a seed for each of what a run has that is random, data apart."""
+    return [(config.seed * 10 + i) * SEED_STRIDE for i in range(6)]
+
+
+def _optimizer(
+    config: TrainConfig, steps_per_epoch: int, rate: float, factor: keras.Variable
+) -> keras.Optimizer:
+    rate = ConstantThenLinear(
+        rate, config.decay_start_epoch * steps_per_epoch, config.epochs * steps_per_epoch, factor
+    )
+    adam = Adam(rate, beta_1=ADAM_BETA_1)
+    if config.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam

@@ -1,0 +1,95 @@
+"""What training, callbacks, checkpoints and export may ask of any model."""
+
+import keras
+import tensorflow as tf
+
+from tfcyclegan.models.step.image_pool import ImagePool
+from tfcyclegan.models.step.nonfinite import NonFiniteGuard
+from tfcyclegan.models.step.replicas import FitsOnWorkers
+
+
+class TranslationModel(FitsOnWorkers, keras.Model):
+    """A model that `training.fit` trains; its own file is the only place that knows its networks.
+
+    Everything that training changes is a variable of the model or of one of its `optimizers`, so
+    that a checkpoint is the whole state. The keys of a checkpoint are names of attributes: to
+    rename one breaks every workdir. `train_step` comes from the model, and returns
+    `get_metrics_result()`.
+
+    Attributes:
+        title: What texts and the card of an export call it.
+        kind: "translator" makes images from images, "sampler" from random numbers, "labels" from
+            label masks.
+        data_kind: What a batch holds: "unpaired", "paired", or "labelled_pairs".
+        cycled: Whether the way back was trained with the way there. Two directions that were not
+            can be chained too, but nothing made the difference small.
+        shown: Names of the losses in the line that an epoch ends with.
+        guard: Keeps steps that are not finite away from the weights.
+        trackers: Running means over an epoch, by their name in the logs.
+    """
+
+    title = ""
+    kind = "translator"
+    data_kind = "unpaired"
+    cycled = False
+    shown: tuple[str, ...] = ("loss",)
+
+    def __init__(self, name: str):
+        super().__init__(name=name)
+        self.guard = NonFiniteGuard()
+
+    @property
+    def networks(self) -> dict[str, keras.Model]:
+        """Every network that is trained, by the name of its attribute."""
+        raise NotImplementedError
+
+    @property
+    def generators(self) -> dict[str, keras.Model]:
+        """The networks in training that translate, by direction, "a_to_b" first."""
+        raise NotImplementedError
+
+    @property
+    def translators(self) -> dict[str, keras.Model]:
+        """The networks to use, by direction: moving averages where there are any."""
+        return self.generators
+
+    @property
+    def optimizers(self) -> dict[str, keras.Optimizer]:
+        """Optimizers by their key in a checkpoint, that of the generators first."""
+        raise NotImplementedError
+
+    @property
+    def pools(self) -> dict[str, ImagePool]:
+        """Image pools by name; a model may have none."""
+        return {}
+
+    @property
+    def batch_details(self) -> dict:
+        """What a batch must bring: arguments of `data.batches.training_batches`."""
+        return {}
+
+    @property
+    def metrics(self) -> list:
+        return list(self.trackers.values())
+
+    @property
+    def replica_variables(self) -> list[keras.Variable]:
+        """Variables that each replica keeps for itself: running means of the epoch, and pools."""
+        held = [variable for metric in self.metrics for variable in metric.variables]
+        return held + [variable for pool in self.pools.values() for variable in pool.variables]
+
+    def track(self, values: dict[str, tf.Tensor], diagnosed: tuple[str, ...] = ()) -> None:
+        """Takes the values of a step into the running means.
+
+        Args:
+            values: By name; at least those of all `trackers`.
+            diagnosed: Names of values that are no losses, and may be infinite in a good step: the
+                loss scale of float16 finds its size by steps that overflow and are not taken.
+        """
+        for name, tracker in self.trackers.items():
+            value, weight = values[name], None
+            if name in diagnosed:
+                finite = tf.math.is_finite(value)
+                value = tf.where(finite, value, tf.zeros_like(value))
+                weight = tf.cast(finite, value.dtype)
+            tracker.update_state(value, sample_weight=weight)
