@@ -36,6 +36,9 @@ class InstanceNormalization(keras.layers.Layer):
     def call(self, inputs):
         return instance_normalized(inputs, self.epsilon)
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def get_config(self) -> dict:
         return {**super().get_config(), "epsilon": self.epsilon}
 

@@ -1,0 +1,222 @@
+"""Every model and every layer keeps the contract of its room; a name without a row fails.
+
+What is asked of a model: `models.translation_model.TranslationModel`.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework.config import disable_op_determinism  # has no public name
+
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.data.intensity import model_to_unit, unit_to_model
+from tfcyclegan.models.build import MODELS, build_model
+from tfcyclegan.models.serving.graph import ServedTranslator
+from tfcyclegan.models.translators import DIRECTIONS, translators_of
+from tfcyclegan.training.distribution.replica_state import local_values
+from tfcyclegan.training.distribution.strategies import make_strategy
+from tfcyclegan.training.rundir.checkpoint_files import Position
+from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
+
+SIZE = 32
+SMALL = (
+    *("--data_dir=-", "--workdir=-", f"--image_size={SIZE}", "--batch_size=2"),
+    *("--generator_blocks=1", "--generator_filters=4", "--discriminator_filters=4"),
+)
+MODEL_ROWS = {"cyclegan": ("--pool_size=3", "--ema_decay=0.9", "--identity_weight=0.5")}
+"""Name of a model to flags that put everything on that it can keep between steps."""
+
+
+@pytest.fixture(scope="module", params=sorted(MODELS))
+def name(request) -> str:
+    assert request.param in MODEL_ROWS, f"give {request.param} a row in tests/test_conformance.py"
+    return request.param
+
+
+def made(name: str, kind: str = "single", *flags: str):
+    config = TrainConfig.parse(*SMALL, *MODEL_ROWS[name], *flags)
+    with make_strategy(kind).scope():
+        return build_model(config, steps_per_epoch=10, name=name)
+
+
+def batch(model, seed: int, count: int = 2) -> tuple[tf.Tensor, ...]:
+    """What `data.batches` would bring this model."""
+    assert model.data_kind == "unpaired"  # a model that learns otherwise needs another batch here
+    rng = np.random.default_rng(seed)
+    count *= model.batch_details.get("images_per_example", 1)
+    images = rng.uniform(-1, 1, (2, count, SIZE, SIZE, 1)).astype(np.float32)
+    places = rng.uniform(0, 1, (2, count)).astype(np.float32)
+    return (*images, *places) if model.batch_details.get("positions") else tuple(images)
+
+
+def state(model) -> list[np.ndarray]:
+    """Everything that training changes, of every replica."""
+    held = [v for optimizer in model.optimizers.values() for v in optimizer.variables]
+    return [local_values(v) for v in [*model.variables, *held, *model.replica_variables]]
+
+
+def fit(model, first: int, last: int) -> dict:
+    """Steps `first` to `last`, as `training.fit` makes them; returns the logs."""
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    rows = [batch(model, step, 2 * replicas) for step in range(first, last)]
+    batches = tf.data.Dataset.from_generator(
+        lambda: iter(rows), output_signature=tuple(tf.TensorSpec(x.shape, x.dtype) for x in rows[0])
+    )
+    fitted = model.fit(batches, steps_per_epoch=last - first, verbose=0, shuffle=False)
+    return {key: values[-1] for key, values in fitted.history.items()}
+
+
+@pytest.fixture(scope="module")
+def stepped(name):
+    """A model before and after two steps, and their logs."""
+    model = made(name)
+    before = {key: network.get_weights() for key, network in model.networks.items()}
+    return model, before, fit(model, 0, 2)
+
+
+def test_a_model_says_what_it_is(stepped):
+    model, _, logs = stepped
+    assert model.title and model.kind in ("translator", "sampler", "labels")
+    assert model.data_kind in ("unpaired", "paired", "labelled_pairs")
+    assert list(model.generators) == list(model.translators)
+    assert list(model.translators) == [d for d in DIRECTIONS if d in model.translators]
+    assert not model.cycled or list(model.translators) == list(DIRECTIONS)
+    assert set(model.shown) <= set(model.trackers) == set(logs)
+    assert model.replica_variables and model.guard.skipped is not None
+
+
+def test_a_step_is_finite_and_teaches_every_network(stepped):
+    model, before, logs = stepped
+    assert all(np.isfinite(value) for value in logs.values())
+    for key, network in model.networks.items():
+        moved = zip(before[key], network.get_weights(), strict=True)
+        assert any((old != new).any() for old, new in moved), key
+    trained = {id(v) for network in model.networks.values() for v in network.trainable_variables}
+    assert {id(v) for v in model.trainable_variables} == trained
+    assert all(int(o.iterations) == 2 for o in model.optimizers.values())
+
+
+def test_replicas_stay_one_model(name):
+    model = made(name, "mirrored")
+    assert model.distribute_strategy.num_replicas_in_sync == 2
+    assert all(np.isfinite(value) for value in fit(model, 0, 2).values())
+    for variable in model.trainable_variables:
+        first, second = local_values(variable)
+        np.testing.assert_array_equal(first, second)
+    kept = [local_values(v) for pool in model.pools.values() for v in pool.variables]
+    assert not kept or any((x[0] != x[1]).any() for x in kept), "each replica has its own pool"
+
+
+@pytest.mark.parametrize("kind", ["single", "mirrored"])
+def test_a_checkpoint_is_the_whole_state(name, kind, tmp_path):
+    """A run that goes on after a kill ends with the same bits, on every replica."""
+    tf.config.experimental.enable_op_determinism()
+    try:
+        model = made(name, kind)
+        fit(model, 0, 3)
+        RunCheckpoints(str(tmp_path), model).save(Position(1))
+        fit(model, 3, 5)
+        resumed = made(name, kind)
+        assert RunCheckpoints(str(tmp_path), resumed).restore() == Position(1)
+        fit(resumed, 3, 5)
+    finally:
+        disable_op_determinism()
+    for one, other in zip(state(model), state(resumed), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("height", "width"), [(SIZE, SIZE), (37, 50)])
+def test_eager_graph_and_reloaded_export_are_one_function(stepped, tmp_path, height, width):
+    model = stepped[0]
+    served = ServedTranslator(model.translators, image_size=SIZE, audit=model.cycled)
+    tf.saved_model.save(served, str(tmp_path), signatures=served.signatures())
+    reloaded = tf.saved_model.load(str(tmp_path)).signatures
+    images = np.random.default_rng(0).uniform(0, 1, (3, height, width, 1)).astype(np.float32)
+    compiled = translators_of(model)
+    for direction, network in model.translators.items():
+        raw = network(unit_to_model(tf.constant(images)), training=False)
+        eager = tf.clip_by_value(model_to_unit(raw), 0.0, 1.0)
+        made = reloaded[direction](image=tf.constant(images))["image"]
+        assert made.shape == images.shape
+        np.testing.assert_allclose(compiled[direction](images), eager, atol=1e-5)
+        np.testing.assert_allclose(made, eager, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_trains_and_keeps_float32_where_it_counts(name, precision):
+    keras.config.set_dtype_policy(precision)
+    try:
+        model = made(name, "single", f"--precision={precision}")
+        logs = fit(model, 0, 2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert all(np.isfinite(value) for value in logs.values())
+    assert {v.dtype for v in model.trainable_variables} == {"float32"}
+    for network in model.translators.values():
+        assert network(batch(model, 0)[0], training=False).dtype == tf.float32
+
+
+def of_channels(channels: int):
+    return lambda height, width: [(2, height, width, channels)]
+
+
+LAYER_ROWS = {
+    "BilinearDoubling": ({}, of_channels(2)),
+    "Coordinates": ({}, of_channels(2)),
+    "CropLike": ({}, lambda h, w: [(2, h + 3, w + 1, 2), (2, h, w, 1)]),
+    "InstanceNormalization": ({"epsilon": 1e-3}, of_channels(3)),
+    "KeepAir": ({}, lambda h, w: [(2, h, w, 1)] * 2),
+    "PadToMultiple": ({"multiple": 8}, of_channels(2)),
+    "PaddedConv2D": ({"filters": 3, "kernel_size": 3}, of_channels(2)),
+    "ReflectionPadding": ({"padding": 3}, of_channels(2)),
+    "ResidualBlock": ({"filters": 3}, of_channels(3)),
+    "ToneCurves": ({}, lambda h, w: [(2, h, w, 5), (2, h, w, 1)]),
+}
+"""Name of a layer to its arguments, and from a height and a width to the shapes of its inputs."""
+
+
+def layers() -> dict[str, type]:
+    registered = keras.saving.get_custom_objects()
+    return {
+        key.removeprefix("tfcyclegan>"): value
+        for key, value in registered.items()
+        if key.startswith("tfcyclegan>") and issubclass(value, keras.layers.Layer)
+    }
+
+
+def test_every_registered_layer_has_a_row():
+    assert layers().keys() == LAYER_ROWS.keys()
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (13, 22), (9, 7)])
+@pytest.mark.parametrize("layer", sorted(LAYER_ROWS))
+def test_a_layer_of_any_size_is_the_same_from_its_config_in_a_graph_and_reloaded(
+    layer, height, width, tmp_path
+):
+    arguments, shapes_of = LAYER_ROWS[layer]
+    kind, shapes = layers()[layer], shapes_of(height, width)
+    rng = np.random.default_rng(0)
+    inputs = [tf.constant(rng.uniform(-1, 1, shape), tf.float32) for shape in shapes]
+    given = inputs if len(inputs) > 1 else inputs[0]
+    first = kind(**arguments, name="first")
+    expected = first(given)
+    assert np.isfinite(expected).all()
+
+    again = kind.from_config(first.get_config())
+    assert again.get_config() == first.get_config()
+    again(given)
+    again.set_weights(first.get_weights())
+    np.testing.assert_array_equal(again(given), expected)
+
+    # Neither the number of images nor their size is known while the graph is built.
+    places = [keras.Input((None, None, shape[-1])) for shape in shapes]
+    output = first(places if len(places) > 1 else places[0])
+    assert output.shape[-1] == expected.shape[-1]
+    model = keras.Model(places, output)
+    model.save(tmp_path / "model.keras")
+    reloaded = keras.models.load_model(tmp_path / "model.keras")
+    for function in (tf.function(first), tf.function(model), reloaded):
+        np.testing.assert_allclose(function(given), expected, atol=1e-5)
+    shown = first.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
+    assert tuple(shown) == expected.shape
