@@ -24,7 +24,6 @@ SMALL = (
     "--epochs=2",
     "--decay_start_epoch=1",
     "--steps_per_epoch=4",
-    "--cluster_timeout_s=300",
 )
 """What is not as in the configuration; nothing of it changes what a step is made of."""
 

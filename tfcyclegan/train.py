@@ -22,12 +22,12 @@ from tfcyclegan.training.setup import facts, load_domains, open_workdir, set_up_
 def main(config: TrainConfig) -> None:
     """Trains, or continues, the run that the flags describe."""
     shards = manifest.read(pathlib.Path(config.data_dir))
-    shards = manifest.deal(shards, config.folds, config.fold)
-    strategy = make_strategy(config.strategy, config.cluster_timeout_s)
+    shards = manifest.deal(shards, *config.folds)
+    strategy = make_strategy(config.strategy)
     check_batch_size(strategy, config.batch_size, config.accumulate_steps)
     check_agreement(strategy, facts(config, shards))
     set_up_numerics(config)
-    train_a, train_b = load_domains(config, shards, config.train_split, config.drop_lesions)
+    train_a, train_b = load_domains(config, shards, "train", config.drop_lesions)
     validated = ValidationSlices.choose(
         *load_domains(config, shards, config.val_split), config.validation_pairs
     )

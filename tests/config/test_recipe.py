@@ -19,7 +19,6 @@ from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
 INGREDIENTS = (
     "--position_channels=both",
     "--r1_weight=1",
-    "--r1_every=3",
     "--keep_air",
 )
 OF_EACH_REPLICA = ("--discriminator_images=2", "--pool_size=4")

@@ -80,17 +80,17 @@ def test_an_evaluation_has_the_folds_of_the_run_on_its_own_records_only(dataset)
 
 
 def test_more_folds_than_patients_are_refused(dataset):
-    with pytest.raises(UserError, match="at most the number of patients, 7. Received: 8"):
+    with pytest.raises(UserError, match="at most as many folds as patients, 7. Received: 8"):
         manifest.deal(manifest.read(dataset), 8, 0)
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--folds=1", "--val_split=train"), "--folds is 0 or at least 2, and --fold below it"),
-        (("--folds=3", "--fold=3", "--val_split=train"), "--fold below it"),
-        (("--fold=1",), "--fold below it"),
-        (("--folds=3",), "give --val_split=train, or --val_split=test"),
+        (("--fold=0/1", "--val_split=train"), "--fold is K/N, with N at least 2 and K from 0 to"),
+        (("--fold=3/3", "--val_split=train"), "--fold is K/N"),
+        (("--fold=1",), "--fold is K/N"),
+        (("--fold=0/3",), "give --val_split=train, or --val_split=test"),
     ],
 )
 def test_wrong_folds_are_explained(flags, message):
@@ -99,7 +99,7 @@ def test_wrong_folds_are_explained(flags, message):
 
 
 def test_another_fold_in_the_same_workdir_is_refused_by_name(tmp_path):
-    config = TrainConfig(data_dir="d", workdir=str(tmp_path), folds=3, val_split="train")
+    config = TrainConfig(data_dir="d", workdir=str(tmp_path), fold="0/3", val_split="train")
     claim_workdir(config)
-    with pytest.raises(UserError, match="--fold was 0 and is 1"):
-        claim_workdir(dataclasses.replace(config, fold=1))
+    with pytest.raises(UserError, match="--fold was 0/3 and is 1/3"):
+        claim_workdir(dataclasses.replace(config, fold="1/3"))

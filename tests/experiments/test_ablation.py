@@ -133,6 +133,6 @@ def test_missing_records_and_too_many_folds_are_told_before_anything_runs(datase
         ablation.run(AblationConfig.parse(*flags))
     path = tmp_path / "study.toml"
     path.write_text(STUDY.format(dataset=dataset, flags="[]").replace("folds = 2", "folds = 8"))
-    with pytest.raises(UserError, match="--folds must be at most the number of patients, 7"):
+    with pytest.raises(UserError, match="at most as many folds as patients, 7"):
         ablation.run(AblationConfig.parse(*flags))
     assert not (tmp_path / "out").exists()

@@ -6,7 +6,7 @@ import pytest
 from tiny_models import TINY
 
 from tfcyclegan.config import TrainConfig
-from tfcyclegan.config.training import ANYTHING, RETIRED
+from tfcyclegan.config.training import RETIRED
 from tfcyclegan.errors import UserError
 from tfcyclegan.training.rundir.checkpoints import load_run
 from tfcyclegan.training.rundir.workdir import claim_workdir
@@ -54,7 +54,7 @@ def test_a_run_whose_retired_flags_did_nothing_goes_on_and_others_are_refused(tm
         assert TrainConfig.of_run(flags.read_text().splitlines()) == config(tmp_path)
         claim_workdir(config(tmp_path))
         assert flags.read_text() == now
-    if ANYTHING not in RETIRED[name]:
+    if "*" not in RETIRED[name]:
         flags.write_text(f"{now}--{name}=12345\n")
         with pytest.raises(UserError, match=f"of another version .*{name}"):
             claim_workdir(config(tmp_path))

@@ -105,7 +105,7 @@ def test_a_missing_worker_is_named_in_time(monkeypatch):
     message = f"Process 1 of TF_CONFIG, 127.0.0.1:{ports[1]}, did not answer process 0 within 0.5 s"
     with pytest.raises(UserError, match=message) as caught:
         make_strategy("multi_worker", 0.5)
-    assert caught.value.exit_code == 10 and "--cluster_timeout_s" in str(caught.value)
+    assert caught.value.exit_code == 10
 
 
 def test_a_host_whose_name_is_unknown_is_a_missing_worker():

@@ -17,7 +17,6 @@ from tfcyclegan.training.rundir.checkpoints import load_run
 FLAGS = (
     "--strategy=multi_worker",
     "--batch_size=2",
-    "--cluster_timeout_s=300",
 )
 
 

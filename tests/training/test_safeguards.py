@@ -40,21 +40,19 @@ def epoch(watcher, made, number: int, batches: int, *, of: int) -> None:
         watcher.on_epoch_end(number, {})
 
 
-def checkpoints(start=START, *, every=1, minutes=0.0, epochs=5) -> tuple:
+def checkpoints(start=START, *, minutes=0.0) -> tuple:
     saved, stop, made = Saved(), StopRequest(), model()
-    watcher = checkpointing.Checkpoints(
-        saved, stop, start=start, epochs=epochs, every=every, minutes=minutes
-    )
+    watcher = checkpointing.Checkpoints(saved, stop, start=start, minutes=minutes)
     watcher.set_model(made)
     watcher.on_train_begin()
     return watcher, saved, stop, made
 
 
-def test_ends_of_every_few_epochs_and_the_last_are_saved():
-    watcher, saved, _, made = checkpoints(every=2)
-    for number in range(5):
+def test_ends_of_epochs_are_saved():
+    watcher, saved, _, made = checkpoints()
+    for number in range(3):
         epoch(watcher, made, number, 3, of=3)
-    assert saved == [Position(2), Position(4), Position(5)]
+    assert saved == [Position(1), Position(2), Position(3)]
 
 
 def test_inside_an_epoch_the_clock_decides_but_never_at_its_last_step():
@@ -73,7 +71,7 @@ def test_an_epoch_that_continues_keeps_its_steps_and_its_means():
 
 
 def test_a_stop_request_saves_once_and_leaves():
-    watcher, saved, stop, made = checkpoints(every=9)
+    watcher, saved, stop, made = checkpoints()
     stop.received = 15
     with pytest.raises(UserError, match="stopped by SIGTERM; epoch 0 and 1 steps is saved"):
         epoch(watcher, made, 0, 3, of=3)

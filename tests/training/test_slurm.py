@@ -23,7 +23,7 @@ from worker_processes import free_ports
 
 SMALL = (
     *TINY_NETWORKS,
-    *("--epochs=1", "--decay_start_epoch=1", "--steps_per_epoch=2", "--cluster_timeout_s=300"),
+    *("--epochs=1", "--decay_start_epoch=1", "--steps_per_epoch=2"),
 )
 JOB = 54321
 PORT = 24321

@@ -36,7 +36,7 @@ class EvaluateConfig(Command):
     workdir: str = flag("", "Workdir of a training run.")
     checkpoint: str = flag(
         "latest",
-        "Checkpoint of --workdir: the latest, or the best by validation (--best_by of the run).",
+        "Checkpoint of --workdir: the latest, or the best by validation.",
         choices=["latest", "best"],
     )
     model: str = flag("", "Exported SavedModel, the directory that holds saved_model.pb.")

@@ -12,7 +12,7 @@ class ExportConfig(Command):
     workdir: str = flag("", "Workdir of a training run.", required=True)
     checkpoint: str = flag(
         "latest",
-        "Checkpoint of --workdir: the latest, or the best by validation (--best_by of the run).",
+        "Checkpoint of --workdir: the latest, or the best by validation.",
         choices=["latest", "best"],
     )
     output: str = flag("", "Directory that gets the next version number.", required=True)

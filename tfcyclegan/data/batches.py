@@ -61,8 +61,7 @@ def training_batches(
         match_slice_position: b is drawn among slices whose relative position in the head is within
             this distance of a's (the nearest where there is none); 0 draws it anywhere.
         positions: Whether a batch also tells where its slices are in the head.
-        images_per_example: Slices of each domain that make one example, drawn as further examples
-            would be; they follow each other in the batch.
+        images_per_example: Slices of each domain that make one example, one after the other.
         context: The worker that asks; of w workers, worker i gets the examples n with n mod w = i,
             so that the shares of all workers together are the global batch. None for the only one.
 
@@ -75,10 +74,8 @@ def training_batches(
     context = context or tf.distribute.InputContext()
     numbers = _numbers(first_step * batch_size, images_per_example, context)
     match = _PositionMatch(slices_a, slices_b, match_slice_position)
-    places = [
-        tf.constant(slices.metadata["geom/slice_frac"], tf.float32) if positions else None
-        for slices in (slices_a, slices_b)
-    ]
+    shown = (slices_a, slices_b) if positions else ()
+    places = [tf.constant(s.metadata["geom/slice_frac"], tf.float32) for s in shown]
 
     @as_it_is
     def example(n: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -148,7 +148,7 @@ def deal(shards: list[Shard], folds: int, fold: int) -> list[Shard]:
     patients = sorted({patient for shard in shards for patient in shard.patients})
     if len(patients) < folds:
         raise UserError(
-            f"--folds must be at most the number of patients, {len(patients)}. Received: {folds}."
+            f"There can be at most as many folds as patients, {len(patients)}. Received: {folds}."
         )
     tested = set(patients[fold::folds])
     dealt = []

@@ -33,10 +33,10 @@ def load_translators(
         "image_size": training.image_size,
         "epochs": epochs,
         "window_percentiles": windows.percentiles_in(described),
-        "train_split": training.train_split,
+        "train_split": "train",
         "trained_on": described.get("dataset_hash"),
-        "folds": training.folds,
-        "fold": training.fold,
+        "folds": training.folds[0],
+        "fold": training.folds[1],
         "drop_lesions": training.drop_lesions,
         "checkpoint": checkpoint,
         # A split that was selected by is no test.

@@ -15,7 +15,7 @@ from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.models.step.nonfinite import Diverged
 from tfcyclegan.models.step.replicas import on_workers
 from tfcyclegan.models.translation_model import TranslationModel
-from tfcyclegan.training.callbacks.order import make_callbacks, make_validation
+from tfcyclegan.training.callbacks.order import MAX_SKIPPED_STEPS, make_callbacks, make_validation
 from tfcyclegan.training.distribution.collectives import check_agreement
 from tfcyclegan.training.distribution.replica_state import local_values
 from tfcyclegan.training.distribution.strategies import is_chief
@@ -23,6 +23,8 @@ from tfcyclegan.training.rundir.checkpoint_files import Position
 from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
 from tfcyclegan.training.stop_request import StopRequest
 
+KEPT_CHECKPOINTS = 3
+"""Ends of epochs."""
 RATE_AFTER_TROUBLE = 0.5
 
 
@@ -36,9 +38,7 @@ def fit(
 ) -> None:
     """Runs what is left of the run, and turns back once if it diverges."""
     strategy = model.distribute_strategy
-    checkpoints = RunCheckpoints(
-        config.workdir, model, config.keep_checkpoints, keeps=is_chief(strategy)
-    )
+    checkpoints = RunCheckpoints(config.workdir, model, KEPT_CHECKPOINTS, keeps=is_chief(strategy))
     start = checkpoints.restore()
     check_agreement(strategy, {"the newest checkpoint in --workdir": str(start)})
     if start is None:
@@ -137,7 +137,7 @@ def turn_back(
     Raises:
         UserError: The run has turned back before.
     """
-    skipped = f"{config.max_skipped_steps} steps in a row had a loss or gradient that is not finite"
+    skipped = f"{MAX_SKIPPED_STEPS} steps in a row had a loss or gradient that is not finite"
     if local_values(model.guard.rate_factor)[0] < 1:
         raise UserError(
             f"{skipped}, again at half the learning rate. No weight has taken harm: continue with"
@@ -145,8 +145,8 @@ def turn_back(
             " --precision=float32.",
             ExitCode.FAILED,
         )
-    last_good = Position(trouble.epoch, trouble.step - config.max_skipped_steps)
-    start = checkpoints.roll_back(last_good, config.checkpoint_every)
+    last_good = Position(trouble.epoch, trouble.step - MAX_SKIPPED_STEPS)
+    start = checkpoints.roll_back(last_good)
     check_agreement(model.distribute_strategy, {"the checkpoint to turn back to": str(start)})
     model.guard.rate_factor.assign(RATE_AFTER_TROUBLE)
     print(f"warning: {skipped}; back to {start} at half the learning rate", file=sys.stderr)

@@ -27,7 +27,7 @@ from tfcyclegan.training.rundir.workdir import (
 def facts(config: TrainConfig, shards: list) -> dict[str, str]:
     """Returns what all workers of a run must agree on before they build a model."""
     flags = {f"--{name}": str(value) for name, value in dataclasses.asdict(config).items()}
-    for free in ("--data_dir", "--workdir", "--cluster_timeout_s"):
+    for free in ("--data_dir", "--workdir"):
         del flags[free]
     return {**flags, "the manifest in --data_dir": manifest.dataset_hash(shards)}
 

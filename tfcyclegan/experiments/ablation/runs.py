@@ -143,7 +143,7 @@ def flags_of(run: Run, study: Study, steps: int) -> list[str]:
         f"--decay_start_epoch={decay}",
         f"--steps_per_epoch={max(1, round(steps / study.epochs))}",
     ]
-    fold = [f"--fold={run.fold}"] if study.folds else []
+    fold = [f"--fold={run.fold}/{study.folds}"] if study.folds else []
     return [*run.variant.flags, *fold, f"--seed={run.seed}", *length]
 
 
@@ -237,7 +237,6 @@ def trial(run: Run, study: Study, directory: pathlib.Path, clock: Clock) -> floa
         "--decay_start_epoch=0",
         f"--validate_every={TRIAL_EPOCHS}",
         "--validation_pairs=1",
-        "--best_by=auto",
         f"--data_dir={study.data_dir}",
         f"--workdir={directory / 'workdir'}",
     )

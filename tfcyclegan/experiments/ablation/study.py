@@ -14,7 +14,7 @@ except ModuleNotFoundError:  # Python 3.10
 
 TEST = "test"
 """Name of the evaluation on the study's own records."""
-SET_BY_THE_BENCH = ("data_dir", "workdir", "folds", "fold", "seed", "steps_per_epoch", "dry_run")
+SET_BY_THE_BENCH = ("data_dir", "workdir", "fold", "seed", "steps_per_epoch", "dry_run")
 ALIKE = ("image_size", "domain_a", "domain_b")
 """Flags without which the scores of two variants would not be of the same images."""
 
@@ -135,7 +135,7 @@ def read(path: pathlib.Path) -> Study:
     flags = table.take("flags", list, FLAGS_RULE, _are_flags, ())
     if folds:
         # In front, so that a study may ask to see the patients that are held out.
-        flags = [f"--folds={folds}", "--val_split=train", *flags]
+        flags = [f"--fold=0/{folds}", "--val_split=train", *flags]
     found = table.take("variants", list, "one [[variants]] or more", bool)
     variants = tuple(_variant(path, n, one, base, tuple(flags)) for n, one in enumerate(found, 1))
     reference = table.take("reference", str, "the name of a variant")

@@ -71,7 +71,7 @@ def _fitted(settings: BenchmarkConfig, workdir: str, steps: int) -> tuple[Times,
     train = [_slices(settings.size, config.validation_pairs, seed) for seed in range(4)]
     validated = ValidationSlices(*train[2:], config.validation_pairs)
     start, stop = Position(), StopRequest()
-    checkpoints = RunCheckpoints(workdir, model, config.keep_checkpoints)
+    checkpoints = RunCheckpoints(workdir, model, fit.KEPT_CHECKPOINTS)
     batches = fit.batches_from(config, model, *train[:2], step=0)
     validation = order.make_validation(config, model, validated, steps)
     watching = order.make_callbacks(

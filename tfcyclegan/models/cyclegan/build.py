@@ -45,12 +45,9 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
             cycle_weight=config.cycle_weight,
             identity_weight=config.identity_weight,
             structure=config.structure_loss,
-            structure_weight=config.structure_weight,
             r1_weight=config.r1_weight,
-            r1_every=config.r1_every,
         ),
         accumulate_steps=config.accumulate_steps,
-        clip_gradient_norm=config.clip_gradient_norm,
     )
     return model
 

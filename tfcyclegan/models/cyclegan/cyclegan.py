@@ -79,7 +79,6 @@ class CycleGAN(TranslationModel):
         discriminator_optimizer,
         objective: Objective,
         accumulate_steps: int = 1,
-        clip_gradient_norm: float = 0.0,
         **kwargs,
     ):
         """Sets the optimizers, one for both generators and one for both discriminators.
@@ -89,11 +88,10 @@ class CycleGAN(TranslationModel):
             discriminator_optimizer: Updates both discriminators.
             objective: The losses' kinds and weights.
             accumulate_steps: Parts that a batch goes through the networks in, before one update.
-            clip_gradient_norm: Largest norm of the gradient of each optimizer; 0 clips nothing.
             **kwargs: For keras.Model.compile.
         """
         super().compile(optimizer=generator_optimizer, **kwargs)
-        self.accumulate_steps, self.clip_gradient_norm = accumulate_steps, clip_gradient_norm
+        self.accumulate_steps = accumulate_steps
         self.discriminator_optimizer = discriminator_optimizer
         self.objective = objective
         # What an objective does not have gets no variable, and a checkpoint no place for it.
@@ -172,8 +170,8 @@ class CycleGAN(TranslationModel):
             names=(*self.objective.discriminator_losses, *ACCURACIES),
         )
         values |= judged
-        descent_g, norm_g = summed(descent_g, self.optimizer, self.clip_gradient_norm)
-        descent_d, norm_d = summed(descent_d, self.discriminator_optimizer, self.clip_gradient_norm)
+        descent_g, norm_g = summed(descent_g, self.optimizer)
+        descent_d, norm_d = summed(descent_d, self.discriminator_optimizer)
         values |= {"generator_gradient_norm": norm_g, "discriminator_gradient_norm": norm_d}
         good = self.guard.admit(
             [values[name] for name in self.tracked],

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfcyclegan.models.cyclegan.batch import Batch
 from tfcyclegan.models.cyclegan.discriminator_view import View
-from tfcyclegan.models.cyclegan.objective import Objective, judged
+from tfcyclegan.models.cyclegan.objective import R1_EVERY, Objective, judged
 from tfcyclegan.models.losses.gradient_penalty import r1_penalty
 from tfcyclegan.models.step.gradients import replica_loss
 
@@ -85,12 +85,11 @@ class Discriminators:
         the same (Karras et al. 2020, arXiv:1912.04958, section 3.1).
         """
         variables = [variable.value for variable in self.variables]
-        every = objective.r1_every
 
         def penalised() -> tuple[dict, list]:
             with tf.GradientTape() as tape:
                 values = {
-                    f"r1_{domain}_loss": every * r1_penalty(network, reals[domain])
+                    f"r1_{domain}_loss": R1_EVERY * r1_penalty(network, reals[domain])
                     for domain, network in self.networks.items()
                 }
                 total = objective.r1_weight * tf.add_n(list(values.values()))
@@ -102,7 +101,5 @@ class Discriminators:
             values = {f"r1_{domain}_loss": none for domain in self.networks}
             return values, [tf.zeros(variable.shape, variable.dtype) for variable in variables]
 
-        if every == 1:
-            return penalised()
-        due = tf.equal(tf.convert_to_tensor(optimizer.iterations) % every, 0)
+        due = tf.equal(tf.convert_to_tensor(optimizer.iterations) % R1_EVERY, 0)
         return tf.cond(due, penalised, nothing)

@@ -37,6 +37,9 @@ DIAGNOSED = (*ACCURACIES, "generator_gradient_norm", "discriminator_gradient_nor
 """Names in all logs that are no losses: see `diagnostics`."""
 
 
+R1_EVERY = 4
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
     """Equation 9 with its weights.
@@ -46,18 +49,14 @@ class Objective:
         cycle_weight: lambda, 10 in the papers.
         identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
         structure: "none", or the structure loss between an image and its translation.
-        structure_weight: Its weight.
-        r1_weight: Weight of the discriminators' R1 penalty.
-        r1_every: Steps between those that have the penalty.
+        r1_weight: Weight of the discriminators' R1 penalty, which every `R1_EVERY`th step has.
     """
 
     adversarial: str = "vanilla"
     cycle_weight: float = 10.0
     identity_weight: float = 0.0
     structure: str = "none"
-    structure_weight: float = 0.0
     r1_weight: float = 0.0
-    r1_every: int = 1
 
     @property
     def discriminator_losses(self) -> tuple[str, ...]:
@@ -100,7 +99,7 @@ def generator_losses(
     else:
         values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
     structure = structure_losses(real_a, real_b, translated, kind=objective.structure)
-    total += objective.structure_weight * tf.add_n(list(structure.values()))
+    total += tf.add_n(list(structure.values()))
     return {**values, **structure, "loss": total}
 
 

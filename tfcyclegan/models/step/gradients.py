@@ -1,10 +1,8 @@
 """Gradients of a batch in parts, and their sum and norm over all replicas.
 
-Keras' optimizers offer both, but not for this use (Keras 3.15, tests/models/test_gradients.py):
-their `global_clipnorm` clips each replica's share before the sum, so two replicas clip otherwise
-than one; their `gradient_accumulation_steps` fails under MirroredStrategy, counts parts where
-schedules should count updates, and has a state that a checkpoint within an update would have to
-hold.
+Keras' optimizers offer parts, but not for this use (Keras 3.15, tests/models/test_gradients.py):
+their `gradient_accumulation_steps` fails under MirroredStrategy, counts parts where schedules
+should count updates, and has a state that a checkpoint within an update would have to hold.
 """
 
 from collections.abc import Callable
@@ -54,31 +52,25 @@ def over_parts(
 
 
 def summed(
-    gradients: list[tf.Tensor], optimizer: keras.Optimizer, limit: float = 0.0
+    gradients: list[tf.Tensor], optimizer: keras.Optimizer
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Sums gradients over the replicas, once, and limits the norm of all of them together.
+    """Sums gradients over the replicas, once, and tells their norm: the norm of a sum is no sum.
 
-    Pascanu et al. (2013), https://arxiv.org/abs/1211.5063, algorithm 1. Call it in the replica's
-    context: the norm of a sum is not the sum of norms.
+    Call it in the replica's context.
 
     Args:
         gradients: This replica's share of the gradient of each variable, of the scaled loss.
         optimizer: The optimizer whose `scale_loss` scaled the loss.
-        limit: Largest Euclidean norm; 0 limits nothing.
 
     Returns:
-        The gradient of the global batch, still scaled, and its Euclidean norm, a scalar, before
-        the limit and without the scale; the same on every replica. Where the norm is not finite,
-        a limited gradient is all NaN.
+        The gradient of the global batch, still scaled, and its Euclidean norm, a scalar, without
+        the scale; the same on every replica.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync > 1:
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
     norm = tf.linalg.global_norm(gradients)
-    scale = tf.cast(optimizer.scale_loss(tf.ones([])), norm.dtype)
-    if limit:
-        gradients, _ = tf.clip_by_global_norm(gradients, limit * scale, use_norm=norm)
-    return gradients, norm / scale
+    return gradients, norm / tf.cast(optimizer.scale_loss(tf.ones([])), norm.dtype)
 
 
 def replica_loss(values: tf.Tensor, optimizer: keras.Optimizer) -> tf.Tensor:

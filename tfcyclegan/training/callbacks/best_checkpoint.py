@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import keras
 
-from tfcyclegan.errors import UserError
 from tfcyclegan.models import translators
 from tfcyclegan.training.distribution.collectives import from_chief
 from tfcyclegan.training.distribution.strategies import is_chief
@@ -15,33 +14,22 @@ from tfcyclegan.training.rundir.checkpoint_files import Position
 from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
 from tfcyclegan.training.rundir.workdir import record
 
-AUTO = ("psnr_volume", "kid_patient", "kid")
-"""What --best_by=auto takes, the first that the validation has: fidelity, where pairs show it."""
+SCORES = ("psnr_volume", "kid_patient", "kid")
+"""The first that the validation has selects: fidelity, where pairs show it."""
 
 DISTANCES = ("kid", "fd", "fid")
 RECORD = "selection"
 
 
-def score_to_select_by(wanted: str, keys: Iterable[str]) -> str | None:
-    """Returns the score that --best_by means, None where "auto" finds none.
+def score_to_select_by(keys: Iterable[str]) -> str | None:
+    """Returns the first of `SCORES` that a validation has, or None.
 
     Args:
-        wanted: Name of a score, or "auto".
         keys: The keys of `Validation`.
-
-    Raises:
-        UserError: The validation has no such score.
     """
     ending = f"_{translators.DIRECTIONS[0]}"
     have = {key.removeprefix("val_").removesuffix(ending) for key in keys if key.endswith(ending)}
-    if wanted == "auto":
-        return next((score for score in AUTO if score in have), None)
-    if wanted not in have:
-        raise UserError(
-            f"--best_by={wanted} is no score of this validation. It has:"
-            f" {', '.join(sorted(have)) or 'none'}."
-        )
-    return wanted
+    return next((score for score in SCORES if score in have), None)
 
 
 def selection_score(values: dict, score: str) -> float | None:

@@ -11,14 +11,12 @@ from tfcyclegan.training.stop_request import StopRequest
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves at the end of every few epochs, inside an epoch by the clock, and on a stop request.
+    """Saves at the end of every epoch, inside an epoch by the clock, and on a stop request.
 
     Args:
         checkpoints: Where to.
         stop: Asked after each step; the run is left as soon as its state is saved.
         start: Position of the run at which this fit begins.
-        epochs: Epochs of the whole run; the end of the last one is saved in any case.
-        every: Epochs between checkpoints.
         minutes: Minutes between checkpoints inside an epoch; 0 makes none.
     """
 
@@ -28,13 +26,11 @@ class Checkpoints(keras.callbacks.Callback):
         stop: StopRequest,
         *,
         start: Position,
-        epochs: int,
-        every: int,
         minutes: float,
     ):
         super().__init__()
         self._checkpoints, self._stop, self._start = checkpoints, stop, start
-        self._epochs, self._every, self._seconds = epochs, every, 60 * minutes
+        self._seconds = 60 * minutes
         self._saved = time.monotonic()
 
     def on_train_begin(self, logs=None):
@@ -54,9 +50,7 @@ class Checkpoints(keras.callbacks.Callback):
             self._save(position(self._start, self._epoch, batch))
 
     def on_epoch_end(self, epoch, logs=None):
-        end = epoch + 1
-        if end == self._epochs or end % self._every == 0 or self._stop.received:
-            self._save(Position(end))
+        self._save(Position(epoch + 1))
 
     def _due(self) -> bool:
         return 0 < self._seconds <= time.monotonic() - self._saved

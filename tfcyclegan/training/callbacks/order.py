@@ -24,6 +24,8 @@ from tfcyclegan.training.validation import Validation, epochs_between
 
 SHOWN_PAIRS = 4
 KEPT_BESTS = 2
+MAX_SKIPPED_STEPS = 10
+"""Steps in a row that are not finite, after which a run turns back."""
 
 
 def make_validation(
@@ -66,14 +68,12 @@ def make_callbacks(
     What is written is the chief's; a validation and a checkpoint take all workers.
     """
     strategy = model.distribute_strategy
-    guard = nonfinite.NonFinite(start, config.max_skipped_steps)
+    guard = nonfinite.NonFinite(start, MAX_SKIPPED_STEPS)
     keeping = best_checkpoint(config, model, validation, start)
     saving = checkpointing.Checkpoints(
         checkpoints,
         stop,
         start=start,
-        epochs=config.epochs,
-        every=config.checkpoint_every,
         # Clocks differ, and workers have to save at the same step.
         minutes=0.0 if on_workers(strategy) else config.checkpoint_minutes,
     )
@@ -111,12 +111,8 @@ def make_callbacks(
 def best_checkpoint(
     config: TrainConfig, model: TranslationModel, validation: Validation, start: Position
 ) -> list[keras.callbacks.Callback]:
-    """Returns the callback that keeps the best checkpoint, none where nothing can be selected by.
-
-    Raises:
-        UserError: The validation has no score --best_by.
-    """
-    score = score_to_select_by(config.best_by, validation.keys())
+    """Returns the callback that keeps the best checkpoint, none where no score can select."""
+    score = score_to_select_by(validation.keys())
     if score is None:
         return []
     strategy = model.distribute_strategy

@@ -141,7 +141,7 @@ def wait_for_workers(cluster: Cluster, timeout_s: float) -> None:
                     f"Process {index} of TF_CONFIG, {address}, did not answer process"
                     f" {cluster.index} within {timeout_s:g} s ({failure}). Start every process with"
                     " the same command, check that the address is right and that no firewall is"
-                    " between, or wait longer with --cluster_timeout_s.",
+                    " between.",
                     ExitCode.LOST_WORKER,
                 )
 

@@ -10,11 +10,15 @@ from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.models.step.replicas import on_workers
 from tfcyclegan.training.distribution.cluster import Cluster, read_cluster, wait_for_workers
 
+CLUSTER_TIMEOUT_S = 1800.0
+"""Pods and jobs may wait for a node."""
 LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError)
 """What a collective operation ends with when another worker is gone."""
 
 
-def make_strategy(kind: str, cluster_timeout_s: float = 600.0) -> tf.distribute.Strategy:
+def make_strategy(
+    kind: str, cluster_timeout_s: float = CLUSTER_TIMEOUT_S
+) -> tf.distribute.Strategy:
     """Returns the distribution strategy named by --strategy.
 
     Several workers have to be the first thing that a process does with TensorFlow.

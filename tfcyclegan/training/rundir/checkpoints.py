@@ -50,17 +50,16 @@ class RunCheckpoints:
         """
         return self._restore_newest(self._folder.found())
 
-    def roll_back(self, trouble: Position, every: int) -> Position:
+    def roll_back(self, trouble: Position) -> Position:
         """Restores the newest checkpoint that a good step followed, and returns its position.
 
-        Only those that every repetition of a run makes at the same place count: ends of every few
-        epochs, not those that the clock or a signal placed.
+        Only those that every repetition of a run makes at the same place count: ends of epochs, not
+        those that the clock or a signal placed.
 
         Args:
             trouble: Position after the last good step.
-            every: Epochs between checkpoints.
         """
-        ends = [p for p in self._folder.found() if not p.step and p.epoch % every == 0]
+        ends = [p for p in self._folder.found() if not p.step]
         return self._restore_newest([end for end in ends if end < trouble] or ends[:1])
 
     def forget_after(self, last: Position) -> list[Position]:

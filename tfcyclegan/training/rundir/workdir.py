@@ -22,14 +22,10 @@ FREE_FLAGS = frozenset(
         "data_dir",
         "workdir",
         "strategy",
-        "cluster_timeout_s",
         "validate_every",
         "validation_pairs",
-        "best_by",
         "histograms",
-        "checkpoint_every",
         "checkpoint_minutes",
-        "keep_checkpoints",
         "allow_config_change",
     }
 )

@@ -1,0 +1,202 @@
+"""Flags of the command that trains, in five groups; `config.training` puts them together."""
+
+import dataclasses
+
+from tfcyclegan.config.command import Command, flag
+from tfcyclegan.config.evaluation import EXTRACTORS
+
+
+@dataclasses.dataclass(frozen=True)
+class DataFlags(Command):
+    """What is learnt from, and how it is looked at."""
+
+    data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
+    domain_a: str = flag("t2", "Sequence that is domain a.")
+    domain_b: str = flag("flair", "Sequence that is domain b.")
+    val_split: str = flag("val", "Split to validate on.", choices=["train", "val", "test"])
+    fold: str = flag(
+        "",
+        "K/N deals all patients, whatever their split, into N folds; fold K, from 0, is split test"
+        " and the rest split train. Empty takes the splits of the records.",
+    )
+    drop_lesions: str = flag(
+        "none",
+        "A stress test, no recipe: the domain whose slices with a lesion, or without a lesion mask,"
+        " are not trained on.",
+        choices=["none", "a", "b"],
+    )
+    image_size: int = flag(
+        256, "Height and width the networks see, in pixels.", lower=32, upper=1024
+    )
+    flips: tuple = flag(("horizontal",), "Flips, each applied with probability one half.")
+    rotations: tuple = flag(
+        ("30", "60", "90"), "Angles in degrees; each example draws one of them or none."
+    )
+    brightness: float = flag(
+        0.5, "Largest relative change of the gain, 0.5 for +-50 %.", lower=0.0, upper=0.99
+    )
+    contrast: float = flag(
+        0.0,
+        "Largest relative change of contrast about the foreground's mean.",
+        lower=0.0,
+        upper=0.99,
+    )
+    enlarge_crop: float = flag(
+        0.0,
+        "Enlarge each slice by this factor and cut a window of the old size anywhere; 1.117 is the"
+        " reference implementation's 286 to 256, 0 is off.",
+        lower=0.0,
+        upper=2.0,
+    )
+    match_slice_position: float = flag(
+        0.0,
+        "Draw b within this share of the head from a's slice position; 0 draws it anywhere.",
+        lower=0.0,
+        upper=1.0,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkFlags(Command):
+    """What is trained."""
+
+    generator: str = flag("resnet", "Kind of the generators.", choices=["resnet", "unet", "curves"])
+    generator_blocks: int = flag(
+        9, "Residual blocks of a resnet: 9 for 256 px, 6 for 128 px.", lower=1
+    )
+    generator_filters: int = flag(64, "Filters of the generator's first layer.", lower=1)
+    discriminator_filters: int = flag(64, "Filters of the discriminator's first layer.", lower=1)
+    upsampling: str = flag(
+        "transpose", "How the generator doubles its size.", choices=["transpose", "resize_conv"]
+    )
+    initializer: str = flag(
+        "he_normal", "Initial weights of convolutions.", choices=["he_normal", "normal_0.02"]
+    )
+    position_channels: str = flag(
+        "none",
+        "Networks that also see where a pixel is: row and column; discriminators the slice, too.",
+        choices=["none", "discriminator", "generator", "both"],
+    )
+    keep_air: bool = flag(False, "Pass what lies outside the head through the generators as it is.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveFlags(Command):
+    """What the networks are asked for."""
+
+    adversarial_loss: str = flag(
+        "vanilla", "Cross-entropy (vanilla) or least squares.", choices=["vanilla", "lsgan"]
+    )
+    cycle_weight: float = flag(10.0, "Weight of the cycle loss.", lower=0.0)
+    identity_weight: float = flag(
+        0.0, "Weight of the identity loss as a multiple of --cycle_weight.", lower=0.0
+    )
+    structure_loss: str = flag(
+        "none",
+        "Loss of a translation that moves anatomy: normalised gradient fields (ngf).",
+        choices=["none", "ngf"],
+    )
+    r1_weight: float = flag(
+        0.0,
+        "Weight of the discriminators' R1 penalty, the slope at real images. Every fourth step has"
+        " it, and there it counts four times.",
+        lower=0.0,
+    )
+    pool_size: int = flag(50, "Translated images each discriminator remembers; 0 is off.", lower=0)
+    discriminator_images: int = flag(
+        1,
+        "Images of each kind that a discriminator learns from per example; those after the first"
+        " are further slices, and translations from the pool.",
+        lower=1,
+    )
+    discriminator_size: int = flag(
+        0,
+        "Discriminators see images averaged by a whole factor to no fewer pixels a side than this,"
+        " and so more of a head at once; 0 shows them as they are.",
+        lower=0,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimisationFlags(Command):
+    """How the weights move."""
+
+    epochs: int = flag(100, "Epochs.", lower=1)
+    steps_per_epoch: int = flag(
+        0, "Steps per epoch; 0 means one pass over the larger domain.", lower=0
+    )
+    batch_size: int = flag(
+        1, "Global batch size: examples per update, over all replicas and parts.", lower=1
+    )
+    accumulate_steps: int = flag(
+        1,
+        "Parts that a batch goes through the networks in; one update and the same, in less memory.",
+        lower=1,
+    )
+    learning_rate: float = flag(2e-4, "Adam's learning rate before the decay.", lower=0.0)
+    discriminator_learning_rate: float = flag(
+        0.0, "The discriminators' learning rate; 0 is --learning_rate.", lower=0.0
+    )
+    decay_start_epoch: int = flag(
+        50, "Epoch after which the learning rate falls to 0 at the last one.", lower=0
+    )
+    ema_decay: float = flag(
+        0.0,
+        "Decay of the generators' moving average, used for validation, evaluation and export; 0 is"
+        " off.",
+        lower=0.0,
+        upper=0.99999,
+    )
+    seed: int = flag(0, "Seed of weights, order and augmentation.", lower=0)
+    deterministic: bool = flag(True, "Same seed, same weights to the bit; costs some speed.")
+    precision: str = flag(
+        "float32", "Keras precision policy.", choices=["float32", "mixed_bfloat16", "mixed_float16"]
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFlags(Command):
+    """Where a run is, and what it does beside its steps."""
+
+    workdir: str = flag(
+        "", "Directory for checkpoints, logs and samples; a run in it continues.", required=True
+    )
+    strategy: str = flag(
+        "auto",
+        "How to distribute; auto takes the workers of TF_CONFIG, or else mirrors over all GPUs.",
+        choices=["auto", "single", "mirrored", "multi_worker"],
+    )
+    validate_every: int = flag(
+        0,
+        "Epochs between validations; 0 takes as many as keep them near a tenth of the training's"
+        " time. The last epoch is validated in any case.",
+        lower=0,
+    )
+    validation_pairs: int = flag(
+        200,
+        "Slices of each domain used for validation, pairs first; 0 means all.",
+        lower=0,
+    )
+    extractor: str = flag(
+        "randconv_v1", "Network whose features validation compares.", choices=EXTRACTORS
+    )
+    extractor_weights: str = flag(
+        "", "Weight file of --extractor; nothing is downloaded. randconv_v1 needs none."
+    )
+    histograms: bool = flag(False, "Write histograms of all weights to TensorBoard too.")
+    checkpoint_minutes: float = flag(
+        30.0, "Minutes between checkpoints inside an epoch; 0 makes none.", lower=0.0
+    )
+    allow_config_change: bool = flag(
+        False, "Continue a run although flags that change its mathematics have changed."
+    )
+
+
+GROUPS = {
+    "Data": DataFlags,
+    "Networks": NetworkFlags,
+    "Objective": ObjectiveFlags,
+    "Optimisation": OptimisationFlags,
+    "Run": RunFlags,
+}
+"""In the order of docs/flags.md."""
