@@ -78,7 +78,7 @@ def verdict_of(blob: bytes) -> tuple[str, object]:
 
 
 def _read(blob):
-    return headers.read(blob, 0, Pseudonyms(bytes(32)), allow_derived=False)
+    return headers.read(blob, 0, Pseudonyms(bytes(32)))
 
 
 @pytest.mark.parametrize("multi_frame", [False, True])

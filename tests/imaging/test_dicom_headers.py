@@ -9,7 +9,7 @@ import pytest
 from dicom_studies import ECHOES, enhanced, image, save, stack
 
 from tfcyclegan.imaging.dicom import headers, silence
-from tfcyclegan.imaging.frames import Frame
+from tfcyclegan.imaging.frames import Frame, Reading
 from tfcyclegan.imaging.sequences import classify
 from tfcyclegan.privacy import hygiene
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
@@ -22,7 +22,7 @@ PIXELS = np.arange(64).reshape(8, 8)
 def read(dataset, tmp_path, *, allow_derived=False) -> list[Frame]:
     blob = save(dataset, tmp_path / "x.dcm").read_bytes()
     with silence.silenced():
-        return headers.read(blob, 3, KEY, allow_derived=allow_derived)
+        return headers.read(blob, 3, KEY, Reading(allow_derived=allow_derived))
 
 
 def text_element(dataset, keyword, value: bytes):
@@ -208,7 +208,7 @@ def test_deep_nesting_is_a_reason_and_no_crash(tmp_path, depth):
 
 
 def _read_blob(blob):
-    return headers.read(blob, 0, KEY, allow_derived=False)
+    return headers.read(blob, 0, KEY)
 
 
 def test_flipped_bits_never_make_another_class(tmp_path):

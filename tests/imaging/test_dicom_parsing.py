@@ -21,7 +21,7 @@ UNDEFINED = 0xFFFFFFFF
 def read(blob: bytes):
     """Returns the layout of a file and the warnings about it."""
     with silence.silenced() as counts:
-        (frame,) = headers.read(blob, 0, KEY, allow_derived=False)
+        (frame,) = headers.read(blob, 0, KEY)
     return frame.layout, counts
 
 

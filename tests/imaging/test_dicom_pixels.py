@@ -28,7 +28,7 @@ TWELVE = {"BitsStored": 12, "HighBit": 11}
 def decoded(blob: bytes, frames=(0,)):
     """Reads header and pixels of a file as the converter does."""
     with silence.silenced():
-        found = headers.read(blob, 0, KEY, allow_derived=False)
+        found = headers.read(blob, 0, KEY)
         return pixels.decode(blob, list(frames), found[0].layout)
 
 
@@ -101,7 +101,7 @@ def test_frames_of_a_file_are_decoded_one_by_one(tmp_path):
     images = stack(slices=6)
     blob = written(enhanced(images, [3, 1, 0, 5, 4, 2]), tmp_path)
     with silence.silenced():
-        found = headers.read(blob, 0, KEY, allow_derived=False)
+        found = headers.read(blob, 0, KEY)
         arrays = pixels.decode(blob, [2, 0], found[0].layout)
     np.testing.assert_array_equal(arrays[0][0], images[0].pixel_array)
     np.testing.assert_array_equal(arrays[1][0], images[3].pixel_array)

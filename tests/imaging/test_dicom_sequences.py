@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfcyclegan.imaging.frames import HINTS, Physics
+from tfcyclegan.imaging.frames import HINTS, Physics, Reading
 from tfcyclegan.imaging.sequences import classify, exclusion, hints
 
 SE, SE_IR, IR, GR = ({"SE"}, {"SE", "IR"}, {"IR"}, {"GR"})
@@ -155,11 +155,11 @@ def test_text_becomes_hints(text, found):
 )
 def test_some_images_are_no_candidates_whatever_their_contrast(changes, reason):
     t2 = made(99, 6000, scanning=SE)
-    assert exclusion(dataclasses.replace(t2, **changes), allow_derived=False) == reason
+    assert exclusion(dataclasses.replace(t2, **changes)) == reason
 
 
 def test_derived_images_can_be_allowed_but_maps_cannot():
     plain = Physics(kinds=frozenset({"DERIVED", "PRIMARY"}))
-    assert exclusion(plain, allow_derived=True) == ""
+    assert exclusion(plain, Reading(allow_derived=True)) == ""
     mip = Physics(kinds=frozenset({"DERIVED", "SECONDARY", "MIP"}))
-    assert exclusion(mip, allow_derived=True) == "derived"
+    assert exclusion(mip, Reading(allow_derived=True)) == "derived"

@@ -65,7 +65,7 @@ def slices_of(tmp_path, values, **options) -> list[features.Slice]:
     datasets = stack(orientation=(-1, 0, 0, 0, 1, 0), values=values, rows=36, **options)
     for dataset in datasets:
         content = save(dataset, tmp_path / "x.dcm").read_bytes()
-        (frame,) = headers.read(content, 0, Pseudonyms(bytes(32)), allow_derived=False)
+        (frame,) = headers.read(content, 0, Pseudonyms(bytes(32)))
         found.append(features.Slice(frame, dataset.pixel_array, None))
     return sorted(found, key=lambda item: item.frame.position[2])
 

@@ -97,13 +97,13 @@ def frames_of(blobs: list[bytes]) -> list[Frame]:
 
 
 def _read(blob: bytes, index: int) -> list[Frame]:
-    return headers.read(blob, index, KEY, allow_derived=False)
+    return headers.read(blob, index, KEY)
 
 
 def accepted(frame: Frame) -> str:
     """Returns the class that a frame is accepted as, or an empty string."""
     decision = sequences.classify(frame.physics)
-    excluded = sequences.exclusion(frame.physics, allow_derived=False)
+    excluded = sequences.exclusion(frame.physics)
     return "" if decision.reason or excluded else decision.sequence
 
 

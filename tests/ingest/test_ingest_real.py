@@ -21,6 +21,7 @@ from scipy import ndimage
 from tfcyclegan.data.records import SEQUENCES
 from tfcyclegan.errors import UserError
 from tfcyclegan.imaging.dicom import headers, pixels, silence
+from tfcyclegan.imaging.frames import Reading
 from tfcyclegan.imaging.source import walk
 from tfcyclegan.ingest import run
 from tfcyclegan.ingest.verification import output_check, search
@@ -245,7 +246,7 @@ def series_of(root):
 
 
 def read(blob):
-    return headers.read(blob, 0, Pseudonyms(KEY), allow_derived=True)
+    return headers.read(blob, 0, Pseudonyms(KEY), Reading(allow_derived=True))
 
 
 @needs_mri

@@ -17,7 +17,7 @@ def test_a_hundred_thousand_files_fit_into_256_mib(tmp_path):
     tracemalloc.start()
     with Workers(1) as workers:
         objects = list(walk.walk([tmp_path]))
-        found = list(scan.scan(objects, key, workers, allow_derived=False, keep_dwi=False))
+        found = list(scan.scan(objects, key, workers))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(found) == 400 and all(item.frames for item in found)

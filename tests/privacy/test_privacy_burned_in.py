@@ -45,7 +45,7 @@ def scans() -> list[tuple[np.ndarray, bool]]:
 
 
 def read(blob, index):
-    return headers.read(blob, index, KEY, allow_derived=False)
+    return headers.read(blob, index, KEY)
 
 
 def is_clean(volume, *, inverted=False, floating=False) -> bool:

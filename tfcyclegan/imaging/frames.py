@@ -22,6 +22,26 @@ HINTS = ("localizer", "flair", "t1_flair", "stir", "t2", "t1", "post_contrast")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """What is accepted of a header, and what is looked at.
+
+    Attributes:
+        allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
+        keep_dwi: Whether diffusion-weighted images are; maps made of them never are.
+        lone_studies: Whether a study without a patient becomes a patient of its own.
+        with_demographics: Whether age and sex are looked at.
+    """
+
+    allow_derived: bool = False
+    keep_dwi: bool = False
+    lone_studies: bool = False
+    with_demographics: bool = False
+
+
+STRICT = Reading()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Physics:
     """How an image was acquired. Times are in ms, angles in degrees, fields in tesla.
 

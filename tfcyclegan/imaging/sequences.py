@@ -9,7 +9,7 @@ import dataclasses
 import math
 import re
 
-from tfcyclegan.imaging.frames import HINTS, Physics
+from tfcyclegan.imaging.frames import HINTS, STRICT, Physics, Reading
 
 _TEXT = {
     "localizer": re.compile(r"\b(loc|localizer|localiser|scout|survey|3.?plane|aahscout)\b"),
@@ -71,22 +71,21 @@ def hints(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def exclusion(physics: Physics, *, allow_derived: bool, keep_dwi: bool = False) -> str:
+def exclusion(physics: Physics, reading: Reading = STRICT) -> str:
     """Returns the reason why an image is no candidate whatever its contrast, or an empty string.
 
     Args:
         physics: Of the image.
-        allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
-        keep_dwi: Whether diffusion-weighted images are candidates; maps made of them never are.
+        reading: What is accepted.
     """
     for reason, kinds in _EXCLUDED_KINDS:
         if physics.kinds & kinds:
             return reason
     if "localizer" in physics.hints:
         return "localizer"
-    if not keep_dwi and (_is_diffusion(physics) or _is_echo_planar(physics)):
+    if not reading.keep_dwi and (_is_diffusion(physics) or _is_echo_planar(physics)):
         return "dwi"
-    if not allow_derived and physics.kinds & {"DERIVED", "SECONDARY"}:
+    if not reading.allow_derived and physics.kinds & {"DERIVED", "SECONDARY"}:
         return "derived"
     return ""
 

@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 
 from tfcyclegan.imaging.dicom import headers, pixels
-from tfcyclegan.imaging.frames import Frame
+from tfcyclegan.imaging.frames import Frame, Reading
 from tfcyclegan.imaging.nifti import masks, slicing
 from tfcyclegan.imaging.nifti.files import MaskFile, VolumeFile
 from tfcyclegan.imaging.source.walk import InputObject
@@ -23,7 +23,7 @@ def frames(
     blob: bytes,
     index: int,
     pseudonyms: Pseudonyms,
-    reading: dict[str, bool],
+    reading: Reading,
 ) -> list[Frame]:
     """Returns the frames of an object, none for a mask.
 
@@ -35,7 +35,7 @@ def frames(
     if isinstance(item, MaskFile):
         masks.read(item, blob)
         return []
-    return headers.read(blob, index, pseudonyms, **reading)
+    return headers.read(blob, index, pseudonyms, reading)
 
 
 def decode(

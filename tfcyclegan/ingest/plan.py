@@ -151,11 +151,7 @@ def _judge(volume: Volume, user_class: str, settings: Settings) -> Series:
     mapped = user_class in SEQUENCES
     decision = Decision(user_class, 1.0) if mapped else rule
     _, gap = volumes.spacing(volume.frames)
-    excluded = sequences.exclusion(
-        volume.physics,
-        allow_derived=settings.allow_derived,
-        keep_dwi="dwi" in settings.keep_sequences,
-    )
+    excluded = sequences.exclusion(volume.physics, settings.reading)
     reformatted = settings.reformat_3d and "oblique" not in (plane, settings.plane)
     reformatted = reformatted and plane != settings.plane
     target = grids.target_of(volume, settings.plane) if reformatted else None

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from tfcyclegan.imaging.dicom import silence
-from tfcyclegan.imaging.frames import Frame
+from tfcyclegan.imaging.frames import STRICT, Frame, Reading
 from tfcyclegan.imaging.source.walk import InputObject
 from tfcyclegan.ingest import formats
 from tfcyclegan.ingest.workers import Workers, begin_object
@@ -44,11 +44,9 @@ def scan(
     objects: Sequence[InputObject],
     pseudonyms: Pseudonyms,
     workers: Workers,
-    **reading: bool,
+    reading: Reading = STRICT,
 ) -> Iterator[Scanned]:
     """Yields what is known of each object, in order.
-
-    What is accepted, `reading`, are the keywords of headers.read.
 
     A worker that dies loses its whole chunk, so the objects of such a chunk are read again one by
     one, and only the one that kills is lost.
@@ -99,16 +97,14 @@ class _Sharing:
 def scan_chunk(
     objects: Sequence[tuple[int, InputObject]],
     pseudonyms: Pseudonyms,
-    reading: dict[str, bool],
+    reading: Reading,
 ) -> list[Scanned]:
     """Reads the headers of some objects; runs in a worker."""
     with silence.silenced():
         return [_scan_one(index, item, pseudonyms, reading) for index, item in objects]
 
 
-def _scan_one(
-    index: int, item: InputObject, pseudonyms: Pseudonyms, reading: dict[str, bool]
-) -> Scanned:
+def _scan_one(index: int, item: InputObject, pseudonyms: Pseudonyms, reading: Reading) -> Scanned:
     begin_object()
     file_key, size, stamp = _file_key(item, pseudonyms), item.size(), item.stamp()
     blob = hygiene.isolated(item.read, reason="io_error")

@@ -8,6 +8,7 @@ from tfcyclegan.config import IngestConfig
 from tfcyclegan.data import windows
 from tfcyclegan.data.records import SEQUENCES
 from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.imaging.frames import Reading
 from tfcyclegan.ingest.mapping import Classes, settled
 
 
@@ -28,7 +29,7 @@ class Settings:
         exclude_post_contrast: Whether series after a contrast agent are skipped.
         require_complete: Whether volumes with gaps are quarantined.
         slices: Lowest and highest slice_frac that is kept.
-        percentiles: Of a volume, that become 0 and 1 in unit range; of intensity.WINDOWS.
+        percentiles: Of a volume, that become 0 and 1 in unit range; of windows.WINDOWS.
         fixed_spacing: mm per pixel of every grid; 0 fits the largest field of view.
         reformat_3d: Whether 3D volumes of other planes are cut into slices of `plane`.
         text_guard: Whether volumes that seem to have text drawn into them are refused.
@@ -66,9 +67,19 @@ class Settings:
     deface_timeout_s: float = dataclasses.field(default=0.0, repr=False)
     deface_folder: str = dataclasses.field(default="", repr=False)
 
+    @property
+    def reading(self) -> Reading:
+        """What of it decides how headers are read."""
+        return Reading(
+            allow_derived=self.allow_derived,
+            keep_dwi="dwi" in self.keep_sequences,
+            lone_studies=self.missing_patient == "study",
+            with_demographics=self.with_demographics,
+        )
+
 
 def settings_of(config: IngestConfig, classes: Classes) -> Settings:
-    """Returns what of the flags decides the content of the records.
+    """Returns what of the flags decides the content of the records; fields of one name are equal.
 
     Raises:
         UserError: --keep_sequences names no sequence, or an unknown one.
@@ -77,28 +88,19 @@ def settings_of(config: IngestConfig, classes: Classes) -> Settings:
     if not config.keep_sequences or not set(config.keep_sequences) <= set(SEQUENCES):
         raise UserError(f"--keep_sequences is a list of {', '.join(SEQUENCES)}.", ExitCode.USAGE)
     lowest, _, highest = config.slices.partition(":")
+    named = {field.name for field in dataclasses.fields(Settings)}
+    as_they_are = {name: value for name, value in vars(config).items() if name in named}
     return Settings(
-        name=config.name,
-        splits=tuple((name, float(share)) for name, _, share in shares),
-        plane=config.plane,
-        monochrome1=config.monochrome1,
-        allow_derived=config.allow_derived,
-        min_foreground=config.min_foreground,
-        shard_bytes=config.shard_bytes,
-        keep_sequences=tuple(sorted(set(config.keep_sequences))),
-        mapping=settled(classes),
-        exclude_post_contrast=config.exclude_post_contrast,
-        require_complete=config.require_complete,
-        slices=(float(lowest), float(highest)),
-        percentiles=windows.WINDOWS[config.normalization],
-        fixed_spacing=config.fixed_spacing,
-        reformat_3d=config.reformat_3d,
-        text_guard=config.text_guard == "quarantine",
-        missing_patient=config.missing_patient,
-        with_demographics=config.with_demographics,
-        brain_only=config.brain_only,
-        deface_cmd=_command(config.deface_cmd),
-        deface_timeout_s=config.deface_timeout_s,
+        **as_they_are
+        | {
+            "splits": tuple((name, float(share)) for name, _, share in shares),
+            "keep_sequences": tuple(sorted(set(config.keep_sequences))),
+            "mapping": settled(classes),
+            "slices": (float(lowest), float(highest)),
+            "percentiles": windows.WINDOWS[config.normalization],
+            "text_guard": config.text_guard == "quarantine",
+            "deface_cmd": _command(config.deface_cmd),
+        }
     )
 
 

@@ -111,15 +111,7 @@ def key_of(config: IngestConfig) -> Pseudonyms:
 def _scan(
     objects: list[InputObject], key: Pseudonyms, workers: Workers, settings: Settings
 ) -> list[Scanned]:
-    found = scan.scan(
-        objects,
-        key,
-        workers,
-        allow_derived=settings.allow_derived,
-        keep_dwi="dwi" in settings.keep_sequences,
-        lone_studies=settings.missing_patient == "study",
-        with_demographics=settings.with_demographics,
-    )
+    found = scan.scan(objects, key, workers, settings.reading)
     return list(track(found, len(objects), "scan"))
 
 

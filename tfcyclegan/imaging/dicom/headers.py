@@ -9,7 +9,7 @@ import math
 from tfcyclegan.imaging import sequences
 from tfcyclegan.imaging.dicom import acquisition, demographics, elements, enhanced, parsing, pixels
 from tfcyclegan.imaging.dicom.elements import Layers
-from tfcyclegan.imaging.frames import Frame, Layout, Physics
+from tfcyclegan.imaging.frames import STRICT, Frame, Layout, Physics, Reading
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.privacy.reasons import Refusal
 
@@ -30,11 +30,7 @@ def read(
     blob: bytes,
     object_index: int,
     pseudonyms: Pseudonyms,
-    *,
-    allow_derived: bool,
-    keep_dwi: bool = False,
-    lone_studies: bool = False,
-    with_demographics: bool = False,
+    reading: Reading = STRICT,
 ) -> list[Frame]:
     """Reads the frames of one file, without decoding pixels.
 
@@ -42,10 +38,7 @@ def read(
         blob: The whole file.
         object_index: Written into each frame.
         pseudonyms: Replace every identifier.
-        allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
-        keep_dwi: Whether diffusion-weighted images are.
-        lone_studies: Whether a study without a patient becomes a patient of its own.
-        with_demographics: Whether age and sex are looked at.
+        reading: What is accepted.
 
     Raises:
         Refusal: The file is no MR image, not wanted, or cannot be trusted; names the series.
@@ -60,11 +53,10 @@ def read(
     series = pseudonyms.of("series", elements.raw(top, "SeriesInstanceUID")[0])
     multi_frame = sop_class in _MULTI_FRAME
     try:
-        options = (multi_frame, allow_derived, keep_dwi, lone_studies)
-        frames = _frames(parsed, object_index, pseudonyms, *options)
+        frames = _frames(parsed, object_index, pseudonyms, multi_frame, reading)
     except Refusal as refusal:
         raise Refusal(refusal.reason, series) from refusal
-    if not with_demographics:
+    if not reading.with_demographics:
         return frames
     person = demographics.read(top)
     return [dataclasses.replace(frame, **person) for frame in frames]
@@ -81,9 +73,7 @@ def _frames(
     object_index: int,
     pseudonyms: Pseudonyms,
     multi_frame: bool,
-    allow_derived: bool,
-    keep_dwi: bool,
-    lone_studies: bool,
+    reading: Reading,
 ) -> list[Frame]:
     top = (parsed.dataset,)
     count = elements.integer(top, "NumberOfFrames", 1)
@@ -92,8 +82,8 @@ def _frames(
     pixels.refuse_lossy(parsed)
     views = list(enhanced.frame_layers(parsed.dataset, count)) if multi_frame else [top]
     physics = [acquisition.physics(view) for view in views]
-    _refuse_excluded(top, physics, allow_derived, keep_dwi)
-    identity = _identity(top, pseudonyms, lone_studies)
+    _refuse_excluded(top, physics, reading)
+    identity = _identity(top, pseudonyms, reading.lone_studies)
     layout = pixels.layout(parsed, count)
     if count != len(views):
         raise Refusal("size_mismatch")  # an MR image has one frame, whatever it says
@@ -104,18 +94,13 @@ def _frames(
     ]
 
 
-def _refuse_excluded(
-    top: Layers, physics: list[Physics], allow_derived: bool, keep_dwi: bool
-) -> None:
+def _refuse_excluded(top: Layers, physics: list[Physics], reading: Reading) -> None:
     """Refuses a file none of whose frames is a candidate; single frames are excluded later."""
     if "YES" in elements.tokens(top, "BurnedInAnnotation"):
         raise Refusal("burned_in")
     if elements.has(top, "ConversionType"):
         raise Refusal("burned_in")
-    excluded = [
-        sequences.exclusion(facts, allow_derived=allow_derived, keep_dwi=keep_dwi)
-        for facts in physics
-    ]
+    excluded = [sequences.exclusion(facts, reading) for facts in physics]
     if all(excluded):
         raise Refusal(excluded[0])
 
