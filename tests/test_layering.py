@@ -224,3 +224,41 @@ def test_the_package_holds_its_rooms_and_five_commands():
     """Nor is there a room for leftovers."""
     held = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()} - {"__pycache__"}
     assert held == {"__init__", *floors_of(LAW)} - {"tools"}
+
+
+PRIVATE = re.compile(r"__internal__|_maybe_symbolic_build|_all_reduce_sum_gradients|_momentums")
+
+
+def test_private_interfaces_of_keras_and_tensorflow_are_in_one_room():
+    for path in MODULES:
+        if PRIVATE.search(path.read_text()):
+            assert path.parent == PACKAGE / "models" / "step", path
+
+
+def test_tensorflow_still_has_no_public_word_for_merge_calls():
+    """When this fails, `step.replicas.update_if` can do without `tf.__internal__`."""
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    public = [*dir(tf.distribute), *dir(strategy), *dir(strategy.extended)]
+    assert not [name for name in public if "merge_call" in name and not name.startswith("_")]
+
+
+def test_the_versions_that_were_tested_are_the_upper_bounds():
+    """The next minor version may have changed what is overridden."""
+    setup, tested = ((ROOT / name).read_text() for name in ("setup.py", "constraints.txt"))
+    for name in ("keras", "tensorflow"):
+        (version,) = re.findall(rf"(?m)^{name}==(\d+\.\d+)", tested)
+        major, minor = map(int, version.split("."))
+        bounds = re.findall(rf'"{name}(?:\[[a-z-]+\])?>=[\d.]+,<([\d.]+)"', setup)
+        assert bounds and set(bounds) == {f"{major}.{minor + 1}"}
+
+
+def test_the_table_of_rooms_is_the_law():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"(?m)^\| (\d+) \| `([\w /]+)` \|", page)
+    lines = [line for line in LAW.splitlines() if line]
+    for number, names in rows:
+        assert set(names.strip("/").split()) <= set(lines[int(number) - 1].split())
+    shown = {name for _, names in rows for name in names.strip("/").split()}
+    assert shown == {name for line in lines for name in line.split()}
