@@ -3,6 +3,8 @@
 What is asked of a model: `models.translation_model.TranslationModel`.
 """
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from tfcyclegan.data.intensity import model_to_unit, unit_to_model
 from tfcyclegan.models.build import MODELS, build_model
 from tfcyclegan.models.serving.graph import ServedTranslator
 from tfcyclegan.models.translators import DIRECTIONS, translators_of
-from tfcyclegan.training.distribution.replica_state import local_values
+from tfcyclegan.training.distribution.replica_state import assign_local_values, count, local_values
 from tfcyclegan.training.distribution.strategies import make_strategy
 from tfcyclegan.training.rundir.checkpoint_files import Position
 from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
@@ -24,8 +26,14 @@ SMALL = (
     *("--data_dir=-", "--workdir=-", f"--image_size={SIZE}", "--batch_size=2"),
     *("--generator_blocks=1", "--generator_filters=4", "--discriminator_filters=4"),
 )
-MODEL_ROWS = {"cyclegan": ("--pool_size=3", "--ema_decay=0.9", "--identity_weight=0.5")}
-"""Name of a model to flags that put everything on that it can keep between steps."""
+MODEL_ROWS = {
+    "cyclegan": (
+        *("--pool_size=4", "--ema_decay=0.9", "--identity_weight=0.5", "--discriminator_images=2"),
+        *("--position_channels=both", "--keep_air", "--r1_weight=1"),
+    )
+}
+"""Name of a model to flags that put on all that it keeps between steps, and all its ingredients."""
+STEPS, CUT = 4, 2
 
 
 @pytest.fixture(scope="module", params=sorted(MODELS))
@@ -34,13 +42,13 @@ def name(request) -> str:
     return request.param
 
 
-def made(name: str, kind: str = "single", *flags: str):
+def built(name: str, kind: str, *flags: str):
     config = TrainConfig.parse(*SMALL, *MODEL_ROWS[name], *flags)
     with make_strategy(kind).scope():
         return build_model(config, steps_per_epoch=10, name=name)
 
 
-def batch(model, seed: int, count: int = 2) -> tuple[tf.Tensor, ...]:
+def batch(model, seed: int, count: int = 2) -> tuple[np.ndarray, ...]:
     """What `data.batches` would bring this model."""
     assert model.data_kind == "unpaired"  # a model that learns otherwise needs another batch here
     rng = np.random.default_rng(seed)
@@ -50,10 +58,20 @@ def batch(model, seed: int, count: int = 2) -> tuple[tf.Tensor, ...]:
     return (*images, *places) if model.batch_details.get("positions") else tuple(images)
 
 
-def state(model) -> list[np.ndarray]:
-    """Everything that training changes, of every replica."""
-    held = [v for optimizer in model.optimizers.values() for v in optimizer.variables]
-    return [local_values(v) for v in [*model.variables, *held, *model.replica_variables]]
+def state(model) -> list[keras.Variable]:
+    """Everything that training changes, but for running means, which begin anew with a fit."""
+    slots = [v for optimizer in model.optimizers.values() for v in optimizer.variables]
+    return [*model.weights, *slots]
+
+
+def values(model) -> list[np.ndarray]:
+    """The state, of every replica."""
+    return [local_values(variable) for variable in state(model)]
+
+
+def assign(model, given: list[np.ndarray]) -> None:
+    for variable, value in zip(state(model), given, strict=True):
+        assign_local_values(variable, value)
 
 
 def fit(model, first: int, last: int) -> dict:
@@ -67,68 +85,74 @@ def fit(model, first: int, last: int) -> dict:
     return {key: values[-1] for key, values in fitted.history.items()}
 
 
-@pytest.fixture(scope="module")
-def stepped(name):
-    """A model before and after two steps, and their logs."""
-    model = made(name)
-    before = {key: network.get_weights() for key, network in model.networks.items()}
-    return model, before, fit(model, 0, 2)
+def changed(network: keras.Model, before: list[np.ndarray]) -> bool:
+    return any((x != y).any() for x, y in zip(network.get_weights(), before, strict=True))
 
 
-def test_a_model_says_what_it_is(stepped):
-    model, _, logs = stepped
+@pytest.fixture(scope="module", params=["single", "mirrored"])
+def run(name, request, tmp_path_factory) -> SimpleNamespace:
+    """A model that was trained, and trained again from a checkpoint in the middle."""
+    folder = str(tmp_path_factory.mktemp("run"))
+    tf.config.experimental.enable_op_determinism()
+    try:
+        model = built(name, request.param)
+        start = values(model)
+        networks = {key: network.get_weights() for key, network in model.networks.items()}
+        logs, uncut = fit(model, 0, STEPS), values(model)
+        moved = [key for key, network in model.networks.items() if changed(network, networks[key])]
+        assign(model, start)
+        fit(model, 0, CUT)
+        checkpoints = RunCheckpoints(folder, model)
+        checkpoints.save(Position(0, CUT))
+        assign(model, start)
+        assert checkpoints.restore() == Position(0, CUT)
+        fit(model, CUT, STEPS)
+    finally:
+        disable_op_determinism()
+    return SimpleNamespace(model=model, logs=logs, uncut=uncut, moved=moved, cut=values(model))
+
+
+def test_a_model_says_what_it_is(run):
+    model = run.model
     assert model.title and model.kind in ("translator", "sampler", "labels")
     assert model.data_kind in ("unpaired", "paired", "labelled_pairs")
     assert list(model.generators) == list(model.translators)
     assert list(model.translators) == [d for d in DIRECTIONS if d in model.translators]
     assert not model.cycled or list(model.translators) == list(DIRECTIONS)
-    assert set(model.shown) <= set(model.trackers) == set(logs)
-    assert model.replica_variables and model.guard.skipped is not None
+    assert set(model.shown) <= set(model.trackers) == set(run.logs)
 
 
-def test_a_step_is_finite_and_teaches_every_network(stepped):
-    model, before, logs = stepped
-    assert all(np.isfinite(value) for value in logs.values())
-    for key, network in model.networks.items():
-        moved = zip(before[key], network.get_weights(), strict=True)
-        assert any((old != new).any() for old, new in moved), key
-    trained = {id(v) for network in model.networks.values() for v in network.trainable_variables}
-    assert {id(v) for v in model.trainable_variables} == trained
-    assert all(int(o.iterations) == 2 for o in model.optimizers.values())
+def test_a_step_is_finite_and_teaches_every_network(run):
+    assert all(np.isfinite(value) for value in run.logs.values())
+    assert run.moved == list(run.model.networks)
+    networks = run.model.networks.values()
+    trained = {id(v) for network in networks for v in network.trainable_variables}
+    assert {id(v) for v in run.model.trainable_variables} == trained
+    assert all(count(o.iterations) == STEPS for o in run.model.optimizers.values())
 
 
-def test_replicas_stay_one_model(name):
-    model = made(name, "mirrored")
-    assert model.distribute_strategy.num_replicas_in_sync == 2
-    assert all(np.isfinite(value) for value in fit(model, 0, 2).values())
-    for variable in model.trainable_variables:
+def test_replicas_stay_one_model_and_keep_their_own_pools(run):
+    if run.model.distribute_strategy.num_replicas_in_sync == 1:
+        return
+    for variable in run.model.trainable_variables:
         first, second = local_values(variable)
-        np.testing.assert_array_equal(first, second)
-    kept = [local_values(v) for pool in model.pools.values() for v in pool.variables]
-    assert not kept or any((x[0] != x[1]).any() for x in kept), "each replica has its own pool"
+        np.testing.assert_array_equal(first, second, err_msg=variable.path)
+    for pool in run.model.pools.values():
+        first, second = local_values(pool.images)
+        assert not np.array_equal(first, second)
 
 
-@pytest.mark.parametrize("kind", ["single", "mirrored"])
-def test_a_checkpoint_is_the_whole_state(name, kind, tmp_path):
-    """A run that goes on after a kill ends with the same bits, on every replica."""
-    tf.config.experimental.enable_op_determinism()
-    try:
-        model = made(name, kind)
-        fit(model, 0, 3)
-        RunCheckpoints(str(tmp_path), model).save(Position(1))
-        fit(model, 3, 5)
-        resumed = made(name, kind)
-        assert RunCheckpoints(str(tmp_path), resumed).restore() == Position(1)
-        fit(resumed, 3, 5)
-    finally:
-        disable_op_determinism()
-    for one, other in zip(state(model), state(resumed), strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_a_checkpoint_is_the_whole_state_of_every_replica(run):
+    """A run that goes on from it ends with the same bits; test_resume.py kills the command."""
+    for variable, cut, uncut in zip(state(run.model), run.cut, run.uncut, strict=True):
+        np.testing.assert_array_equal(cut, uncut, err_msg=variable.path)
 
 
 @pytest.mark.parametrize(("height", "width"), [(SIZE, SIZE), (37, 50)])
-def test_eager_graph_and_reloaded_export_are_one_function(stepped, tmp_path, height, width):
-    model = stepped[0]
+def test_eager_graph_and_reloaded_export_are_one_function(run, tmp_path, height, width):
+    model = run.model
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        return  # an export is of one device
     served = ServedTranslator(model.translators, image_size=SIZE, audit=model.cycled)
     tf.saved_model.save(served, str(tmp_path), signatures=served.signatures())
     reloaded = tf.saved_model.load(str(tmp_path)).signatures
@@ -137,17 +161,17 @@ def test_eager_graph_and_reloaded_export_are_one_function(stepped, tmp_path, hei
     for direction, network in model.translators.items():
         raw = network(unit_to_model(tf.constant(images)), training=False)
         eager = tf.clip_by_value(model_to_unit(raw), 0.0, 1.0)
-        made = reloaded[direction](image=tf.constant(images))["image"]
-        assert made.shape == images.shape
+        exported = reloaded[direction](image=tf.constant(images))["image"]
+        assert exported.shape == images.shape
         np.testing.assert_allclose(compiled[direction](images), eager, atol=1e-5)
-        np.testing.assert_allclose(made, eager, atol=1e-5)
+        np.testing.assert_allclose(exported, eager, atol=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_trains_and_keeps_float32_where_it_counts(name, precision):
     keras.config.set_dtype_policy(precision)
     try:
-        model = made(name, "single", f"--precision={precision}")
+        model = built(name, "single", f"--precision={precision}", "--r1_weight=0")
         logs = fit(model, 0, 2)
     finally:
         keras.config.set_dtype_policy("float32")

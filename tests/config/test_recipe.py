@@ -1,4 +1,4 @@
-"""All ingredients at once: one replica or two, and a checkpoint in the middle, change nothing."""
+"""Ingredients together: one replica or two change nothing; test_conformance.py cuts a run."""
 
 import numpy as np
 import pytest
@@ -11,18 +11,13 @@ from tfcyclegan.data.augment import Augmentation
 from tfcyclegan.data.batches import training_batches
 from tfcyclegan.data.slices import Slices
 from tfcyclegan.models.build import build_model
-from tfcyclegan.training.distribution.replica_state import assign_local_values, local_values
 from tfcyclegan.training.distribution.strategies import make_strategy
-from tfcyclegan.training.rundir.checkpoint_files import Position
-from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
 
 INGREDIENTS = (
     "--position_channels=both",
     "--r1_weight=1",
     "--keep_air",
 )
-OF_EACH_REPLICA = ("--discriminator_images=2", "--pool_size=4")
-"""Each replica has a pool of its own."""
 STEPS = 6
 TOLERANCE = 1e-9
 pytestmark = pytest.mark.usefixtures("float64")
@@ -82,38 +77,3 @@ def test_generators_keep_air(single):
     for generator in (single[0].generator_ab, single[0].generator_ba):
         changed = generator(image).numpy() != image
         assert changed[0, 12:20, 12:20].all() and not changed[0, :9].any()
-
-
-@pytest.mark.parametrize("kind", ["single", "mirrored"])
-def test_a_run_that_is_cut_ends_with_the_same_bits_on_every_replica(float64, tmp_path, kind):
-    model = built(make_strategy(kind), *OF_EACH_REPLICA)
-    start = values(model)
-    checkpoints = RunCheckpoints(str(tmp_path), model)
-    trained(model, STEPS)
-    uncut = values(model)
-    assign(model, start)
-    trained(model, 2)
-    checkpoints.save(Position(0, 2))
-    assign(model, start)
-    assert checkpoints.restore() == Position(0, 2)
-    trained(model, STEPS - 2, first_step=2)
-    for made, wanted, variable in zip(values(model), uncut, state(model), strict=True):
-        np.testing.assert_array_equal(made, wanted, err_msg=variable.path)
-    if kind == "mirrored":
-        first, second = local_values(model.pool_a.images)
-        assert not np.array_equal(first, second)
-
-
-def values(model) -> list[np.ndarray]:
-    return [local_values(variable) for variable in state(model)]
-
-
-def assign(model, given: list[np.ndarray]) -> None:
-    for variable, value in zip(state(model), given, strict=True):
-        assign_local_values(variable, value)
-
-
-def state(model) -> list:
-    optimizers = model.optimizer, model.discriminator_optimizer
-    moments = [variable for optimizer in optimizers for variable in optimizer.variables]
-    return [*model.weights, *moments]
