@@ -26,8 +26,8 @@ def main(settings: config.DomainsConfig) -> int:
         )
         for name in names
     ]
-    wanted = [shard for shard in shards if shard.split == settings.split]
-    stored = tuple(sum(s.records for s in wanted if s.sequence == name) for name in names)
+    split_shards = [shard for shard in shards if shard.split == settings.split]
+    stored = tuple(sum(s.records for s in split_shards if s.sequence == name) for name in names)
     measures = doctor.examine(*slices, stored)
     print(doctor.report(measures, names))
     return 2 if any(measure.severity == 2 for measure in measures) else 0

@@ -2,8 +2,8 @@
 
     python tools/downstream.py --output=DIR
 
-Simulated patients of whom a few have a FLAIR, and all a T2 and a lesion mask. A translator learns
-from what there is, makes the FLAIR that lacks, and four small networks are compared on the real
+All simulated patients have a T2 and a lesion mask, and a few of them a FLAIR. A translator learns
+from these images and makes the missing FLAIR. Four small networks are then compared on the real
 FLAIR of other patients. DIR/downstream.json has every number.
 """
 

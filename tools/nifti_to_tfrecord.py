@@ -17,7 +17,7 @@ def main(settings: config.NiftiConfig) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     path = pathlib.Path(settings.table)
-    return run.run(settings.conversion(), lambda asked: table.read(path, asked.plane))
+    return run.run(settings.conversion(), lambda conversion: table.read(path, conversion.plane))
 
 
 if __name__ == "__main__":

@@ -38,19 +38,19 @@ def panels(study: pathlib.Path, translated: pathlib.Path) -> dict[str, np.ndarra
     Raises:
         ValueError: A series lies elsewhere than the source.
     """
-    made = {}
+    series_folders = {}
     for path in translated.glob("dicom/*/*"):
-        first = pydicom.dcmread(next(path.glob("*.dcm")), stop_before_pixels=True)
-        made[first.SeriesDescription.split()[0]] = path
+        header = pydicom.dcmread(next(path.glob("*.dcm")), stop_before_pixels=True)
+        series_folders[header.SeriesDescription.split()[0]] = path
     folders = {
         "T2, source": study / "t2",
-        "synthetic FLAIR": made["SYNTHETIC"],
+        "synthetic FLAIR": series_folders["SYNTHETIC"],
         "real FLAIR": study / "flair",
-        "risk": made["RISK"],
+        "risk": series_folders["RISK"],
     }
-    found = {title: volume_of(folder) for title, folder in folders.items()}
-    source, _ = found["T2, source"]
-    for title, (places, _) in found.items():
+    series = {title: volume_of(folder) for title, folder in folders.items()}
+    source, _ = series["T2, source"]
+    for title, (places, _) in series.items():
         if places.shape != source.shape or not np.allclose(places, source, atol=1e-3):
             raise ValueError(f"{title} does not lie where the source lies.")
     stored = ("synthetic FLAIR", "risk")
@@ -58,7 +58,7 @@ def panels(study: pathlib.Path, translated: pathlib.Path) -> dict[str, np.ndarra
         title: intensity.stored_to_unit(pixels.astype(np.float32))
         if title in stored
         else _windowed(pixels.astype(np.float32))
-        for title, (_, pixels) in found.items()
+        for title, (_, pixels) in series.items()
     }
 
 

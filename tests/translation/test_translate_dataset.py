@@ -12,9 +12,11 @@ from mirror_models import negative, run, write_model
 from record_sets import record, write_index, write_shard
 
 from tfcyclegan.data import record_bytes, records
+from tfcyclegan.data.manifest import Shard
 from tfcyclegan.errors import UserError
 from tfcyclegan.ingest.verification import output_check, search
 from tfcyclegan.privacy import guard
+from tfcyclegan.translation import from_records
 
 SPLITS = "--splits=train:1"
 
@@ -180,3 +182,14 @@ def test_a_dataset_wants_the_key_of_its_patients(model, tmp_path):
     write_study(tmp_path / "in")
     with pytest.raises(UserError, match="needs --key_file"):
         run(model, tmp_path / "in", tmp_path / "out", "--dataset")
+
+
+def test_a_patient_in_two_shards_of_a_split_is_counted_once():
+    def shard(number: int, split: str, patients: tuple[str, ...]) -> Shard:
+        return Shard(f"s-{split}-flair-{number}", split, "flair", 10, 1, "0" * 64, patients)
+
+    written = [shard(0, "train", ("p", "q")), shard(1, "train", ("q",)), shard(0, "test", ("r",))]
+    assert from_records._splits(written) == {
+        "train": {"patients": 2, "slices": {"flair": 20}},
+        "test": {"patients": 1, "slices": {"flair": 10}},
+    }

@@ -9,7 +9,7 @@ import math
 import tensorflow as tf
 
 CROP = 1
-"""Stream of the window's place, so that asking for one leaves all other draws as they are."""
+"""Random stream of the crop's place: of its own, so that a crop changes no other draw."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Batches: what training draws without end, and what a network is given in order."""
+"""Batches: what training draws without end, and what a network is given in order.
+
+Order and augmentation are functions of (seed, step), so no epoch repeats another and a run can
+continue at any step.
+"""
 
 from collections.abc import Callable
 
@@ -74,8 +78,8 @@ def training_batches(
     context = context or tf.distribute.InputContext()
     numbers = _numbers(first_step * batch_size, images_per_example, context)
     match = _PositionMatch(slices_a, slices_b, match_slice_position)
-    shown = (slices_a, slices_b) if positions else ()
-    places = [tf.constant(s.metadata["geom/slice_frac"], tf.float32) for s in shown]
+    domains = (slices_a, slices_b) if positions else ()
+    places = [tf.constant(s.metadata["geom/slice_frac"], tf.float32) for s in domains]
 
     @as_it_is
     def example(n: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -78,8 +78,8 @@ def report(measures: list[Measure], names: tuple[str, str]) -> str:
     width = max(len(measure.name) for measure in measures)
     lines = [f"{'':{width}}  {names[0]:>9}  {names[1]:>9}  difference"]
     for m in measures:
-        apart = "" if m.difference is None else f"{m.difference:.3f} {m.kind}"
-        lines.append(f"{m.name:{width}}  {m.a:9.4g}  {m.b:9.4g}  {apart}".rstrip())
+        difference = "" if m.difference is None else f"{m.difference:.3f} {m.kind}"
+        lines.append(f"{m.name:{width}}  {m.a:9.4g}  {m.b:9.4g}  {difference}".rstrip())
     lines.append("")
     for m in measures:
         if m.severity:
@@ -95,8 +95,8 @@ def report(measures: list[Measure], names: tuple[str, str]) -> str:
 
 def _relative(name: str, values: list[float], limits: tuple[float, float], advice: str) -> Measure:
     low, high = sorted(values)
-    apart = (high - low) / high if high > 0 else 0.0
-    return Measure(name, *values, apart, "of the larger", limits, advice)
+    difference = (high - low) / high if high > 0 else 0.0
+    return Measure(name, *values, difference, "of the larger", limits, advice)
 
 
 def _blank(domains: tuple[Slices, Slices], stored: tuple[int, int]) -> Measure:
@@ -166,7 +166,9 @@ def _geometry(domains: tuple[Slices, Slices]) -> list[Measure]:
 
 def _covered(slices: Slices) -> float:
     series, positions = slices.metadata["id/series"], slices.metadata["geom/frame_pos_mm"]
-    return float(np.mean([np.ptp(positions[series == one]) for one in np.unique(series)]))
+    return float(
+        np.mean([np.ptp(positions[series == series_id]) for series_id in np.unique(series)])
+    )
 
 
 def _pixels(domains: tuple[Slices, Slices]) -> list[Measure]:
@@ -194,18 +196,20 @@ def _foci(samples: list[Slices], units: list, heads: list) -> Measure:
     differs too. Patients who are in both domains show by how much; without them nothing is judged.
     """
     patients = [s.metadata["id/patient"] for s in samples]
-    both = np.intersect1d(*patients)
+    in_both = np.intersect1d(*patients)
     bright, expected = [], []
     for s, unit, masks, ids in zip(samples, units, heads, patients, strict=True):
         pixel = s.metadata["geom/out_spacing_mm"] * records.SIZE / unit.shape[1]
-        has = np.array([has_bright_focus(*x) for x in zip(unit, masks, pixel, strict=True)])
-        bright.append(float(np.mean(has)))
-        expected.append(float(np.mean(has[np.isin(ids, both)])) if len(both) else np.nan)
+        has_focus = np.array([has_bright_focus(*x) for x in zip(unit, masks, pixel, strict=True)])
+        bright.append(float(np.mean(has_focus)))
+        expected.append(
+            float(np.mean(has_focus[np.isin(ids, in_both)])) if len(in_both) else np.nan
+        )
     excess = abs((bright[0] - bright[1]) - (expected[0] - expected[1]))
     return Measure(
         "share of slices with a bright focus (a proxy of lesions)",
         *bright,
-        excess if len(both) else None,
+        excess if len(in_both) else None,
         "beyond that of patients who are in both",
         (0.2, np.inf),
         "Patients with lesions may stand in one domain only, and the model would then add or remove"

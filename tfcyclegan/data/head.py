@@ -17,7 +17,7 @@ def head(images: np.ndarray) -> np.ndarray:
         bool [N, H, W].
     """
     bright = images[..., 0] > images.mean(axis=(1, 2, 3))[:, np.newaxis, np.newaxis]
-    filled = [ndimage.binary_fill_holes(one) for one in bright]
+    filled = [ndimage.binary_fill_holes(mask) for mask in bright]
     return np.stack(filled) if filled else bright
 
 
@@ -28,7 +28,7 @@ def inside_and_rim(heads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         heads: bool [N, H, W], of `head`.
     """
     width = max(1, round(RIM * heads.shape[1]))
-    inside = np.stack([ndimage.binary_erosion(one, iterations=width) for one in heads])
+    inside = np.stack([ndimage.binary_erosion(mask, iterations=width) for mask in heads])
     return inside, heads & ~inside
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 STORED_MAX = 65535
 FOREGROUND = 0.1
-"""Unit range; what is brighter is no air."""
+"""In unit range; what is brighter than this is not air."""
 
 
 def scanner_to_unit(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:

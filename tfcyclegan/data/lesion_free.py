@@ -22,16 +22,16 @@ def lesion_free(slices: Slices) -> Slices:
     Raises:
         UserError: No slice has a mask, or each of them has a lesion.
     """
-    known = slices.metadata[f"mask/{MASK}"]
-    if not known.any():
+    has_mask = slices.metadata[f"mask/{MASK}"]
+    if not has_mask.any():
         raise UserError(
             "--drop_lesions needs records with lesion masks. None of the slices that are trained on"
             " has one: convert with lesion masks, by tools/nifti_to_tfrecord.py."
         )
-    free = known & slices.metadata[f"empty/{MASK}"]
+    free = has_mask & slices.metadata[f"empty/{MASK}"]
     if not free.any():
         raise UserError(
-            f"--drop_lesions leaves nothing to train on: all {known.sum()} slices with a lesion"
+            f"--drop_lesions leaves nothing to train on: all {has_mask.sum()} slices with a lesion"
             " mask have a lesion. Convert with other --slices, or leave the flag out."
         )
     return slices.take(free.nonzero()[0])

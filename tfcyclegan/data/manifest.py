@@ -80,7 +80,7 @@ def read(directory: pathlib.Path) -> list[Shard]:
 
 
 def window_percentiles(directory: pathlib.Path) -> windows.Percentiles:
-    """Returns what the card says that the windows of volumes are; the default where it does not."""
+    """Returns the percentiles of the volumes' windows by the card; the default if it has none."""
     facts = json.loads((pathlib.Path(directory) / CARD).read_text())
     return windows.percentiles_in(facts.get("intensity", {}))
 
@@ -118,12 +118,12 @@ def check_disjoint(shards: list[Shard]) -> None:
     home: dict[str, Shard] = {}
     for shard in shards:
         for patient in shard.patients:
-            first = home.setdefault(patient, shard)
-            if first.split != shard.split:
+            earlier = home.setdefault(patient, shard)
+            if earlier.split != shard.split:
                 raise UserError(
-                    f"A patient belongs to one split. Patient {patient} stands in {first.shard} and"
-                    f" in {shard.shard}: results on {shard.split} would be leaked. Convert again,"
-                    " all studies with one key.",
+                    f"A patient belongs to one split. Patient {patient} stands in {earlier.shard}"
+                    f" and in {shard.shard}: results on {shard.split} would be leaked. Convert"
+                    " again, all studies with one key.",
                     ExitCode.DAMAGED,
                 )
 

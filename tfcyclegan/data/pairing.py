@@ -39,9 +39,9 @@ class Pairs:
         """Returns `count` evenly spaced pairs, or all where there are fewer or `count` is 0."""
         if not count or count >= len(self):
             return self
-        kept = evenly_spaced(len(self), count)
-        rows = None if self.rows is None else self.rows[kept]
-        return dataclasses.replace(self, a=self.a.take(kept), b=self.b.take(kept), rows=rows)
+        indices = evenly_spaced(len(self), count)
+        rows = None if self.rows is None else self.rows[indices]
+        return dataclasses.replace(self, a=self.a.take(indices), b=self.b.take(indices), rows=rows)
 
     def registration(self) -> dict:
         """Returns why these slices count as pairs: the registration record of an evaluation.
@@ -71,12 +71,12 @@ def pair(slices_a: Slices, slices_b: Slices) -> Pairs:
     Two slices are a pair where their positions along the normal differ by at most half the slice
     spacing; each slice is used once, and the nearest pairs go first.
     """
-    found = []
+    row_pairs = []
     homes_a, homes_b = _by_home(slices_a), _by_home(slices_b)
     for home in sorted(homes_a.keys() & homes_b.keys()):
-        found += _nearest_pairs(slices_a, slices_b, homes_a[home], homes_b[home])
-    found.sort()
-    indices = np.array(found, dtype=np.int64).reshape(-1, 2)
+        row_pairs += _nearest_pairs(slices_a, slices_b, homes_a[home], homes_b[home])
+    row_pairs.sort()
+    indices = np.array(row_pairs, dtype=np.int64).reshape(-1, 2)
     return Pairs(
         slices_a.take(indices[:, 0]),
         slices_b.take(indices[:, 1]),
@@ -101,7 +101,7 @@ def _nearest_pairs(slices_a: Slices, slices_b: Slices, rows_a: list, rows_b: lis
     spacing_b = slices_b.metadata["geom/slice_spacing_mm"][rows_b]
     distance = np.abs(position_a[:, np.newaxis] - position_b[np.newaxis])
     limit = 0.5 * np.minimum(spacing_a[:, np.newaxis], spacing_b[np.newaxis])
-    found, used_a, used_b = [], set(), set()
+    row_pairs, used_a, used_b = [], set(), set()
     for flat in np.argsort(distance, axis=None, kind="stable"):
         i, j = np.unravel_index(flat, distance.shape)
         if (
@@ -109,10 +109,10 @@ def _nearest_pairs(slices_a: Slices, slices_b: Slices, rows_a: list, rows_b: lis
             and i not in used_a
             and j not in used_b
         ):
-            found.append((rows_a[i], rows_b[j]))
+            row_pairs.append((rows_a[i], rows_b[j]))
             used_a.add(i)
             used_b.add(j)
-    return found
+    return row_pairs
 
 
 def evenly_spaced(total: int, count: int) -> np.ndarray:

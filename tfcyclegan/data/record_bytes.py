@@ -37,9 +37,9 @@ def serialize(record: dict) -> bytes:
     record = {**_SCANNED, **record}
     fields = whitelist(demographics=not DEMOGRAPHICS.keys().isdisjoint(record))
     if record.keys() != fields.keys():
-        known = ", ".join(sorted(fields.keys() - record.keys())) or "none"
+        missing = ", ".join(sorted(fields.keys() - record.keys())) or "none"
         raise ValueError(
-            f"A record holds the features of the whitelist and no other. Missing: {known}."
+            f"A record holds the features of the whitelist and no other. Missing: {missing}."
             f" Not allowed: {len(record.keys() - fields.keys())} feature(s)."
         )
     features = [part for name in _ORDER if name in record for part in _feature(name, record[name])]
@@ -114,10 +114,10 @@ def _mask(name: str, mask: np.ndarray | None) -> bytes:
 def _closed(name: str, field: Field, value) -> bytes:
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
     if isinstance(field.allowed, re.Pattern):
-        known = isinstance(text, str) and field.allowed.fullmatch(text) is not None
+        allowed = isinstance(text, str) and field.allowed.fullmatch(text) is not None
     else:
-        known = text in field.allowed
-    if not known:
+        allowed = text in field.allowed
+    if not allowed:
         raise ValueError(
             f"Feature {name}: the value is outside the closed vocabulary of records.FIELDS and was"
             " not written."

@@ -1,7 +1,8 @@
-"""The tf.Example contract between ingestion and training: field table, serialize, parse.
+"""The tf.Example contract between ingestion and training: the table of fields, and reading it.
 
-The table is a whitelist. `serialize` refuses a feature that is not in it and a byte string outside
-its closed vocabulary, so no text of an input can reach a shard whatever a caller does.
+The table is a whitelist. `record_bytes.serialize` refuses a feature that is not in it and a byte
+string outside its closed vocabulary, so no text of an input can reach a shard whatever a caller
+does.
 
 TensorFlow is imported where it is used: the worker processes of ingestion read this table too, and
 a TensorFlow in each would cost seconds and hundreds of megabytes.

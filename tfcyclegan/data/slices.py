@@ -1,7 +1,6 @@
-"""From verified shards to slices in memory and unpaired training batches.
+"""From verified shards to slices in memory.
 
-Slices are parsed once and kept as uint16; order and augmentation come after that, as functions of
-(seed, step), so no epoch repeats another and a run can continue at any step.
+Slices are parsed once and kept as uint16. `data.batches` draws from them.
 """
 
 import dataclasses
@@ -31,7 +30,10 @@ METADATA = (
 PARSE_BATCH = 64
 
 as_it_is = tf.autograph.experimental.do_not_convert
-"""For functions of a dataset: none has an `if` on a tensor, and looking for them takes seconds."""
+"""Keeps AutoGraph from converting a function of a dataset.
+
+None of them has an `if` on a tensor, and the search for one takes seconds.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,16 +92,16 @@ def load_slices(
         UserError: There is no such slice, a shard is missing or damaged, or a record does not
             follow the schema.
     """
-    wanted = [s for s in shards if s.split == split and s.sequence == sequence]
-    if not wanted:
-        have = sorted({(s.split, s.sequence) for s in shards})
+    split_shards = [s for s in shards if s.split == split and s.sequence == sequence]
+    if not split_shards:
+        available = sorted({(s.split, s.sequence) for s in shards})
         raise UserError(
             f"--data_dir {data_dir} holds no {sequence} slices in split {split}. It holds:"
-            f" {', '.join(' '.join(pair) for pair in have) or 'nothing'}. Convert with other"
+            f" {', '.join(' '.join(pair) for pair in available) or 'nothing'}. Convert with other"
             " --splits, or choose another split or domain."
         )
-    manifest.verify(pathlib.Path(data_dir), wanted)
-    parts = [_read_shard(pathlib.Path(data_dir), shard, masks) for shard in wanted]
+    manifest.verify(pathlib.Path(data_dir), split_shards)
+    parts = [_read_shard(pathlib.Path(data_dir), shard, masks) for shard in split_shards]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     images = resample(joined.pop("image/data"), image_size)
     stored = {name: joined.pop(f"mask/{name}") for name in masks}
@@ -141,8 +143,8 @@ def _read_shard(
             " Convert again.",
             ExitCode.DAMAGED,
         )
-    named = np.isin(part["id/patient"], [patient.encode() for patient in shard.patients])
-    return {name: values[named] for name, values in part.items()}
+    of_split = np.isin(part["id/patient"], [patient.encode() for patient in shard.patients])
+    return {name: values[of_split] for name, values in part.items()}
 
 
 def resample(images: np.ndarray, size: int) -> np.ndarray:

@@ -28,13 +28,13 @@ class ValidationSlices:
 
         Pairs come first; slices without a partner are taken only where pairs leave room.
         """
-        found = pair(slices_a, slices_b)
-        chosen = found.thin(count)
+        all_pairs = pair(slices_a, slices_b)
+        chosen = all_pairs.thin(count)
         rows = [
-            _rows(every, kept, _without_partner(every, partners), count)
-            for every, kept, partners in (
-                (slices_a, chosen.a, found.a),
-                (slices_b, chosen.b, found.b),
+            _rows(slices, chosen_slices, _without_partner(slices, partners), count)
+            for slices, chosen_slices, partners in (
+                (slices_a, chosen.a, all_pairs.a),
+                (slices_b, chosen.b, all_pairs.b),
             )
         ]
         return cls(slices_a.take(rows[0]), slices_b.take(rows[1]), len(chosen))
@@ -57,17 +57,19 @@ class ValidationSlices:
 def slice_ids(slices: Slices) -> list[tuple[bytes, int]]:
     """Returns the series and position of each slice, which no other slice has."""
     series, index = slices.metadata["id/series"], slices.metadata["geom/slice_index"]
-    return [(bytes(one), int(other)) for one, other in zip(series, index, strict=True)]
+    return [(bytes(key), int(position)) for key, position in zip(series, index, strict=True)]
 
 
 def _without_partner(every: Slices, partners: Slices) -> np.ndarray:
-    taken = set(slice_ids(partners))
-    return np.array([i for i, one in enumerate(slice_ids(every)) if one not in taken], np.int64)
+    partner_ids = set(slice_ids(partners))
+    return np.array(
+        [i for i, slice_id in enumerate(slice_ids(every)) if slice_id not in partner_ids], np.int64
+    )
 
 
 def _rows(every: Slices, kept: Slices, others: np.ndarray, count: int) -> np.ndarray:
-    row_of = {one: i for i, one in enumerate(slice_ids(every))}
-    rows = [row_of[one] for one in slice_ids(kept)]
+    row_of = {slice_id: i for i, slice_id in enumerate(slice_ids(every))}
+    rows = [row_of[slice_id] for slice_id in slice_ids(kept)]
     if count:
         room = count - len(rows)
         others = others[evenly_spaced(len(others), room)] if room else others[:0]

@@ -13,7 +13,10 @@ COUNTED = 1 << 24
 """Voxels that are counted at once; OpenCV counts in float32, which is exact up to here."""
 _COUNTABLE = {np.dtype(kind) for kind in ("u1", "i1", "u2", "i2")}
 Percentiles = tuple[float, float | None]
-"""Of a volume; None stands for `HEADROOM` times the head's median, both above the first."""
+"""Of a volume's voxels: what becomes 0, and what becomes 1 in unit range.
+
+None for the second stands for `HEADROOM` times the head's median, both measured from the first.
+"""
 WINDOWS: dict[str, Percentiles] = {
     "p0.5-99.5": WINDOW_PERCENTILES,
     "p1-99": (1.0, 99.0),
@@ -73,14 +76,14 @@ def volume_window(
 
 
 def percentiles_in(facts: dict) -> Percentiles:
-    """Returns what a card of records or of a model says, which older ones do not."""
+    """Returns the percentiles that a card of records or of a model states, else the default."""
     low, high = facts.get("window_percentiles", WINDOW_PERCENTILES)
     return low, high
 
 
 def name_of(percentiles: Sequence[float | None]) -> str:
     """Returns the --normalization that leads to these percentiles, or a sentence's words for it."""
-    names = [name for name, known in WINDOWS.items() if known == tuple(percentiles)]
+    names = [name for name, pair in WINDOWS.items() if pair == tuple(percentiles)]
     return names[0] if names else "none of this version"
 
 
@@ -136,16 +139,16 @@ def _neighbours_by_count(
         voxels = np.concatenate(parts[start : start + step]).view(f"u{dtype.itemsize}")
         for at in range(0, voxels.size, COUNTED):
             row = voxels[np.newaxis, at : at + COUNTED]
-            found = cv2.calcHist([row], [0], None, [levels], [0, levels])
-            counts += found.ravel().astype(np.int64)
+            histogram = cv2.calcHist([row], [0], None, [levels], [0, levels])
+            counts += histogram.ravel().astype(np.int64)
     lowest = np.iinfo(dtype).min
     # Seen as unsigned, negative values come last.
     below = np.cumsum(np.roll(counts, -lowest))
-    last = int(below[-1]) - 1
+    last_rank = int(below[-1]) - 1
     pairs = []
     for rank in ranks:
-        k = max(0, min(int(rank), last - 1))
-        places = np.searchsorted(below, [k, min(k + 1, last)], side="right")
+        k = max(0, min(int(rank), last_rank - 1))
+        places = np.searchsorted(below, [k, min(k + 1, last_rank)], side="right")
         pairs.append(((places + lowest).astype(dtype), k))
     return pairs
 

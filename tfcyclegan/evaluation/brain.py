@@ -6,13 +6,14 @@ from scipy import ndimage
 from tfcyclegan.data import head
 
 T2_LEAST, FLAIR_LEAST, FLAIR_MOST = 0.6, 0.5, 1.5
-"""Bounds of tissue as shares of the median inside the brain. Air, bone and muscle are darker in T2,
-fluid is in FLAIR; fat is brighter in FLAIR or, where it is suppressed, darker."""
+"""Bounds of tissue, as shares of the median inside the brain. Air, bone and muscle are darker than
+tissue in T2. Fluid is darker in FLAIR. Fat is brighter there, or darker where it is suppressed."""
 PASSES = 2
-"""The first takes medians over the head without its rim, the second over the brain found first."""
+"""The first pass takes medians over the head without its rim, the second over the brain of the
+first."""
 BLUR, NECK, FOLD = 0.005, 0.016, 0.04
-"""Widths as shares of the frame: of the Gaussian against noise, of what joins brain and eyes or
-muscle and is cut, and of what is closed, so that fluid between folds belongs to the brain."""
+"""Widths as shares of the frame. BLUR is the Gaussian against noise. NECK is what joins brain and
+eyes or muscle, and is cut. FOLD is closed, so that fluid between folds belongs to the brain."""
 RULE = (
     f"estimated: the volume's largest piece of what is above {T2_LEAST:g} of the brain's median in"
     f" real T2 and between {FLAIR_LEAST:g} and {FLAIR_MOST:g} in real FLAIR, holes filled"
@@ -24,7 +25,8 @@ def brain_of(
 ) -> np.ndarray:
     """Returns where the brain is: the largest piece of tissue of a volume, with what it encloses.
 
-    A rule of thumb and no segmenter: against drawn masks Dice is 0.93 to 0.96 (docs/evaluation.md).
+    A rule of thumb, not a trained segmenter. Against drawn masks its Dice is 0.93 to 0.96
+    (docs/evaluation.md).
 
     Args:
         t2: Real slices, [P, H, W], values of at least 0.
@@ -41,11 +43,11 @@ def brain_of(
         rows = rows[np.argsort(indices[rows], kind="stable")]
         smooth = _blurred(t2[rows]), _blurred(flair[rows])
         # A scalp whose fat is suppressed would pull the median down.
-        found, _ = head.inside_and_rim(head.head(smooth[1][..., np.newaxis]))
+        inside, _ = head.inside_and_rim(head.head(smooth[1][..., np.newaxis]))
         for _ in range(PASSES):
-            if found.any():
-                found = _largest(_tissue(*smooth, found))
-        brain[rows] = found
+            if inside.any():
+                inside = _largest(_tissue(*smooth, inside))
+        brain[rows] = inside
     return brain
 
 
@@ -58,14 +60,16 @@ def _tissue(t2: np.ndarray, flair: np.ndarray, inside: np.ndarray) -> np.ndarray
 def _largest(tissue: np.ndarray) -> np.ndarray:
     size = tissue.shape[1]
     neck, fold = (max(1, round(width * size)) for width in (NECK, FOLD))
-    cores = np.stack([ndimage.binary_erosion(one, iterations=neck) for one in tissue])
+    cores = np.stack([ndimage.binary_erosion(mask, iterations=neck) for mask in tissue])
     pieces, _ = ndimage.label(cores)
+    # Without a core there is no piece; argmax still needs a value.
     sizes = np.bincount(pieces[cores], minlength=1)
     brain = (pieces == sizes.argmax()) & cores
-    return np.stack([_closed(one, neck, fold) for one in brain])
+    return np.stack([_closed(mask, neck, fold) for mask in brain])
 
 
 def _closed(core: np.ndarray, neck: int, fold: int) -> np.ndarray:
+    # Closing erodes what touches the border of its array.
     padded = np.pad(ndimage.binary_dilation(core, iterations=neck), fold)
     filled = ndimage.binary_fill_holes(ndimage.binary_closing(padded, iterations=fold))
     return filled[fold:-fold, fold:-fold]

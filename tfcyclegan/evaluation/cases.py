@@ -29,9 +29,9 @@ class Paired:
         brain: bool [P, H, W].
         brain_rule: Where the brain masks come from.
         lesion: bool [P, H, W].
-        lesion_known: bool [P]; False where no lesion mask was given, which is not an empty one.
+        lesion_known: bool [P]; False where no lesion mask was given. An empty mask is a given one.
         scales: Target volume to the affine map that its real brain gives.
-        ventricle: bool [P, H, W], False where no mask was given; None where there is none at all.
+        ventricle: bool [P, H, W], False where no mask was given; None where no pair has one.
         ventricle_known: bool [P]; False where no ventricle mask was given.
     """
 
@@ -49,11 +49,11 @@ class Paired:
 
     def normalised(self, images: np.ndarray) -> np.ndarray:
         """Returns slices [P, H, W, 1] in unit range on the targets' scale, float64 [P, H, W]."""
-        made = np.empty(self.brain.shape)
+        mapped = np.empty(self.brain.shape)
         for volume, scale in self.scales.items():
             rows = self.direction.volumes == volume
-            made[rows] = scale(images[rows][..., 0])
-        return made
+            mapped[rows] = scale(images[rows][..., 0])
+        return mapped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ NO_WINDOW = "the brain mask of every paired target volume is empty or constant"
 def cases_of(
     slices_a: Slices, slices_b: Slices, pairs: Pairs, sequences: tuple[str, str]
 ) -> tuple[Case, Case]:
-    """Returns both directions; paired metrics exist only behind the gate of `pairing.pair`.
+    """Returns both directions. Only what `pairing.pair` accepts as pairs has paired metrics.
 
     Args:
         slices_a: All slices of domain a.
@@ -112,8 +112,8 @@ def _case(
     if not len(real):
         return Case(direction.name, source, target, None, rows, NO_PAIRS)
     brain, rule = _brain(direction, real, other, estimated)
-    lesion, known = _mask_of("lesion", real, other)
-    ventricle, drawn = _mask_of("ventricle", real, other)
+    lesion, lesion_known = _mask_of("lesion", real, other)
+    ventricle, ventricle_known = _mask_of("ventricle", real, other)
     scales = _scales(direction, brain)
     kept = np.array([volume in scales for volume in direction.volumes])
     if not kept.any():
@@ -123,22 +123,22 @@ def _case(
         brain[kept],
         rule,
         lesion[kept],
-        known[kept],
+        lesion_known[kept],
         scales,
-        ventricle[kept] if drawn[kept].any() else None,
-        drawn[kept],
+        ventricle[kept] if ventricle_known[kept].any() else None,
+        ventricle_known[kept],
     )
     return Case(direction.name, source, target, paired, rows[kept], "", int((~kept).sum()))
 
 
 def _scales(direction: directions.Direction, brain: np.ndarray) -> dict[bytes, ReferenceNormaliser]:
     """Returns the map of each target volume; those with an empty or constant brain have none."""
-    made = {}
+    scales = {}
     for volume in dict.fromkeys(direction.volumes):
         rows = direction.volumes == volume
         with contextlib.suppress(ValueError):
-            made[volume] = ReferenceNormaliser.of(direction.target[rows][..., 0], brain[rows])
-    return made
+            scales[volume] = ReferenceNormaliser.of(direction.target[rows][..., 0], brain[rows])
+    return scales
 
 
 def _rows_of(direction: directions.Direction, kept: np.ndarray) -> directions.Direction:
@@ -154,11 +154,11 @@ def _estimated(
     pairs: Pairs, forward: directions.Direction, sequences: tuple[str, str]
 ) -> np.ndarray | None:
     """Returns each pair's brain, bool [P, H, W]; None where records have it or none is found."""
-    drawn = _has_brains(pairs.a) or _has_brains(pairs.b)
-    if drawn or not len(pairs) or set(sequences) != {"t2", "flair"}:
+    has_masks = _has_brains(pairs.a) or _has_brains(pairs.b)
+    if has_masks or not len(pairs) or set(sequences) != {"t2", "flair"}:
         return None
-    shown = (forward.source[..., 0], forward.target[..., 0])
-    images = dict(zip(sequences, shown, strict=True))
+    slices = (forward.source[..., 0], forward.target[..., 0])
+    images = dict(zip(sequences, slices, strict=True))
     brain = brain_of(**images, volumes=forward.volumes, indices=forward.indices)
     return brain if brain.any() else None
 
@@ -182,9 +182,9 @@ def _has_brains(slices: Slices) -> bool:
 
 
 def _mask_of(name: str, real: Slices, other: Slices) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the target's masks, the source's where only that has one, and where there is one."""
+    """Returns (masks, which are known): the target's, or the source's where only that has one."""
     if name not in real.masks:
         return np.zeros(real.images.shape, bool), np.zeros(len(real), bool)
-    known = real.metadata[f"mask/{name}"]
-    mask = np.where(known[:, None, None], real.masks[name], other.masks[name])
-    return mask, known | other.metadata[f"mask/{name}"]
+    has_mask = real.metadata[f"mask/{name}"]
+    mask = np.where(has_mask[:, None, None], real.masks[name], other.masks[name])
+    return mask, has_mask | other.metadata[f"mask/{name}"]

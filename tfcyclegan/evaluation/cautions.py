@@ -8,6 +8,7 @@ from tfcyclegan.evaluation.scoring import MODEL, Scored
 from tfcyclegan.metrics.extractors import Extractor
 
 FEW_PATIENTS = 10
+"""With fewer, percentile intervals are too narrow."""
 INSTEAD = {
     RULE: "the brain is estimated from real T2 and FLAIR",
     FOREGROUND_RULE: "_brain figures are over the foreground, scalp and skull included",
@@ -22,8 +23,8 @@ def of(report: dict, scored: list[Scored], extractor: Extractor) -> list[str]:
         *_about_inception_score(scored),
         *(
             text
-            for one in scored
-            for text in distances.warnings_of(one.case.name, one.entries[MODEL], extractor)
+            for result in scored
+            for text in distances.warnings_of(result.case.name, result.entries[MODEL], extractor)
         ),
     ]
 
@@ -42,7 +43,7 @@ def _about_data(report: dict):
             f"{report['n_patients']} patients: percentile intervals of so few are too narrow; read"
             " the patients one by one."
         )
-    near = sum(one["slices"] or 0 for one in report["leakage"]["near_duplicates"].values())
+    near = sum(entry["slices"] or 0 for entry in report["leakage"]["near_duplicates"].values())
     if near:
         yield (
             f"{near} slices are near duplicates of slices of another split; look whether patients"
@@ -67,18 +68,18 @@ def _about_data(report: dict):
 
 
 def _about_masks(scored: list[Scored]):
-    for one in scored:
-        paired = one.case.paired
+    for result in scored:
+        paired = result.case.paired
         if paired is not None and paired.brain_rule in INSTEAD:
             instead = INSTEAD[paired.brain_rule]
-            yield f"{one.case.name}: not every slice has a brain mask, so that {instead}."
-        if one.case.left_out:
+            yield f"{result.case.name}: not every slice has a brain mask, so that {instead}."
+        if result.case.left_out:
             yield (
-                f"{one.case.name}: {one.case.left_out} pairs left out, the brain mask of their"
-                " target volume is empty."
+                f"{result.case.name}: {result.case.left_out} pairs left out, the brain mask of"
+                " their target volume is empty."
             )
 
 
 def _about_inception_score(scored: list[Scored]):
-    if any("inception_score" in one.entries[MODEL] for one in scored):
+    if any("inception_score" in result.entries[MODEL] for result in scored):
         yield f"{distances.NO_MEANING[0].upper()}{distances.NO_MEANING[1:]}."

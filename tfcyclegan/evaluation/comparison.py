@@ -1,8 +1,8 @@
 """Finished evaluations side by side, if they measured the same thing.
 
-Differences are taken patient by patient before they are resampled, and a kernel distance draws the
-same patients for both: what patients have in common falls out, and an interval that leaves out 0 is
-about the models.
+Differences are taken patient by patient and then resampled. A kernel distance draws the same
+patients for both models. So what makes a patient hard for both cancels out, and an interval that
+leaves out 0 says something about the models.
 """
 
 import csv
@@ -83,7 +83,10 @@ class Evaluated:
 
 
 def load_all(paths: tuple[str, ...]) -> list[Evaluated]:
-    """Reads finished evaluations; they are called by their directories' names if those differ."""
+    """Reads finished evaluations.
+
+    They are called by their directories' names, or by their paths where two names are equal.
+    """
     names = [pathlib.Path(path).resolve().name for path in paths]
     labels = names if len(set(names)) == len(names) else paths
     return [load(path, label) for path, label in zip(paths, labels, strict=True)]
@@ -127,27 +130,27 @@ def load(path: str | pathlib.Path, label: str, method: str = MODEL) -> Evaluated
 
 
 def _by_patient(rows: list[dict], method: str) -> dict[tuple[str, str], dict[str, float]]:
-    made: dict[tuple[str, str], dict[str, float]] = {}
+    values: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         if row["method"] != method:
             continue
         for name in row.keys() - set(LABELS):
             value = float(row[name] or "nan")
             if math.isfinite(value):
-                made.setdefault((row["direction"], name), {})[row["patient"]] = value
-    return made
+                values.setdefault((row["direction"], name), {})[row["patient"]] = value
+    return values
 
 
 def check(runs: list[Evaluated]) -> None:
     """Raises UserError unless all runs measured the same thing; names all that differs."""
     first = runs[0]
     for run in runs[1:]:
-        told = unlike(first.report, run.report)
-        if told:
+        differences = unlike(first.report, run.report)
+        if differences:
             raise UserError(
                 f"{run.label} cannot be compared with {first.label}. They differ in"
-                f" {'; '.join(told)}. Evaluate both on the same records and split, with the same"
-                " flags."
+                f" {'; '.join(differences)}. Evaluate both on the same records and split, with"
+                " the same flags."
             )
 
 
@@ -161,8 +164,8 @@ def unlike(first: dict, other: dict, keys: Iterable[str] = tuple(SAME)) -> list[
 
 
 def _at(report: dict, key: str):
-    for part in key.split("."):
-        report = report.get(part) if isinstance(report, dict) else None
+    for name in key.split("."):
+        report = report.get(name) if isinstance(report, dict) else None
     return report
 
 
@@ -206,20 +209,20 @@ def _entry(run: Evaluated, direction: str, name: str) -> dict:
 
 
 def _difference(run: Evaluated, first: Evaluated, direction: str, name: str) -> dict:
-    """Returns the difference run - first: of figures per patient over those that both have."""
-    entries = [_entry(one, direction, name) for one in (run, first)]
-    for one in entries:
-        if one["value"] is None:
-            return null(one["reason"])
+    """Returns the difference run - first. Figures per patient: over the patients that both have."""
+    entries = [_entry(side, direction, name) for side in (run, first)]
+    for side in entries:
+        if side["value"] is None:
+            return null(side["reason"])
     if name == "kid_patient":
         return _kid_difference(run.sums.get(direction), first.sums.get(direction))
-    if all(JACKKNIFE in one for one in entries):
+    if all(JACKKNIFE in side for side in entries):
         return _frechet_difference(*entries)
-    mine, other = (one.patients.get((direction, name), {}) for one in (run, first))
-    both = sorted(mine.keys() & other.keys())
-    if not both:
+    values_run, values_first = (side.patients.get((direction, name), {}) for side in (run, first))
+    patients = sorted(values_run.keys() & values_first.keys())
+    if not patients:
         return null(NO_PATIENTS)
-    values = [mine[patient] - other[patient] for patient in both]
+    values = [values_run[patient] - values_first[patient] for patient in patients]
     if len(values) == 1:
         return {"value": values[0], "ci": None, "reason": ONE_PATIENT, "n_patients": 1}
     interval = metrics.patient_bootstrap(values, seed=SEED)
@@ -245,7 +248,7 @@ def _kid_difference(mine, other) -> dict:
 
 
 def _frechet_difference(mine: dict, other: dict) -> dict:
-    """Returns the difference with its jackknife error: the same patients leave both at a time."""
+    """Returns the difference with its jackknife error; both leave out the same patients in turn."""
     pairs = zip(mine[JACKKNIFE], other[JACKKNIFE], strict=True)
     error = standard_error([a - b for a, b in pairs])
     return plain(mine["value"] - other["value"], NO_INTERVAL, standard_error=error)
@@ -266,12 +269,12 @@ def table(compared: dict) -> str:
     ]
     for direction, figures in compared["directions"].items():
         lines += ["", f"## {direction}", "", _row(columns), _row(["---"] * len(columns))]
-        frechet = [name for name, of in figures.items() if JACKKNIFE in of["runs"][0]]
+        frechet = [name for name, entries in figures.items() if JACKKNIFE in entries["runs"][0]]
         for name in (*FIRST_OF_TABLE, *frechet):
-            of = figures.get(name)
-            if of and any(run["value"] is not None for run in of["runs"]):
-                real = {"value": of["runs"][0].get("real")}
-                cells = [real, of["copy_source"], *of["runs"], *of["differences"]]
+            entries = figures.get(name)
+            if entries and any(run["value"] is not None for run in entries["runs"]):
+                real = {"value": entries["runs"][0].get("real")}
+                cells = [real, entries["copy_source"], *entries["runs"], *entries["differences"]]
                 lines.append(_row([name, *map(figure, cells)]))
     return "\n".join(lines)
 

@@ -37,10 +37,10 @@ class Inputs:
 def dealt(shards: list[manifest.Shard], model: dict) -> list[manifest.Shard]:
     """Returns the rows of the manifest with the splits that the model was trained under.
 
-    Folds are the run's and no choice of who evaluates: another fold would be a leak.
+    The folds are those of the training run. Nobody chooses them here: another fold would be a leak.
     """
-    own = model["trained_on"] == manifest.dataset_hash(shards)
-    return manifest.deal(shards, model["folds"], model["fold"]) if own else shards
+    is_own = model["trained_on"] == manifest.dataset_hash(shards)
+    return manifest.deal(shards, model["folds"], model["fold"]) if is_own else shards
 
 
 def load(data_dir: str, shards: list[manifest.Shard], split: str, model: dict) -> Inputs:
@@ -56,11 +56,11 @@ def load(data_dir: str, shards: list[manifest.Shard], split: str, model: dict) -
         UserError: The split holds no slice of a domain, or a shard is damaged.
     """
 
-    def read(domain: str, of: str, masks: tuple[str, ...]) -> Slices:
+    def read(domain: str, split_name: str, masks: tuple[str, ...]) -> Slices:
         return load_slices(
             data_dir,
             shards,
-            split=of,
+            split=split_name,
             sequence=model[f"domain_{domain}"],
             image_size=model["image_size"],
             masks=masks,
@@ -70,6 +70,7 @@ def load(data_dir: str, shards: list[manifest.Shard], split: str, model: dict) -
     reason = _no_train(shards, split, model)
     train = {}
     if not reason:
+        # Lesion masks alone: for the prevalence of lesions, and to leave lesions out again.
         train = {domain: read(domain, model["train_split"], ("lesion",)) for domain in DOMAINS}
         dropped = model["drop_lesions"]
         train |= {dropped: lesion_free(train[dropped])} if dropped in train else {}
@@ -82,9 +83,9 @@ def _no_train(shards: list[manifest.Shard], split: str, model: dict) -> str:
         return NOT_ITS_OWN
     if model["train_split"] == split:
         return SAME_SPLIT
-    held = {(shard.split, shard.sequence) for shard in shards}
-    wanted = {(model["train_split"], model[f"domain_{domain}"]) for domain in DOMAINS}
-    return "" if wanted <= held else NO_TRAIN
+    available = {(shard.split, shard.sequence) for shard in shards}
+    needed = {(model["train_split"], model[f"domain_{domain}"]) for domain in DOMAINS}
+    return "" if needed <= available else NO_TRAIN
 
 
 def describe(inputs: Inputs) -> dict:

@@ -1,7 +1,8 @@
 """kernel_sums.npz: what a paired comparison of kernel distances needs of an evaluation.
 
-Sums of the kernel over pairs of patients: from those of two models on the same patients follows the
-difference of their `kid_patient` under any draw of patients. No pickle is written or read.
+It holds sums of the kernel over pairs of patients. From the sums of two models on the same patients
+follows the difference of their `kid_patient`, under any draw of patients. No pickle is written or
+read.
 """
 
 import dataclasses
@@ -25,8 +26,8 @@ class Damaged(Exception):
 def write(directory: pathlib.Path, sums: dict[str, PatientKernelSums]) -> None:
     """Writes the sums of each direction that has some; ids are bytes."""
     arrays = {
-        f"{direction}/{field}": np.array(getattr(one, field))
-        for direction, one in sums.items()
+        f"{direction}/{field}": np.array(getattr(patient_sums, field))
+        for direction, patient_sums in sums.items()
         for field in _FIELDS
     }
     file = io.BytesIO()

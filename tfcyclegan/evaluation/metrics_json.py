@@ -33,7 +33,7 @@ SHOWN = (
 
 def frame(scored: list[Scored], extractor: Extractor, protocol: str) -> dict:
     """Returns what metrics.json says of how it was made, and every figure of both directions."""
-    paired = next((one.case.paired for one in scored if one.case.paired is not None), None)
+    paired = next((result.case.paired for result in scored if result.case.paired is not None), None)
     return {
         "schema_version": SCHEMA_VERSION,
         "tfcyclegan_version": tfcyclegan.__version__,
@@ -60,20 +60,20 @@ def frame(scored: list[Scored], extractor: Extractor, protocol: str) -> dict:
             "data_range": 1.0,
         },
         "methods": {MODEL: "the model", **ABOUT},
-        "directions": {one.case.name: one.entries for one in scored},
+        "directions": {result.case.name: result.entries for result in scored},
     }
 
 
 def slice_rows(scored: list[Scored]) -> tuple[list[str], list[dict]]:
     """Returns columns and rows of metrics_per_slice.csv, one row per slice and method."""
     names, rows = [], []
-    for one in scored:
-        for method, scores in one.slices.items():
-            direction = one.case.paired.direction
+    for result in scored:
+        for method, scores in result.slices.items():
+            direction = result.case.paired.direction
             names += [name for name in scores if name not in names]
             rows += [
                 {
-                    "direction": one.case.name,
+                    "direction": result.case.name,
                     "method": method,
                     "patient": direction.patients[i].decode(),
                     "series": direction.volumes[i].decode(),
@@ -88,19 +88,23 @@ def slice_rows(scored: list[Scored]) -> tuple[list[str], list[dict]]:
 def patient_rows(scored: list[Scored]) -> tuple[list[str], list[dict]]:
     """Returns columns and rows of metrics_per_patient.csv, one row per patient and method."""
     names, rows = [], []
-    for one in scored:
+    for result in scored:
         owners = (
-            one.case.source.metadata["id/patient"]
-            if one.case.paired is None
-            else one.case.paired.direction.patients
+            result.case.source.metadata["id/patient"]
+            if result.case.paired is None
+            else result.case.paired.direction.patients
         )
-        for method, figures in one.patients.items():
+        for method, figures in result.patients.items():
             names += [name for name in figures if name not in names]
             for patient, count in zip(*np.unique(owners, return_counts=True), strict=True):
-                values = {name: of[patient] for name, of in figures.items() if patient in of}
+                values = {
+                    name: by_patient[patient]
+                    for name, by_patient in figures.items()
+                    if patient in by_patient
+                }
                 rows.append(
                     {
-                        "direction": one.case.name,
+                        "direction": result.case.name,
                         "method": method,
                         "patient": patient.decode(),
                         "n_slices": int(count),
@@ -112,7 +116,8 @@ def patient_rows(scored: list[Scored]) -> tuple[list[str], list[dict]]:
 
 def table(report: dict) -> str:
     """Returns the main figures as lines for a terminal."""
-    names = [name for name in SHOWN if name in report["directions"]["a_to_b"][MODEL]]
+    first = next(iter(report["directions"].values()))
+    names = [name for name in SHOWN if name in first[MODEL]]
     lines = [f"{report['n_pairs']} pairs of {report['n_patients']} patients. {report['notice']}"]
     for direction, methods in report["directions"].items():
         rows = [[direction, *names]]

@@ -21,7 +21,7 @@ DPI = 110
 
 def draw(scored: list[Scored], output: pathlib.Path) -> list[str]:
     """Writes the plots of paired figures and returns the names of the files."""
-    paired = [one for one in scored if one.case.paired is not None]
+    paired = [result for result in scored if result.case.paired is not None]
     if not paired:
         return []
     for name, picture in (
@@ -42,15 +42,15 @@ def per_patient(scored: list[Scored]) -> Figure:
     """Draws a violin and the patients' dots of each method; one row per figure."""
     figure = Figure(figsize=(5.5 * len(scored), 3.2 * len(VIOLINS)), layout="constrained")
     axes = figure.subplots(len(VIOLINS), len(scored), squeeze=False)
-    for column, one in enumerate(scored):
+    for column, result in enumerate(scored):
         for row, name in enumerate(VIOLINS):
             groups = {
                 method: finite
-                for method, figures in one.patients.items()
+                for method, figures in result.patients.items()
                 if (finite := [v for v in figures[name].values() if np.isfinite(v)])
             }
             _violins(axes[row, column], groups)
-            axes[row, column].set_title(f"{one.case.name}: {name}, per patient", fontsize=9)
+            axes[row, column].set_title(f"{result.case.name}: {name}, per patient", fontsize=9)
     return figure
 
 
@@ -58,9 +58,9 @@ def _violins(axis, groups: dict[str, list[float]]) -> None:
     for place, (method, values) in enumerate(groups.items()):
         colour = "C3" if method == MODEL else "C0"
         if len(set(values)) > 1:
-            drawn = axis.violinplot(values, [place], showextrema=False, showmeans=True)
-            drawn["bodies"][0].set_facecolor(colour)
-            drawn["cmeans"].set_color(colour)
+            violin = axis.violinplot(values, [place], showextrema=False, showmeans=True)
+            violin["bodies"][0].set_facecolor(colour)
+            violin["cmeans"].set_color(colour)
         axis.plot([place] * len(values), values, ".", color=colour, alpha=0.7)
     axis.set_xticks(range(len(groups)), list(groups), rotation=25, fontsize=8)
     axis.grid(axis="y", alpha=0.3)
@@ -70,9 +70,9 @@ def bland_altman(scored: list[Scored]) -> Figure:
     """Draws the difference of mean brain intensity, synthetic minus real, over their mean."""
     figure = Figure(figsize=(5.5 * len(scored), 3.6), layout="constrained")
     axes = figure.subplots(1, len(scored), squeeze=False)[0]
-    for axis, one in zip(axes, scored, strict=True):
-        case = one.case.paired
-        made, real = (
+    for axis, result in zip(axes, scored, strict=True):
+        case = result.case.paired
+        synthetic, real = (
             np.array(
                 [
                     image[mask].mean()
@@ -80,14 +80,15 @@ def bland_altman(scored: list[Scored]) -> Figure:
                     if mask.any()
                 ]
             )
-            for images in map(case.normalised, (one.images[MODEL], case.direction.target))
+            for images in map(case.normalised, (result.images[MODEL], case.direction.target))
         )
-        difference = made - real
-        axis.plot((made + real) / 2, difference, ".", alpha=0.6)
+        difference = synthetic - real
+        axis.plot((synthetic + real) / 2, difference, ".", alpha=0.6)
+        # Limits of agreement: 95 % of differences lie inside, if they are normal.
         spread = 1.96 * difference.std(ddof=1) if len(difference) > 1 else 0.0
         for offset, style in ((0.0, "-"), (spread, "--"), (-spread, "--")):
             axis.axhline(difference.mean() + offset, linestyle=style, color="C3", linewidth=1)
-        axis.set_title(f"{one.case.name}: mean brain intensity per slice", fontsize=9)
+        axis.set_title(f"{result.case.name}: mean brain intensity per slice", fontsize=9)
         axis.set_xlabel("mean of synthetic and real", fontsize=8)
         axis.set_ylabel("synthetic minus real", fontsize=8)
         axis.grid(alpha=0.3)
@@ -101,10 +102,10 @@ def extreme_slices(scored: list[Scored]) -> Figure:
     axes = figure.subplots(3 * EXTREMES, columns, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
-    for block, one in enumerate(scored):
-        values = one.slices[MODEL][SORTED_BY]
+    for block, result in enumerate(scored):
+        values = result.slices[MODEL][SORTED_BY]
         for row, (rank, index) in enumerate(ranked(values)):
-            images = _shown(one, index)
+            images = _shown(result, index)
             for column, (title, image, top) in enumerate(images):
                 axis = axes[row, 4 * block + column]
                 axis.imshow(image, cmap="gray", vmin=0.0, vmax=top)
@@ -126,11 +127,16 @@ def extreme_slices(scored: list[Scored]) -> Figure:
 def _shown(one: Scored, index: int):
     case = one.case.paired
     source = case.direction.source[index, ..., 0]
-    made, real = (
+    synthetic, real = (
         case.normalised(images)[index] for images in (one.images[MODEL], case.direction.target)
     )
     titles = (f"{one.case.name}: source", "synthetic", "real", "error")
-    return zip(titles, (source, made, real, np.abs(made - real)), (1.0, 1.0, 1.0, 0.5), strict=True)
+    return zip(
+        titles,
+        (source, synthetic, real, np.abs(synthetic - real)),
+        (1.0, 1.0, 1.0, 0.5),
+        strict=True,
+    )
 
 
 def ranked(values: np.ndarray) -> list[tuple[str, int]]:
@@ -157,10 +163,10 @@ def closest_pairs(
     axes = figure.subplots(4, 8)
     for axis in axes.flat:
         axis.axis("off")
-    for place, (made, trained, distance) in enumerate(pairs):
+    for place, (fake_row, train_row, distance) in enumerate(pairs):
         left, right = axes.flat[2 * place], axes.flat[2 * place + 1]
-        left.imshow(fake[made], cmap="gray", vmin=0, vmax=STORED_MAX)
-        right.imshow(train[trained], cmap="gray", vmin=0, vmax=STORED_MAX)
+        left.imshow(fake[fake_row], cmap="gray", vmin=0, vmax=STORED_MAX)
+        right.imshow(train[train_row], cmap="gray", vmin=0, vmax=STORED_MAX)
         left.set_title("synthetic", fontsize=7)
         right.set_title(f"training, {distance:.3f}", fontsize=7)
     figure.suptitle("closest training slices of other patients", fontsize=9)

@@ -70,6 +70,7 @@ def evaluate(
     for case in cases_of(data.slices["a"], data.slices["b"], data.pairs, data.sequences):
         if case.name not in translators:
             continue
+        # The name of a direction ends with its target domain and begins with its source.
         distribution = Distribution(
             extractor,
             case.target,
@@ -78,7 +79,7 @@ def evaluate(
         )
         fake = translate(translators[case.name], case.name, case.source.unit())
         scored.append(score(case, fake, distribution, with_paper=protocol == "paper"))
-    fakes = {one.case.name[0]: one.fake for one in scored}
+    fakes = {result.case.name[0]: result.fake for result in scored}
     report = metrics_json.frame(scored, extractor, protocol) | inputs.describe(data)
     report["self_consistency"] = self_consistency.section(data.slices, fakes, translators)
     return report, scored
@@ -98,18 +99,18 @@ def remember(scored: list[Scored], data: Inputs, output: pathlib.Path) -> dict:
     if data.no_train:
         return null(data.no_train)
     section = {}
-    for one in scored:
-        train, real = data.train[one.case.name[-1]], one.case.target
-        fake = intensity.unit_to_stored(one.fake[..., 0])
-        section[one.case.name], pairs = memorisation.section(
-            (fake, one.case.source.metadata["id/patient"]),
+    for result in scored:
+        train, real = data.train[result.case.name[-1]], result.case.target
+        fake = intensity.unit_to_stored(result.fake[..., 0])
+        section[result.case.name], pairs = memorisation.section(
+            (fake, result.case.source.metadata["id/patient"]),
             (real.images, real.metadata["id/patient"]),
             (train.images, train.metadata["id/patient"]),
-            (one.features[MODEL], one.distribution.real, one.distribution.train),
+            (result.features[MODEL], result.distribution.real, result.distribution.train),
         )
-        name = f"closest_training_slices_{one.case.name}.png"
+        name = f"closest_training_slices_{result.case.name}.png"
         plots.save(plots.closest_pairs(pairs, fake, train.images), output / name)
-        section[one.case.name]["figure"] = name
+        section[result.case.name]["figure"] = name
     return section
 
 
@@ -123,38 +124,50 @@ def write(
     """Writes CSVs, kernel sums, pictures and the page, and metrics.json last."""
     write_csv(output / "metrics_per_slice.csv", *metrics_json.slice_rows(scored))
     write_csv(output / "metrics_per_patient.csv", *metrics_json.patient_rows(scored))
-    sums = {one.case.name: one.distribution.kernel_sums(one.features[MODEL]) for one in scored}
-    kernel_sums.write(output, {name: of for name, of in sums.items() if of is not None})
+    sums = {
+        result.case.name: result.distribution.kernel_sums(result.features[MODEL])
+        for result in scored
+    }
+    kernel_sums.write(
+        output,
+        {name: patient_sums for name, patient_sums in sums.items() if patient_sums is not None},
+    )
     report["plots"] = plots.draw(scored, output)
     if curves is not None:
         plots.save(curves, output / "history.png")
         report["plots"].append("history.png")
-    sheets = np.concatenate([sheet(one) for one in scored], axis=1)
+    sheets = np.concatenate([sheet(result) for result in scored], axis=1)
     png = tf.io.encode_png(tf.cast(np.rint(sheets * 255), tf.uint8))
     files.write(output / "samples.png", png.numpy())
     report["wall_seconds"] = round(time.monotonic() - started, 1)
+    # The page is made from what the file holds: numbers that are not finite are null in both.
     text = strict_json(report)
-    drawn = {name: (output / name).read_bytes() for name in report["plots"]}
-    write_page(output / "report.html", json.loads(text), viewed(scored), plots=drawn)
+    pictures = {name: (output / name).read_bytes() for name in report["plots"]}
+    write_page(output / "report.html", json.loads(text), viewed(scored), plots=pictures)
+    # Last, because this file says that the evaluation has finished.
     files.write(output / "metrics.json", text)
 
 
 def viewed(scored: list[Scored]) -> list[Volume]:
     """Returns the volumes of the report's viewer: source, synthetic and, of pairs, real."""
     volumes = []
-    for one in scored:
-        paired, source = one.case.paired, one.case.source
+    for result in scored:
+        paired, source = result.case.paired, result.case.source
         if paired is None:
             keys = ("id/patient", "id/series", "geom/slice_index")
             ids = [source.metadata[key] for key in keys]
-            layers = {"source": source.unit(), "synthetic": one.fake}
+            layers = {"source": source.unit(), "synthetic": result.fake}
         else:
-            of = paired.direction
-            ids = [of.patients, of.volumes, of.indices]
-            layers = {"source": of.source, "synthetic": one.images[MODEL], "real": of.target}
+            direction = paired.direction
+            ids = [direction.patients, direction.volumes, direction.indices]
+            layers = {
+                "source": direction.source,
+                "synthetic": result.images[MODEL],
+                "real": direction.target,
+            }
             if paired.lesion.any():
                 layers["lesion"] = paired.lesion[..., np.newaxis].astype(np.float32)
-        volumes += volumes_of(one.case.name, *ids, layers)
+        volumes += volumes_of(result.case.name, *ids, layers)
     return volumes
 
 
@@ -165,9 +178,11 @@ def sheet(one: Scored) -> np.ndarray:
     """
     if one.case.paired is None:
         return grid(tuple(_spread(images) for images in (one.case.source.unit(), one.fake)))
-    direction, made = one.case.paired.direction, one.images[MODEL]
-    source, made, real = (_spread(images) for images in (direction.source, made, direction.target))
-    return grid((source, made, real, np.abs(made - real)))
+    direction, synthetic = one.case.paired.direction, one.images[MODEL]
+    source, synthetic, real = (
+        _spread(images) for images in (direction.source, synthetic, direction.target)
+    )
+    return grid((source, synthetic, real, np.abs(synthetic - real)))
 
 
 def _spread(images: np.ndarray) -> np.ndarray:

@@ -62,27 +62,27 @@ def score(
     """
     everyone = patients_of(case.source)
     whole = {MODEL: fake, "copy_source": case.source.unit()}
-    made = Scored(case, fake, distribution, {}, {}, {}, {}, {})
+    scored = Scored(case, fake, distribution, {}, {}, {}, {}, {})
     for method, images in whole.items():
-        made.features[method] = distribution.of(images, everyone)
-        made.entries[method] = distribution.entries(made.features[method])
+        scored.features[method] = distribution.of(images, everyone)
+        scored.entries[method] = distribution.entries(scored.features[method])
     if case.paired is None:
-        _unpaired(made, whole)
-        return made
+        _unpaired(scored, whole)
+        return scored
     real = _figures(case.paired, case.paired.direction.target)
     for method in (MODEL, *BASELINES):
         images = fake[case.rows] if method == MODEL else BASELINES[method](case.paired)
         if images is None:
-            made.entries[method] = dict.fromkeys(paired.NAMES, null(ONE_SLICE))
+            scored.entries[method] = dict.fromkeys(paired.NAMES, null(ONE_SLICE))
             continue
-        made.images[method] = images
+        scored.images[method] = images
         if method not in whole:
             patients = case.paired.direction.patients
-            made.entries[method] = distribution.entries(distribution.of(images, patients))
-        _paired(made, method, real)
+            scored.entries[method] = distribution.entries(distribution.of(images, patients))
+        _paired(scored, method, real)
         if with_paper:
-            made.entries[method] |= paper.entries(case.paired.direction, images)
-    return made
+            scored.entries[method] |= paper.entries(case.paired.direction, images)
+    return scored
 
 
 def _unpaired(made: Scored, whole: dict[str, np.ndarray]) -> None:
@@ -93,7 +93,10 @@ def _unpaired(made: Scored, whole: dict[str, np.ndarray]) -> None:
         values = contrast.unpaired_values(source, images, patients)
         made.entries[method] = (
             {name: null(made.case.reason) for name in missing}
-            | {name: entry(of, len(source)) | {"real": None} for name, of in values.items()}
+            | {
+                name: entry(by_patient, len(source)) | {"real": None}
+                for name, by_patient in values.items()
+            }
             | made.entries[method]
         )
         made.patients[method] = values
@@ -113,17 +116,17 @@ def _paired(made: Scored, method: str, real: dict[str, dict[Hashable, float]]) -
     per_patient = paired.patient_scores(case, images, slices)
     entries = {}
     for name, values in per_patient.items():
-        counted = np.isfinite(slices[name]).sum() if name in slices else len(case)
-        entries[name] = entry(values, int(counted))
+        n_slices = np.isfinite(slices[name]).sum() if name in slices else len(case)
+        entries[name] = entry(values, int(n_slices))
     mean = metrics.psnr_slice_mean(slices["psnr"])
     entries["psnr_slice_mean"] = plain(
         mean.mean, SLICES, n_slices=mean.n_averaged, n_identical=mean.n_identical
     )
     figures = _figures(case, images)
     for name, values in figures.items():
-        reason, counted = _about(case, name)
-        entries[name] = entry(values, counted, reason)
-        entries[name]["real"] = entry(real[name], counted)["value"]
+        reason, n_slices = _about(case, name)
+        entries[name] = entry(values, n_slices, reason)
+        entries[name]["real"] = entry(real[name], n_slices)["value"]
     del entries["psnr"]  # psnr_slice_mean says the same with its counts
     made.entries[method] = entries | made.entries[method]
     made.slices[method], made.patients[method] = slices, per_patient | figures
@@ -135,8 +138,8 @@ def _about(case, name: str) -> tuple[str, int]:
         return contrast.NO_VENTRICLES, len(case)
     if name not in lesions.NAMES:
         return contrast.NO_FLUID, len(case)
-    known = int(case.lesion_known.sum())
-    return (lesions.NO_LESIONS if known else lesions.NO_MASKS), known
+    n_known = int(case.lesion_known.sum())
+    return (lesions.NO_LESIONS if n_known else lesions.NO_MASKS), n_known
 
 
 def translate(translator: translators.Translator, case_name: str, images: np.ndarray) -> np.ndarray:
@@ -146,24 +149,26 @@ def translate(translator: translators.Translator, case_name: str, images: np.nda
         UserError: The model answers another size, or something that is not finite.
     """
     try:
-        made = batches.in_batches(translator, images)
+        translations = batches.in_batches(translator, images)
     except (ValueError, TypeError) as error:
         raise UserError(
             f"The model does not take images of {images.shape[1]} x {images.shape[2]} pixels,"
             f" {case_name}. Export it again with this version.",
             ExitCode.DAMAGED,
         ) from error
-    if made.shape != images.shape:
+    if translations.shape != images.shape:
         raise UserError(
             f"A translation has the size of its source, {images.shape[1]} x {images.shape[2]}."
-            f" Received: {' x '.join(map(str, made.shape[1:3]))} from the model, {case_name}.",
+            f" Received: {' x '.join(map(str, translations.shape[1:3]))} from the model,"
+            f" {case_name}.",
             ExitCode.DAMAGED,
         )
-    bad = int((~np.isfinite(made)).any(axis=(1, 2, 3)).sum())
+    bad = int((~np.isfinite(translations)).any(axis=(1, 2, 3)).sum())
     if bad:
         raise UserError(
-            f"The model answered NaN or infinity to {bad} of {len(made)} slices, {case_name}: it"
-            " has diverged, or its weights are damaged. Evaluate another checkpoint.",
+            f"The model answered NaN or infinity to {bad} of {len(translations)} slices,"
+            f" {case_name}: it has diverged, or its weights are damaged. Evaluate another"
+            " checkpoint.",
             ExitCode.FAILED,
         )
-    return made
+    return translations

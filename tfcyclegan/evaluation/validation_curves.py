@@ -14,6 +14,7 @@ depends on the number of slices."""
 FLOORS = {"kid_patient": 0.0}
 """What two sets of real patients have on average."""
 VALIDATED_WITH = "randconv_v1"
+"""Extractor of validation; distances over another one are not drawn beside its own."""
 
 
 def curves(workdir: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -23,12 +24,12 @@ def curves(workdir: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return {}
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    made = {}
+    columns = {}
     for name in rows[0] if rows else ():
-        filled = [(float(row["epoch"]), float(row[name])) for row in rows if row[name]]
-        if filled and name.startswith("val_"):
-            made[name] = tuple(np.array(filled).T)
-    return made
+        points = [(float(row["epoch"]), float(row[name])) for row in rows if row[name]]
+        if points and name.startswith("val_"):
+            columns[name] = tuple(np.array(points).T)
+    return columns
 
 
 def figure(workdir: str, scored: list[Scored], extractor: str) -> Figure | None:
@@ -42,25 +43,27 @@ def figure(workdir: str, scored: list[Scored], extractor: str) -> Figure | None:
     Returns:
         The figure, None where the run was never validated.
     """
-    known = curves(workdir)
-    names = [n for n in FIGURES if any(f"val_{n}_{one.case.name}" in known for one in scored)]
+    history = curves(workdir)
+    names = [
+        n for n in FIGURES if any(f"val_{n}_{result.case.name}" in history for result in scored)
+    ]
     if not names:
         return None
-    drawn = Figure(figsize=(5.5 * len(scored), 3.0 * len(names)), layout="constrained")
-    axes = drawn.subplots(len(names), len(scored), squeeze=False)
+    picture = Figure(figsize=(5.5 * len(scored), 3.0 * len(names)), layout="constrained")
+    axes = picture.subplots(len(names), len(scored), squeeze=False)
     for row, name in enumerate(names):
-        for axis, one in zip(axes[row], scored, strict=True):
-            epochs, values = known.get(f"val_{name}_{one.case.name}", ([], []))
+        for axis, result in zip(axes[row], scored, strict=True):
+            epochs, values = history.get(f"val_{name}_{result.case.name}", ([], []))
             axis.plot(epochs, values, ".-", color="C0", label="validation")
             if name in FLOORS:
                 axis.axhline(FLOORS[name], color="0.5", linestyle=":", label="floor")
             if name != "kid_patient" or extractor == VALIDATED_WITH:
-                _band(axis, one.entries[MODEL].get(FIGURES[name]))
-            axis.set_title(f"{one.case.name}: {name}", fontsize=9)
+                _band(axis, result.entries[MODEL].get(FIGURES[name]))
+            axis.set_title(f"{result.case.name}: {name}", fontsize=9)
             axis.set_xlabel("epoch", fontsize=8)
             axis.grid(alpha=0.3)
             axis.legend(fontsize=7)
-    return drawn
+    return picture
 
 
 def _band(axis, entry: dict | None) -> None:

@@ -27,7 +27,7 @@ class Reading:
 
     Attributes:
         allow_derived: Whether ImageType DERIVED and SECONDARY are accepted.
-        keep_dwi: Whether diffusion-weighted images are; maps made of them never are.
+        keep_dwi: Whether diffusion-weighted images are accepted; maps made of them never are.
         lone_studies: Whether a study without a patient becomes a patient of its own.
         with_demographics: Whether age and sex are looked at.
     """

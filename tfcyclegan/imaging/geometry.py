@@ -75,9 +75,9 @@ def canonical_axes(orientation: tuple[float, ...]) -> Axes:
     plane, target_x, target_y = _DISPLAY[int(np.argmax(np.abs(normal)))]
     if np.abs(normal).max() < OBLIQUE_COSINE:
         plane = "oblique"
-    kept = abs(along_row @ target_x) + abs(along_column @ target_y)
+    as_stored = abs(along_row @ target_x) + abs(along_column @ target_y)
     swapped = abs(along_row @ target_y) + abs(along_column @ target_x)
-    transpose = bool(swapped > kept)
+    transpose = bool(swapped > as_stored)
     x, y = (along_column, along_row) if transpose else (along_row, along_column)
     flip_x, flip_y = bool(x @ target_x < 0), bool(y @ target_y < 0)
     x, y = (-x if flip_x else x), (-y if flip_y else y)
@@ -189,7 +189,8 @@ def grid_of(placement: Placement, *, spacing: float | None = None) -> Grid:
     u, v = centre @ axes.x, centre @ axes.y
     if spacing is None:
         return Grid(axes.x, axes.y, axes.normal, u, v, placement.field_of_view / SIZE)
-    # A grid with the pixels of the series would else lie between them where their number is odd.
+    # The centre of an odd number of pixels is a pixel; the grid's is between two, as SIZE is even.
+    # Half a pixel further on, a grid of the same spacing has the very pixels of the series.
     u += _half_pixel(placement.width, placement.dx, spacing)
     v += _half_pixel(placement.height, placement.dy, spacing)
     return Grid(axes.x, axes.y, axes.normal, u, v, spacing)

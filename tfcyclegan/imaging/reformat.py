@@ -105,8 +105,8 @@ def turned(source: Lattice, plane: str) -> Lattice | None:
     for target in geometry.display_of(plane):
         nearest = source.axes[np.argmax(np.abs(source.axes @ target))]
         axes.append(nearest if nearest @ target > 0 else -nearest)
-    found = geometry.canonical_axes(tuple(np.concatenate(axes).tolist()))
-    return along(source, found) if found.plane == plane else None
+    turned_axes = geometry.canonical_axes(tuple(np.concatenate(axes).tolist()))
+    return along(source, turned_axes) if turned_axes.plane == plane else None
 
 
 def along(source: Lattice, axes: geometry.Axes) -> Lattice:
@@ -136,11 +136,11 @@ def sample(
     matrix = (source.axes @ target.axes.T) * target.steps / source.steps[:, None]
     offset = (target.origin - source.origin) @ source.axes.T / source.steps
     columns, rows = np.meshgrid(np.arange(target.counts[0]), np.arange(target.counts[1]))
-    last = source.counts[:, None, None] - 0.5
+    upper_bound = source.counts[:, None, None] - 0.5
     for index in range(target.slices):
         voxels = np.stack([columns, rows, np.full_like(rows, index)])
         places = np.tensordot(matrix, voxels, 1) + offset[:, None, None]
         places = np.round(places, _ROUNDING)
-        outside = ((places < -0.5) | (places > last)).any(axis=0)
+        outside = ((places < -0.5) | (places > upper_bound)).any(axis=0)
         image = ndimage.map_coordinates(volume, places[::-1], order=1, mode="nearest")
         yield image.astype(np.float32, copy=False), outside

@@ -107,8 +107,9 @@ def _back_weights(length: int, count: int, start: float, step: float) -> sparse.
     """Returns the weights [count, length] of an axis; start and step lead from grid to slice."""
     share = length / SIZE
     # Pixel centres lie half a pixel from the border, whatever the size of the pixels.
-    first = (0.5 - start / step) * share - 0.5
-    return axis_weights(length, round(first, 6), round(share / step, 9), count)[0]
+    first_index = (0.5 - start / step) * share - 0.5
+    # Rounded, so that slices of one series share their cached weights.
+    return axis_weights(length, round(first_index, 6), round(share / step, 9), count)[0]
 
 
 def nearest(mask: np.ndarray, placement: Placement, grid: Grid) -> np.ndarray:
@@ -140,9 +141,9 @@ def _snapped(start: float, step: float) -> tuple[float, float]:
 
     Otherwise an image that has the grid's pixels already would be blurred by a thousandth of one.
     """
-    last = start + step * (SIZE - 1)
-    whole = round(start)
-    if max(abs(start - whole), abs(last - whole - (SIZE - 1))) < _HEADER_ROUNDING:
-        return float(whole), 1.0
+    end = start + step * (SIZE - 1)
+    whole_start = round(start)
+    if max(abs(start - whole_start), abs(end - whole_start - (SIZE - 1))) < _HEADER_ROUNDING:
+        return float(whole_start), 1.0
     # To 1e-6 pixel, so that slices of one series share their cached weights.
     return round(start, 6), round(step, 9)

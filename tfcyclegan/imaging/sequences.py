@@ -63,12 +63,12 @@ def hints(text: str) -> frozenset[str]:
     specific hint removes the more general one.
     """
     text = text.lower().replace("_", " ")
-    found = {name for name in HINTS if _TEXT[name].search(text)}
-    if found & {"t1_flair", "stir"}:
-        found -= {"flair", "t2"}
-    if "flair" in found:
-        found -= {"t2"}
-    return frozenset(found)
+    names = {name for name in HINTS if _TEXT[name].search(text)}
+    if names & {"t1_flair", "stir"}:
+        names -= {"flair", "t2"}
+    if "flair" in names:
+        names -= {"t2"}
+    return frozenset(names)
 
 
 def exclusion(physics: Physics, reading: Reading = STRICT) -> str:
@@ -138,6 +138,7 @@ def _is_inversion(physics: Physics) -> bool:
 
 
 def _inversion_recovery(physics: Physics) -> Decision:
+    # The limits are those of docs/ingestion.md, "Which sequence it is".
     te, tr, ti = physics.te_ms, physics.tr_ms, physics.ti_ms
     if math.isnan(ti) or ti <= 0:
         if te >= 70 and tr >= 4000 and "flair" in physics.hints:
@@ -153,6 +154,8 @@ def _inversion_recovery(physics: Physics) -> Decision:
 
 
 def _spin_echo(physics: Physics) -> Decision:
+    # The limits are those of docs/ingestion.md, "Which sequence it is". That of TE is wide, because
+    # a 3D T2 (SPACE) has one of 455 ms (spec/ingestion.md, C).
     te, tr = physics.te_ms, physics.tr_ms
     if te < 40:
         return Decision("t1", 0.9) if tr < 1500 else Decision("pd", 0.8)

@@ -125,17 +125,20 @@ def _owner(frame: Frame) -> tuple:
 
 
 def _rightful(counts: collections.Counter) -> tuple | None:
-    """Returns the owner of a series; strays are no volume. None if in doubt."""
+    """Returns the owner of a series, or None if in doubt.
+
+    Owners with too few slices for a volume count only where no owner has enough.
+    """
     owners = [owner for owner, n in counts.items() if n >= FEWEST_SLICES] or [*counts]
     return owners[0] if len(owners) == 1 else None
 
 
 def _without_copies(frames: list[Frame], refused: list) -> list[Frame]:
     """Drops frames of an instance that was read before with the same pixels."""
-    seen: dict[tuple, int] = {}
+    places: dict[tuple, int] = {}
     kept = []
     for frame in sorted(frames, key=lambda f: (_order(f), f.object_index)):
-        home = seen.setdefault((frame.instance, frame.content, frame.frame_index), len(kept))
+        home = places.setdefault((frame.instance, frame.content, frame.frame_index), len(kept))
         if home == len(kept):
             kept.append(frame)
         else:
@@ -225,8 +228,10 @@ def _distinct(shelf: list[Frame]) -> dict[tuple, list[Frame]]:
 
 def _fills(frames: list[Frame], shelves: list[list[Frame]]) -> bool:
     """Tells whether frames are one image of every position."""
-    mine = _shelves(frames)
-    return len(mine) == len(shelves) and all(len(_distinct(shelf)) == 1 for shelf in mine)
+    own_shelves = _shelves(frames)
+    return len(own_shelves) == len(shelves) and all(
+        len(_distinct(shelf)) == 1 for shelf in own_shelves
+    )
 
 
 def _layers(shelves: list[list[Frame]]) -> list[list[Frame]]:

@@ -38,17 +38,17 @@ except ImportError as error:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Piece:
-    """A shard before it is written; all that a worker of a runner gets to know.
+    """A shard that is still to be written. A worker of a runner gets nothing else.
 
     Attributes:
         directory: Output directory, at the same place for every worker.
-        name: Of the shard.
+        name: File name of the shard.
         home: (split, sequence).
         tasks: Its volumes, in order; may be empty.
         inputs: The objects they lie in.
         settings: Of the records' content.
         constant: Features that all records share.
-        limits: Of `Workers`: time and memory of one object.
+        limits: Arguments of `Workers`: the limits of time and memory for one object.
     """
 
     directory: str
@@ -99,9 +99,9 @@ def writer(runner: str, options: Sequence[str], limits: dict) -> publication.Wri
 
     def write(job: Job, todo: dict[str, tuple[str, str]]) -> Iterator[Done]:
         pieces = _pieces(job, todo, limits)
-        found = _run(arguments, pieces, job.directory)
+        results = _run(arguments, pieces, job.directory)
         for piece in pieces:
-            yield found[piece.name].row, piece.tasks, found[piece.name].outcomes
+            yield results[piece.name].row, piece.tasks, results[piece.name].outcomes
 
     return write
 
@@ -147,10 +147,10 @@ def _run(arguments: list[str], pieces: list[Piece], directory: pathlib.Path) -> 
             )
             rows = rows | "Collect" >> apache_beam.combiners.ToList()
             _ = rows | "Leave" >> apache_beam.Map(_leave, str(results))
-        found = pickle.loads(results.read_bytes())
+        named_outcomes = pickle.loads(results.read_bytes())
     finally:
         results.unlink(missing_ok=True)
-    for _, outcome in sorted(found, key=lambda pair: pair[0]):
+    for _, outcome in sorted(named_outcomes, key=lambda pair: pair[0]):
         if isinstance(outcome, UserError):
             raise outcome
         if isinstance(outcome, Fault):
@@ -159,7 +159,7 @@ def _run(arguments: list[str], pieces: list[Piece], directory: pathlib.Path) -> 
                 " the input is shown; please report this line.",
                 ExitCode.FAILED,
             )
-    return dict(found)
+    return dict(named_outcomes)
 
 
 def _leave(found: list, path: str) -> None:
@@ -167,7 +167,7 @@ def _leave(found: list, path: str) -> None:
 
 
 def attempt(piece: Piece) -> tuple[str, Written | UserError | Fault]:
-    """Converts and writes a piece; a runner would log the text of an exception, so none leaves."""
+    """Converts and writes a piece. No exception leaves it, since a runner would log the text."""
     return piece.name, hygiene.isolated(_guarded, piece)
 
 
@@ -181,7 +181,7 @@ def _guarded(piece: Piece) -> Written | UserError:
 def _write(piece: Piece) -> Written:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    # A decoder may end its process here as anywhere, and that must not be the runner's.
+    # A damaged file may end the process that decodes it, so that must not be the runner's own.
     with Workers(1, preload=("tfcyclegan.ingest.convert_volume",), **piece.limits) as workers:
         pairs = convert_volumes.convert_volumes(piece.tasks, piece.inputs, piece.settings, workers)
         directory = pathlib.Path(piece.directory)

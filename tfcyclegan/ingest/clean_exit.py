@@ -11,7 +11,7 @@ from tfcyclegan.privacy.hygiene import Fault
 
 
 def contained(command: Callable[..., int], *arguments) -> int:
-    """Returns what a command returns; of whatever it raises no text of an input is passed on.
+    """Runs a command and returns its result. No exception passes on text of an input.
 
     Raises:
         UserError: As the command raised it; or it was interrupted, or failed.
@@ -41,11 +41,11 @@ def _interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    previous_handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous_handler)
 
 
 def _guarded(command: Callable[..., int], *arguments) -> int | UserError:

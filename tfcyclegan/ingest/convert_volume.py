@@ -65,16 +65,16 @@ def convert(
         return Converted([], [], refused, result, warnings)
     records, dropped = result
     if task.target:
-        # A slice of the new plane is no input object; each object has a part in all of them.
+        # A slice of the new plane has voxels of every input slice, so it is of no single object.
         dropped = [] if records else [(item.frame, dropped[0][1]) for item in slices]
     refused += [(frame, Fault(reason)) for frame, reason in dropped]
-    gone = {id(frame) for frame, _ in dropped}
-    kept = [item.frame for item in slices if id(item.frame) not in gone]
+    dropped_ids = {id(frame) for frame, _ in dropped}
+    kept = [item.frame for item in slices if id(item.frame) not in dropped_ids]
     return Converted(records, kept, refused, None, warnings)
 
 
 def _records(task: Task, slices: list[Slice], settings: Settings):
-    # Of a few slices nothing can be said to repeat; records_of refuses them.
+    # The text guard compares slices, so it needs several. records_of refuses shorter volumes.
     if settings.text_guard and len(slices) >= FEWEST_SLICES and _text_suspected(slices):
         raise Refusal("burned_in_suspect")
     if settings.deface_cmd and len(slices) >= FEWEST_SLICES:
@@ -110,26 +110,26 @@ def _decode(
     lost: dict[int, Fault],
 ) -> tuple[list[Slice], list[tuple[Frame, Fault]]]:
     """Decodes all frames, object by object; what fails is refused, the rest goes on."""
-    wanted = collections.defaultdict(list)
+    frames_of_object = collections.defaultdict(list)
     for frame in frames:
-        wanted[frame.object_index].append(frame)
+        frames_of_object[frame.object_index].append(frame)
     decoded, refused = {}, []
     # In the order of the inputs, so that an archive is read in one pass.
-    for index, members in sorted(wanted.items()):
+    for index, members in sorted(frames_of_object.items()):
         begin_object()
-        found = lost.get(index) or hygiene.isolated(
+        result = lost.get(index) or hygiene.isolated(
             _decode_object, *objects[index], members, reason="decode_error"
         )
-        if isinstance(found, Fault):
-            refused += [(frame, found) for frame in members]
+        if isinstance(result, Fault):
+            refused += [(frame, result) for frame in members]
             continue
-        decoded.update({id(item.frame): item for item in found})
+        decoded.update({id(item.frame): item for item in result})
     return [decoded[id(frame)] for frame in frames if id(frame) in decoded], refused
 
 
 def _decode_object(item: InputObject, stamp: bytes, frames: list[Frame]) -> list[Slice]:
     blob = item.read()
-    # Whatever wrote to the file since it was checked, or while it was read, left its mark here.
+    # The stamp differs if something wrote to the file since the first pass or during this read.
     if item.stamp() != stamp:
         raise Refusal("changed_during_read")
     arrays = formats.decode(item, blob, frames)
@@ -139,10 +139,10 @@ def _decode_object(item: InputObject, stamp: bytes, frames: list[Frame]) -> list
 def _without_rivals(slices: list[Slice], refused: list) -> list[Slice]:
     """Refuses instances that decoded with two different contents: no one knows which is right."""
     count = collections.Counter((s.frame.instance, s.frame.frame_index) for s in slices)
-    alone = []
+    unique = []
     for item in slices:
         if count[item.frame.instance, item.frame.frame_index] == 1:
-            alone.append(item)
+            unique.append(item)
         else:
             refused.append((item.frame, Fault("duplicate_conflict")))
-    return alone
+    return unique

@@ -1,4 +1,4 @@
-"""Volumes by worker processes: converted, or without the objects that end their worker."""
+"""Converts volumes in worker processes, and leaves out the objects that end their worker."""
 
 import collections
 from collections.abc import Iterator, Sequence
@@ -59,11 +59,11 @@ def _rescue(
         frames[frame.object_index].append(frame)
     probes = [(*inputs[i], members) for i, members in frames.items()]
     with workers.one_more() as rescue:
-        found = dict(zip(frames, rescue.map(convert_volume.probe, probes), strict=True))
-        lost = {i: result for i, result in found.items() if isinstance(result, Fault)}
+        results = dict(zip(frames, rescue.map(convert_volume.probe, probes), strict=True))
+        lost = {i: result for i, result in results.items() if isinstance(result, Fault)}
         arguments = _arguments(task, inputs, settings, lost)
-        again = list(rescue.map(convert_volume.convert, [arguments]))[0]
-    if isinstance(again, Fault):
-        refused = [(frame, again) for frame in task.series.volume.frames]
+        converted = list(rescue.map(convert_volume.convert, [arguments]))[0]
+    if isinstance(converted, Fault):
+        refused = [(frame, converted) for frame in task.series.volume.frames]
         return Converted([], [], refused, fault, collections.Counter())
-    return again
+    return converted

@@ -25,6 +25,7 @@ from tfcyclegan.ingest.workers import begin_object
 from tfcyclegan.privacy.reasons import Refusal
 
 _LOOK_S = 0.5
+"""Time between two looks at the program; each look also restarts the worker's time limit."""
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _LIBC = ctypes.CDLL(None)
 
@@ -47,19 +48,20 @@ def apply(slices: list, settings: Settings) -> list:
     affine[:3, :3], affine[:3, 3] = (lattice.axes * lattice.steps[:, None]).T, lattice.origin
     volume = np.stack([item.image() for item in slices])
     try:
-        # Of mode 0700.
+        # Of mode 0700, so that nobody else can read the voxels.
         with tempfile.TemporaryDirectory(dir=settings.deface_folder) as folder:
             source, target = (pathlib.Path(folder, f"{name}.nii") for name in ("input", "output"))
             _write(source, volume.T, affine)
             paths = {"{input}": str(source), "{output}": str(target)}
             _run([_filled(part, paths) for part in settings.deface_cmd], folder, settings)
-            found = _read(target, volume.T.shape, affine).T
+            defaced = _read(target, volume.T.shape, affine).T
     except (OSError, Refusal) as error:
         raise Refusal("deface_failed") from error
-    if not np.isfinite(found).all() or np.array_equal(found, volume):
+    if not np.isfinite(defaced).all() or np.array_equal(defaced, volume):
         raise Refusal("deface_failed")
     return [
-        dataclasses.replace(item, defaced=image) for item, image in zip(slices, found, strict=True)
+        dataclasses.replace(item, defaced=image)
+        for item, image in zip(slices, defaced, strict=True)
     ]
 
 
@@ -71,7 +73,7 @@ def _filled(part: str, paths: dict[str, str]) -> str:
 
 def _write(path: pathlib.Path, voxels: np.ndarray, affine: np.ndarray) -> None:
     """Writes voxels [i, j, k] and their affine, from indices to DICOM's coordinates."""
-    image = nibabel.Nifti1Image(voxels, images.RAS_TO_LPS @ affine)  # its own inverse
+    image = nibabel.Nifti1Image(voxels, images.RAS_TO_LPS @ affine)  # the matrix is its own inverse
     image.set_qform(image.affine, code=1)
     image.set_sform(image.affine, code=1)
     image.header.set_xyzt_units("mm")
@@ -80,19 +82,19 @@ def _write(path: pathlib.Path, voxels: np.ndarray, affine: np.ndarray) -> None:
 
 def _run(command: list[str], folder: str, settings: Settings) -> None:
     """Runs a program without a shell; it, and what it started, ends with the time limit."""
-    nothing = subprocess.DEVNULL
+    devnull = subprocess.DEVNULL
     process = subprocess.Popen(
         command,
-        stdin=nothing,
-        stdout=nothing,
-        stderr=nothing,
+        stdin=devnull,
+        stdout=devnull,
+        stderr=devnull,
         cwd=folder,
         start_new_session=True,
         preexec_fn=_end_with_worker,
     )
-    end = time.monotonic() + settings.deface_timeout_s
+    deadline = time.monotonic() + settings.deface_timeout_s
     try:
-        while process.poll() is None and time.monotonic() < end:
+        while process.poll() is None and time.monotonic() < deadline:
             begin_object()  # or the worker would be taken for one that hangs
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(min(_LOOK_S, settings.deface_timeout_s))

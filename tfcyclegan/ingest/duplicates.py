@@ -1,4 +1,4 @@
-"""Between the passes: whether files that carry one SOP instance carry the same pixels.
+"""Between the two passes: whether files of the same SOP instance have the same pixels.
 
 Almost every instance is there once, so hashing all pixels would double the work of the first pass
 for nothing.
@@ -35,10 +35,10 @@ def tell_apart(
             homes[frame.instance].add(frame.object_index)
     repeated = sorted(index for home in homes.values() if len(home) > 1 for index in home)
     tasks = [(objects[index], key) for index in repeated]
-    for index, found in zip(repeated, workers.map(content, tasks), strict=True):
+    for index, result in zip(repeated, workers.map(content, tasks), strict=True):
         item = scanned[index]
         # Of a file that cannot be read any more, all bytes stand for the pixels.
-        digest = item.content_key if isinstance(found, Fault) else found
+        digest = item.content_key if isinstance(result, Fault) else result
         frames = tuple(dataclasses.replace(frame, content=digest) for frame in item.frames)
         scanned[index] = dataclasses.replace(item, frames=frames)
 

@@ -1,6 +1,6 @@
 """Which axial slices show the face rather than the brain: by a mask, or by the head's profile.
 
-Whole slices are found, so eyes that lie beside the brain stay. The card says what that means.
+Only whole slices are dropped, so eyes beside the brain stay in the image. The card says so.
 """
 
 from collections.abc import Sequence
@@ -10,20 +10,23 @@ import numpy as np
 from tfcyclegan.data import intensity
 
 HALF = 0.5
-"""Of the foreground of a slice must be brain, where a mask shows the brain."""
+"""Smallest share of a slice's foreground that must be brain, where a mask shows the brain."""
 BELOW_WIDEST_MM = 30.0
-"""So far below its widest level a head is half brain at most: on six patients with masks (T2 and
-FLAIR, 18 to 20 slices) this keeps no slice that `HALF` drops, and drops at most two that it keeps.
+"""Slices farther than this below the head's widest level are dropped.
+
+At that depth a head is at most half brain. On six patients with masks (T2 and FLAIR, 18 to 20
+slices) this keeps no slice that `HALF` drops, and drops at most two that `HALF` keeps.
 """
 
 _HEAD = 0.05
 """Share of the image that is foreground where a head begins."""
 _CRANIUM_MM = 100.0
-"""From the top of a head to below its widest level; jaw and shoulders, which may be wider, lie
-deeper.
+"""Depth below the top of a head within which its widest level is looked for.
+
+Jaw and shoulders may be wider, but they lie deeper.
 """
 _WIDEST = 0.95
-"""Sections of this part of the largest are equally wide, but for noise."""
+"""Sections of at least this share of the largest count as equally wide, because of noise."""
 
 
 def find(records: Sequence[dict], foreground: float) -> list[bool]:
@@ -53,7 +56,8 @@ def by_mask(areas: np.ndarray, shares: np.ndarray) -> np.ndarray:
         areas: Voxels of brain [slices].
         shares: Part of the foreground that is brain [slices].
     """
-    # At the vertex scalp is most of a slice, but no face; without any brain nothing is known.
+    # Slices above the widest stay: near the vertex a slice is mostly scalp, but shows no face.
+    # Without any brain in the mask nothing tells where the face is, so every slice is dropped.
     up_to_widest = np.arange(len(areas)) <= areas.argmax()
     return (shares < HALF) & (up_to_widest | (areas.max() == 0))
 

@@ -29,7 +29,7 @@ class Slice:
         stored: As in the file, before rescaling, integers or float32 [rows, columns].
         padded: True where a voxel is padding [rows, columns], or None if none is.
         masks: Of records.MASKS to bool [height, width], those that there are, in canonical display.
-        defaced: What stands for `image`, where a program removed the face.
+        defaced: The image without the face, where a program removed it; `image` then returns it.
     """
 
     frame: Frame
@@ -84,15 +84,20 @@ def records_of(
     common = _volume_features(task, [item.frame for item in slices], window)
     if settings.with_demographics:
         common |= demographics.of_volume(task.series.volume.frames)
-    found = []
+    candidates = []
     for index, (item, image) in enumerate(zip(slices, images, strict=True)):
         features = _slice_features(task, item.frame, image, window)
         place = _position_features(task, slices, index)
-        found.append({**common, **features, **_mask_features(task, item), **place})
-    below = face_slices.find(found, FOREGROUND) if settings.brain_only else [False] * len(found)
+        candidates.append({**common, **features, **_mask_features(task, item), **place})
+    below = (
+        face_slices.find(candidates, FOREGROUND)
+        if settings.brain_only
+        else [False] * len(candidates)
+    )
     records, dropped = [], []
-    for item, record, hidden in zip(slices, found, below, strict=True):
+    for item, record, hidden in zip(slices, candidates, below, strict=True):
         reason = _objection(record, settings) or ("below_brain" if hidden else "")
+        # It served the choice of slices; records have no such feature.
         del record["foreground"]
         if reason:
             dropped.append((item.frame, reason))
@@ -123,7 +128,7 @@ def _windowed(
     )
     try:
         if plain:
-            # Most volumes: no copy of all voxels is ever made.
+            # True of most volumes. No copy of all voxels is made.
             stored = [item.stored for item in slices]
             window = windows.volume_window(stored, None, percentiles, scales.pop())
             return (item.image() for item in slices), window
@@ -140,11 +145,11 @@ def _windowed(
 
 def _incomplete(task: Task, slices: list[Slice]) -> bool:
     """Tells whether slices of the volume could not be read."""
-    found, planned = (
+    decoded_depths, planned_depths = (
         {volumes.depth(f) for f in frames}
         for frames in ((item.frame for item in slices), task.series.volume.frames)
     )
-    return found != planned
+    return decoded_depths != planned_depths
 
 
 def _reformatted(target: Lattice, slices: list[Slice]) -> list[Slice]:
@@ -154,19 +159,19 @@ def _reformatted(target: Lattice, slices: list[Slice]) -> list[Slice]:
         raise Refusal("gap")
     images = reformat.sample(np.stack([item.image() for item in slices]), source, target)
     # The slices of a lattice are in canonical display and in scanner units as they are.
-    like = dataclasses.replace(slices[0].frame, slope=1.0, intercept=0.0)
-    found = [
+    template = dataclasses.replace(slices[0].frame, slope=1.0, intercept=0.0)
+    reformatted = [
         Slice(frame, image, outside if outside.any() else None)
-        for frame, (image, outside) in zip(target.frames(like), images, strict=True)
+        for frame, (image, outside) in zip(target.frames(template), images, strict=True)
     ]
     valid = _valid(slices)
     if valid is None:
-        return found
+        return reformatted
     # A voxel that padding has any part in is padding.
     shares = reformat.sample((~valid).astype(np.float32), source, target)
     return [
         Slice(item.frame, item.stored, outside | (share > 0))
-        for item, (share, outside) in zip(found, shares, strict=True)
+        for item, (share, outside) in zip(reformatted, shares, strict=True)
     ]
 
 
@@ -179,8 +184,8 @@ def _valid(slices: list[Slice]) -> np.ndarray | None:
 def _inverted(volume: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
     """Turns MONOCHROME1 (low is white) into MONOCHROME2 by max + min - x.
 
-    In scanner units and over the whole volume: per slice, each would get an offset of its own, and
-    in stored values a rescale slope that varies by slice would do the same.
+    This is done in scanner units and over the whole volume. Slice by slice, each slice would get an
+    offset of its own. So it would in stored values where the rescale slope varies by slice.
     """
     voxels = volume if valid is None else volume[valid]
     if voxels.size == 0:

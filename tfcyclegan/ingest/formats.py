@@ -1,6 +1,6 @@
-"""What is done differently for each kind of input; everything else is one road.
+"""The steps that differ between DICOM and NIfTI; all other steps are the same for both.
 
-A DICOM file holds slices, a row of a table a volume and perhaps its masks.
+A DICOM file holds slices. A row of a NIfTI table holds a volume and perhaps its masks.
 """
 
 import dataclasses
@@ -69,8 +69,10 @@ def _with_mask(slices: list[Slice], item: MaskFile, stamp: bytes) -> list[Slice]
     if item.stamp() != stamp:
         raise Refusal("changed_during_read")
     mask = masks.read(item, blob)
-    found = []
-    for one in slices:
-        shown = placement_of(one.frame).axes.display(mask[one.frame.frame_index])
-        found.append(dataclasses.replace(one, masks={**one.masks, item.name: shown}))
-    return found
+    masked_slices = []
+    for decoded in slices:
+        displayed = placement_of(decoded.frame).axes.display(mask[decoded.frame.frame_index])
+        masked_slices.append(
+            dataclasses.replace(decoded, masks={**decoded.masks, item.name: displayed})
+        )
+    return masked_slices

@@ -76,9 +76,9 @@ def _add(classes: Classes, row: int, cells: dict) -> None:
         return
     if user_class != SKIP and user_class not in SEQUENCES:
         raise _wrong(row, f"user_class must be empty, {SKIP}, or one of {', '.join(SEQUENCES)}")
-    first = classes.setdefault(key, Choice(row, user_class))
-    if first.user_class != user_class:
-        raise _wrong(row, f"the series has another user_class in row {first.row}")
+    earlier = classes.setdefault(key, Choice(row, user_class))
+    if earlier.user_class != user_class:
+        raise _wrong(row, f"the series has another user_class in row {earlier.row}")
 
 
 def _wrong(row: int, what: str) -> UserError:

@@ -35,7 +35,8 @@ def claimed(directory: pathlib.Path, identity: dict) -> Iterator[None]:
     """
     with locked(directory):
         _check_contents(directory, identity)
-        # Before the card is removed: a kill in between must not leave shards of no one.
+        # Written before the card is removed. After a kill in between, one of the two files still
+        # says which configuration the shards are of.
         files.write(directory / _STATE, json.dumps(identity, sort_keys=True))
         _forget(directory)
         yield
@@ -54,7 +55,8 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is still held: whoever opened it meanwhile sees that it is gone.
+        # Removed while it is still locked. A process that opened the file meanwhile gets the lock
+        # of a file that is gone, and notices that in _take.
         with contextlib.suppress(OSError):
             (directory / LOCK).unlink()
         os.close(lock)
@@ -73,10 +75,10 @@ def _take(directory: pathlib.Path) -> int:
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        mine = os.path.samestat(os.fstat(lock), os.stat(path))
+        holds_lock = os.path.samestat(os.fstat(lock), os.stat(path))
     except OSError:
-        mine = False
-    if not mine:
+        holds_lock = False
+    if not holds_lock:
         os.close(lock)
         raise UserError(
             "--output is in use by another conversion. Wait for it, or name another directory.",
@@ -96,8 +98,8 @@ def _check_contents(directory: pathlib.Path, identity: dict) -> None:
     if not any(_SHARD.fullmatch(path.name) for path in directory.iterdir()):
         return
     states = [directory / name for name in (_STATE, manifest.CARD)]
-    found = [_read(path) for path in states if path.is_file()]
-    if not found or any({k: row.get(k) for k in identity} != identity for row in found):
+    identities = [_read(path) for path in states if path.is_file()]
+    if not identities or any({k: row.get(k) for k in identity} != identity for row in identities):
         raise UserError(
             "--output holds shards of another configuration, key or version. Repeat the flags and"
             " the key they were made with, or name an empty directory.",

@@ -120,6 +120,7 @@ def make(frames: Iterable[Frame], pseudonyms: Pseudonyms, settings: Settings) ->
     tasks = []
     for members in _studies(accepted):
         tasks += _place(members, pseudonyms, splits, shards, settings.fixed_spacing)
+    # By pseudonyms alone, so that equal inputs give equal shards.
     tasks.sort(key=lambda t: (t.shard, t.series.volume.first.patient, t.series.volume.key))
     names = {name: home for home, names in shards.items() for name in names}
     return Plan(series, tasks, names, collective + grouping.refused)
@@ -133,7 +134,11 @@ def _apart(
     studies = collections.defaultdict(set)
     for frame in frames:
         studies[frame.patient].add(frame.study)
-    shared = {patient for patient, found in studies.items() if len(found) > MOST_STUDIES}
+    shared = {
+        patient
+        for patient, patient_studies in studies.items()
+        if len(patient_studies) > MOST_STUDIES
+    }
     if settings.missing_patient == "quarantine":
         refused = [(frame, "patient_id_missing") for frame in frames if frame.patient in shared]
         return [frame for frame in frames if frame.patient not in shared], refused
@@ -166,6 +171,7 @@ def _judge(volume: Volume, user_class: str, settings: Settings) -> Series:
         ("other_plane", plane != settings.plane and target is None),
         ("gap", settings.require_complete and gap),
     )
+    # A series may fail several tests; the first one is its reason.
     reason = next((reason for reason, applies in tests if reason and applies), "")
     source = "mapping" if mapped or volume.physics.stated else "rule"
     facts = (decision.sequence, decision.confidence, reason, gap, source, rule.sequence)
@@ -211,11 +217,12 @@ def _place(
     """Gives the series of a study their grids and their common zero of depth."""
     members = sorted(members, key=lambda item: item.volume.key)
     parts = [(item.volume, item.target) for item in members]
-    places = grids.sites(parts, pseudonyms, fixed_spacing=fixed_spacing or None)
+    sites = grids.sites(parts, pseudonyms, fixed_spacing=fixed_spacing or None)
     tasks = []
-    for item, site in zip(members, places, strict=True):
+    for item, site in zip(members, sites, strict=True):
         split = splits[item.volume.first.patient]
         names = shards[split, item.sequence]
+        # By the key alone, so that the order of the inputs does not matter.
         shard = names[int(item.volume.key, 16) % len(names)]
         tasks.append(
             Task(item, site.grid, site.grid_id, site.base_depth, split, shard, site.target)

@@ -22,9 +22,9 @@ def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
     if sys.stderr.isatty():
         yield from tqdm(items, desc=label, total=total, leave=False)
         return
-    last = time.monotonic()
+    printed_at = time.monotonic()
     for number, item in enumerate(items, 1):
         yield item
-        if number == total or time.monotonic() - last >= LINE_EVERY_S:
-            last = time.monotonic()
+        if number == total or time.monotonic() - printed_at >= LINE_EVERY_S:
+            printed_at = time.monotonic()
             print(f"{label}: {number} of {total}", flush=True)

@@ -50,6 +50,7 @@ Write = Callable[[Job, dict[str, tuple[str, str]]], Iterator[Done]]
 
 
 Change = Callable[[Task, Converted], Converted]
+"""Changes a converted volume before it is written, as a network does to its pixels."""
 
 
 def carry_out(
@@ -151,7 +152,7 @@ def write_shards(
     stream = convert_volumes(tasks, inputs_of(job, tasks), job.settings, job.workers)
     stream = track(ahead(stream, VOLUMES_AHEAD), len(tasks), "convert")
     if change:
-        stream = ((task, change(task, done)) for task, done in stream)
+        stream = ((task, change(task, converted)) for task, converted in stream)
     empty = dict(todo)
     for name, pairs in itertools.groupby(stream, key=lambda pair: pair[0].shard):
         yield write_shard(job.directory, name, empty.pop(name), pairs, constant, fields)
@@ -170,7 +171,7 @@ def write_shard(
 ) -> Done:
     """Writes one shard from its volumes, each as soon as it is converted.
 
-    With `convert_volumes` this is all there is to a shard, wherever it runs.
+    With `convert_volumes` this does all that a shard needs, on this machine or on a runner.
 
     Args:
         directory: Output directory.
@@ -183,10 +184,10 @@ def write_shard(
     members, outcomes = [], []
 
     def features() -> Iterator[dict]:
-        for task, done in pairs:
+        for task, converted in pairs:
             members.append(task)
-            outcomes.append(outcome_of(done))
-            for record in done.records:
+            outcomes.append(outcome_of(converted))
+            for record in converted.records:
                 yield {**record, **constant}
 
     return shards.write(directory, name, home, features(), fields), members, outcomes
@@ -215,7 +216,7 @@ def inputs_of(job: Job, tasks: Iterable[Task]) -> Inputs:
 
 
 def _note_companions(job: Job) -> None:
-    """Sound companions end where the object does that they belong to."""
+    """Gives sound companions, such as masks, the outcome of the object that they belong to."""
     for index, item in enumerate(job.objects):
         for companion in item.companions:
             if job.scanned[companion].fault is None:

@@ -60,7 +60,7 @@ def _run(config: IngestConfig, find: Find) -> int:
             job = Job(directory, objects, scanned, planned, ledger, key, settings, workers)
             if config.private_report:
                 private_report.write(pathlib.Path(config.private_report), objects, scanned, workers)
-            done = publication.carry_out(
+            clean = publication.carry_out(
                 job,
                 write,
                 sheets=config.qa_sheet,
@@ -68,7 +68,7 @@ def _run(config: IngestConfig, find: Find) -> int:
                 max_bad=config.max_bad,
                 for_release=config.for_release,
             )
-            return ExitCode.DONE if done else ExitCode.QUARANTINED
+            return ExitCode.DONE if clean else ExitCode.QUARANTINED
 
 
 @contextlib.contextmanager
@@ -86,10 +86,10 @@ def _with_folder(settings: Settings) -> Iterator[Settings]:
 
 
 def _propose(config: IngestConfig, planned: Plan, ledger: Ledger, settings: Settings) -> None:
-    """Writes the form for --mapping, where that disturbs nothing: pixels are not needed for it."""
+    """Writes the form for --mapping, unless that would disturb an earlier output."""
     directory = pathlib.Path(config.output)
     if not pathlib.Path(config.key_file).exists():
-        return  # its series would be called otherwise next time
+        return  # the next run makes a key of its own, under which the series have other names
     if directory.exists() and any(path.name != output.SERIES for path in directory.iterdir()):
         print(f"note: --output is in use, so {output.SERIES} was not written", file=sys.stderr)
         return

@@ -49,7 +49,7 @@ def scan(
     """Yields what is known of each object, in order.
 
     A worker that dies loses its whole chunk, so the objects of such a chunk are read again one by
-    one, and only the one that kills is lost.
+    one, and only the one that kills its worker is lost.
     """
     sharing = _Sharing()
     chunks = [range(i, min(i + CHUNK, len(objects))) for i in range(0, len(objects), CHUNK)]
@@ -69,10 +69,11 @@ def scan(
 
 
 class _Sharing:
-    """Lets equal values of many frames be one object: each comes alone through a pipe.
+    """Lets frames share equal values.
 
-    Of a series of a thousand files all but a thousand positions and digests are the same, which
-    halves the memory that the first pass leaves behind.
+    Frames come through a pipe, so each has copies of its own. In a series of a thousand files all
+    values are equal but the positions and the digests. Sharing the equal ones halves the memory
+    that the first pass leaves behind.
     """
 
     FIELDS = ("patient", "study", "series", "frame_of_ref", "orientation", "spacing")
@@ -88,7 +89,7 @@ class _Sharing:
         return dataclasses.replace(scanned, frames=frames, warnings=warnings)
 
     def _frame(self, frame: Frame) -> Frame:
-        # By text, since a NaN does not equal another.
+        # Looked up by text, because NaN does not equal NaN.
         values = {name: getattr(frame, name) for name in self.FIELDS}
         shared = {n: self._seen.setdefault(f"{n} {v!r}", v) for n, v in values.items()}
         return dataclasses.replace(frame, **shared)

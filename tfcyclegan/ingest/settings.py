@@ -1,4 +1,4 @@
-"""What of the flags decides the content of the records; equal settings may share a directory."""
+"""The flags that decide the content of the records; equal settings may share a directory."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ from tfcyclegan.ingest.mapping import Classes, settled
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What of the flags decides the content of the records.
+    """The flags that decide the content of the records.
 
     Attributes:
         name: First part of the shards' names.
@@ -29,17 +29,19 @@ class Settings:
         exclude_post_contrast: Whether series after a contrast agent are skipped.
         require_complete: Whether volumes with gaps are quarantined.
         slices: Lowest and highest slice_frac that is kept.
-        percentiles: Of a volume, that become 0 and 1 in unit range; of windows.WINDOWS.
+        percentiles: Those of a volume that become 0 and 1 in unit range; of windows.WINDOWS.
         fixed_spacing: mm per pixel of every grid; 0 fits the largest field of view.
         reformat_3d: Whether 3D volumes of other planes are cut into slices of `plane`.
         text_guard: Whether volumes that seem to have text drawn into them are refused.
-        generator: 32 hex digits of the network that makes the pixels and how; empty for scanners'.
+        generator: 32 hex digits of the network that makes the pixels, and of its flags; empty where
+            a scanner made them.
         missing_patient: "quarantine", or "study": each study without a patient is one of its own.
         with_demographics: Whether records hold the features of records.DEMOGRAPHICS.
         brain_only: Whether slices below the brain are dropped.
         deface_cmd: Program and arguments that remove the face of a volume, or empty.
         deface_timeout_s: Its longest time for one volume.
-        deface_folder: Private directory that it runs in; of this run, so not of the content.
+        deface_folder: Private directory that it runs in. Each run has another, so it is no part of
+            what decides the content.
     """
 
     name: str
@@ -69,7 +71,7 @@ class Settings:
 
     @property
     def reading(self) -> Reading:
-        """What of it decides how headers are read."""
+        """The settings that decide how headers are read."""
         return Reading(
             allow_derived=self.allow_derived,
             keep_dwi="dwi" in self.keep_sequences,
@@ -79,7 +81,7 @@ class Settings:
 
 
 def settings_of(config: IngestConfig, classes: Classes) -> Settings:
-    """Returns what of the flags decides the content of the records; fields of one name are equal.
+    """Returns the settings of a configuration; most fields have the value of the flag of that name.
 
     Raises:
         UserError: --keep_sequences names no sequence, or an unknown one.
@@ -88,10 +90,10 @@ def settings_of(config: IngestConfig, classes: Classes) -> Settings:
     if not config.keep_sequences or not set(config.keep_sequences) <= set(SEQUENCES):
         raise UserError(f"--keep_sequences is a list of {', '.join(SEQUENCES)}.", ExitCode.USAGE)
     lowest, _, highest = config.slices.partition(":")
-    named = {field.name for field in dataclasses.fields(Settings)}
-    as_they_are = {name: value for name, value in vars(config).items() if name in named}
+    field_names = {field.name for field in dataclasses.fields(Settings)}
+    unchanged = {name: value for name, value in vars(config).items() if name in field_names}
     return Settings(
-        **as_they_are
+        **unchanged
         | {
             "splits": tuple((name, float(share)) for name, _, share in shares),
             "keep_sequences": tuple(sorted(set(config.keep_sequences))),
@@ -105,8 +107,8 @@ def settings_of(config: IngestConfig, classes: Classes) -> Settings:
 
 
 def _command(text: str) -> tuple[str, ...]:
-    """Returns the words of a command that finds its files from a private directory as from here."""
+    """Returns a command's words, files by absolute path, because it runs in another directory."""
     return tuple(
         os.path.abspath(word) if os.path.isfile(word) and (place or os.sep in word) else word
-        for place, word in enumerate(shlex.split(text))  # a program without a path is of PATH
+        for place, word in enumerate(shlex.split(text))  # PATH finds a program without a path
     )

@@ -65,19 +65,19 @@ def write(
 def _read_back(path: pathlib.Path, expected: int, fields: Mapping[str, records.Field]) -> None:
     """Reads every record again: checksums, number, and the privacy guard on the final bytes."""
     tf = _tensorflow()
-    found = 0
+    count = 0
     try:
-        # The reader of old, because a data pipeline takes four times as long for each record.
+        # An old reader, because a data pipeline takes four times as long for each record.
         with hygiene.silent_stderr():
             payloads = tf.compat.v1.io.tf_record_iterator(str(path))
         for serialized in payloads:
             guard.check_example(tf.train.Example.FromString(serialized), fields)
-            found += 1
+            count += 1
     except tf.errors.OpError as error:
         raise OSError("TensorFlow could not read the shard back.") from error
-    if found != expected:
+    if count != expected:
         raise UserError(
-            f"A shard holds {found} records where {expected} were written. Check the disk of"
+            f"A shard holds {count} records where {expected} were written. Check the disk of"
             " --output and run the command again.",
             ExitCode.NOT_WRITABLE,
         )

@@ -82,6 +82,7 @@ def check_input(paths: Sequence[str]) -> None:
 
 
 def check_paths(config: IngestConfig) -> None:
+    """Checks all paths of a conversion before anything is read; messages name flags only."""
     check_input(config.input)
     out, key = pathlib.Path(config.output).resolve(), pathlib.Path(config.key_file).resolve()
     if out in key.parents:
@@ -111,8 +112,8 @@ def key_of(config: IngestConfig) -> Pseudonyms:
 def _scan(
     objects: list[InputObject], key: Pseudonyms, workers: Workers, settings: Settings
 ) -> list[Scanned]:
-    found = scan.scan(objects, key, workers, settings.reading)
-    return list(track(found, len(objects), "scan"))
+    scanned = scan.scan(objects, key, workers, settings.reading)
+    return list(track(scanned, len(objects), "scan"))
 
 
 def _note_plan(ledger: Ledger, scanned: list[Scanned], planned: Plan) -> None:

@@ -2,7 +2,7 @@
 
 A damaged compressed frame can end the process that decodes it, and a process pool then fails every
 pending task. Here a dead or late worker costs only the task it had, which ends as a `Fault`. A task
-is of many objects, and the time limit of one: tasks tell of each object that they begin.
+has many objects, but the time limit is for one, so a task reports each object that it begins.
 """
 
 import collections
@@ -39,7 +39,7 @@ _ENVIRONMENT = {
 }
 _FOREVER = 3600.0
 _OFTEN_S = 0.02
-"""A worker does not say more often that it begins an object; each word wakes the parent."""
+"""A worker reports at most this often that it begins an object; each report wakes the parent."""
 _BEGINS = "begins"
 """Sent by a worker instead of a result."""
 
@@ -61,15 +61,15 @@ def begin_object() -> None:
 def ahead(items: Iterator, count: int) -> Iterator:
     """Yields items that a thread takes from an iterator meanwhile, at most `count` in advance.
 
-    So the tasks of `Workers.map` go on while their results are written: a worker whose result
-    nobody receives stands still.
+    So the tasks of `Workers.map` go on while their results are written. Without the thread a worker
+    would stand still until somebody receives its result.
     """
     end = object()
     pool = concurrent.futures.ThreadPoolExecutor(1)
     try:
-        taken = collections.deque(pool.submit(next, items, end) for _ in range(count))
-        while (item := taken.popleft().result()) is not end:
-            taken.append(pool.submit(next, items, end))
+        futures = collections.deque(pool.submit(next, items, end) for _ in range(count))
+        while (item := futures.popleft().result()) is not end:
+            futures.append(pool.submit(next, items, end))
             yield item
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -98,7 +98,7 @@ class Workers:
         self._count = count or len(os.sched_getaffinity(0))
         self._timeout_s = timeout_s
         self._start = (memory_mb, thrifty)
-        # Neither a fork of this process, which may hold TensorFlow, nor a slow start from nothing.
+        # Not "fork", since this process may hold TensorFlow, and not "spawn", which starts slowly.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
         for name, value in _ENVIRONMENT.items():
@@ -193,10 +193,10 @@ class _Worker:
     """One process and the parent's end of its pipe; `task` is the number it works on, or None."""
 
     def __init__(self, context, *start):
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, *start), daemon=True)
+        self.connection, worker_end = context.Pipe()
+        self.process = context.Process(target=_serve, args=(worker_end, *start), daemon=True)
         self.process.start()
-        theirs.close()
+        worker_end.close()
         self.task: int | None = None
         self.started = _FOREVER
 

@@ -43,15 +43,17 @@ def correlation(x: tf.Tensor, y: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
     x, y = (image - mean(image)[:, tf.newaxis, tf.newaxis] for image in (x, y))
     spread_x, spread_y = tf.sqrt(mean(x * x)), tf.sqrt(mean(y * y))
     flat = tf.minimum(spread_x, spread_y) < FLAT
-    made = tf.where(flat, tf.constant(float("nan"), tf.float64), mean(x * y) / spread_x / spread_y)
-    return tf.cast(made, tf.float32)
+    coefficients = tf.where(
+        flat, tf.constant(float("nan"), tf.float64), mean(x * y) / spread_x / spread_y
+    )
+    return tf.cast(coefficients, tf.float32)
 
 
 def correlations(source: np.ndarray, other: np.ndarray) -> dict[str, float]:
     """Returns the mean correlation of images [N, H, W, 1] in each region of `source`, or NaN."""
-    made = {}
+    means = {}
     for name, mask in regions(source).items():
         values = correlation(source, other, mask).numpy()
         values = values[np.isfinite(values)]
-        made[name] = float(values.mean()) if len(values) else math.nan
-    return made
+        means[name] = float(values.mean()) if len(values) else math.nan
+    return means

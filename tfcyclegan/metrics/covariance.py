@@ -33,7 +33,7 @@ def covariance_root(covariance: np.ndarray) -> np.ndarray:
 def triangular_root(covariance: np.ndarray) -> np.ndarray | None:
     """Returns L with L L^T = `covariance` [d, d], None unless its rank is clearly d.
 
-    A fifth of the time of the eigenvalues, and it succeeds only if none of them is negative.
+    It takes a fifth of the time of the eigenvalues, and succeeds only if none of them is negative.
     """
     try:
         root = np.linalg.cholesky(covariance)
@@ -46,12 +46,13 @@ def triangular_root(covariance: np.ndarray) -> np.ndarray | None:
 def congruent(triangle: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Returns L^T S L of a lower triangle L [d, d] and a symmetric S; only the lower half is right.
 
-    What is zero and what symmetry gives is not computed: a third of the time of two products.
+    Zeros, and the half that symmetry gives, are not computed. That takes a third of the time of two
+    products.
     """
     half, product = np.empty_like(covariance), np.zeros_like(covariance)
-    for start, some in _blocks(len(covariance)):
-        half[:, some] = covariance[:, start:] @ triangle[start:, some]
-        product[some, : some.stop] = triangle[start:, some].T @ half[start:, : some.stop]
+    for start, block in _blocks(len(covariance)):
+        half[:, block] = covariance[:, start:] @ triangle[start:, block]
+        product[block, : block.stop] = triangle[start:, block].T @ half[start:, : block.stop]
     return product
 
 
@@ -93,8 +94,8 @@ def checked_statistics(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.nda
     if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
         raise ValueError("Statistics expected finite values. Received: NaN or infinity.")
     asymmetry = max(
-        np.abs(covariance[some, start:] - covariance[start:, some].T).max()
-        for start, some in _blocks(mean.size)
+        np.abs(covariance[block, start:] - covariance[start:, block].T).max()
+        for start, block in _blocks(mean.size)
     )
     # The largest entry of a covariance is on its diagonal.
     if asymmetry > SYMMETRY_TOLERANCE * np.abs(np.diag(covariance)).max():

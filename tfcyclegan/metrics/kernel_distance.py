@@ -183,6 +183,7 @@ def _interval(
         v = draws[:, [column[patient] for patient in fake]]
         n_patients = len(everyone)
     else:
+        # Two seeds: sides without a common patient are drawn independently.
         w = resampling_weights(len(real), seed=seed, resamples=resamples)
         v = resampling_weights(len(fake), seed=seed + 1, resamples=resamples)
         n_patients = len(real) + len(fake)

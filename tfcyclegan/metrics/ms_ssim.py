@@ -19,9 +19,10 @@ def ms_ssim(
 ) -> np.ndarray:
     """Returns the multi-scale structural similarity of each image.
 
-    The contrast-structure term enters at every scale but the last, there the full similarity, each
-    a mean over its map and cut off at 0 before its power. Equals `tf.image.ssim_multiscale` up to
-    its float32; scales are halved by 2 x 2 means, an odd side repeats its last row or column.
+    Every scale but the last has its contrast-structure term, the last its full similarity. Each is
+    a mean over its map, cut off at 0 and then raised to its power. Scales are halved by means of
+    2 x 2 pixels, and an odd side repeats its last row or column. Equals
+    `tf.image.ssim_multiscale` up to its float32.
 
     Args:
         a: [N, H, W] or [N, H, W, 1], values in [0, data_range], sides of at least 161; 81 for four
@@ -57,8 +58,8 @@ def _ms_ssim(a: np.ndarray, b: np.ndarray, data_range: float, weights: np.ndarra
         if scale:
             a, b = _halved(a), _halved(b)
         luminance, structure = local_terms(a, b, data_range)
-        last = scale == len(weights) - 1
-        mean = np.mean(luminance * structure if last else structure)
+        is_last = scale == len(weights) - 1
+        mean = np.mean(luminance * structure if is_last else structure)
         value *= max(float(mean), 0.0) ** weight
     return value
 

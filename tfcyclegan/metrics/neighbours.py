@@ -8,7 +8,7 @@ from scipy.spatial import distance
 from tfcyclegan.metrics.feature_statistics import checked_features
 
 SAMPLES_PER_NEIGHBOUR = 10
-"""Features that each side needs for each neighbour: below, balls swallow the whole set."""
+"""Features that each side needs for each neighbour; with fewer, balls swallow the whole set."""
 
 
 class NeighbourScores(NamedTuple):

@@ -66,8 +66,8 @@ def psnr_volume(
 ) -> dict[Hashable, float]:
     """Returns the PSNR of each volume in dB, from one MSE pooled over its pixels.
 
-    The headline: the mean of slice values rewards easy slices, MSE (1e-4, 1e-3, 1e-2) is 30.00 dB
-    as a slice mean and 24.32 dB pooled.
+    This is the headline, because the mean of slice values rewards easy slices: MSE of 1e-4, 1e-3
+    and 1e-2 are 30.00 dB as a slice mean and 24.32 dB pooled.
 
     Args:
         a: Slices [N, H, W] or [N, H, W, 1] of any number of volumes, values in [0, data_range].

@@ -26,8 +26,8 @@ def translated(generator, images: tf.Tensor) -> tf.Tensor:
 
     float32 in unit range, whatever the precision of the generator; a NaN stays one.
     """
-    made = tf.cast(generator(intensity.unit_to_model(images), training=False), tf.float32)
-    return tf.clip_by_value(intensity.model_to_unit(made), 0.0, 1.0)
+    synthetic = tf.cast(generator(intensity.unit_to_model(images), training=False), tf.float32)
+    return tf.clip_by_value(intensity.model_to_unit(synthetic), 0.0, 1.0)
 
 
 def translators_of(model) -> dict[str, Translator]:

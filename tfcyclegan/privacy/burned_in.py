@@ -74,13 +74,14 @@ def found(stored: Sequence[np.ndarray], *, inverted: bool, floating: bool) -> tu
 
 
 def _unsigned(stored: Sequence[np.ndarray], inverted: bool, floating: bool) -> list[np.ndarray]:
-    """Returns the values as unsigned integers of 8 or 16 bits, high is white; zero is anywhere."""
-    first = stored[0].dtype
-    if floating or first.kind == "f" or first.itemsize > 2:
+    """Returns unsigned integers of 8 or 16 bits; high is white, and the zero is arbitrary."""
+    dtype = stored[0].dtype
+    if floating or dtype.kind == "f" or dtype.itemsize > 2:
         stored = _whole_numbers(stored, floating)
     size = stored[0].dtype.itemsize
     white = (1 << 8 * size) - 1
-    # Of signed values all order that is wrong is in the highest bit; of inverted ones, in all bits.
+    # Flipping the highest bit puts signed values into the order of unsigned ones. Flipping all bits
+    # makes inverted values high where they are white.
     flipped = (white if inverted else 0) ^ (1 << 8 * size - 1 if stored[0].dtype.kind == "i" else 0)
     values = [np.ascontiguousarray(image).view(f"u{size}") for image in stored]
     return [image ^ image.dtype.type(flipped) for image in values] if flipped else values

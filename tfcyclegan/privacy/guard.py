@@ -48,10 +48,10 @@ def check_example(example, fields: Mapping) -> None:
 @functools.lru_cache(maxsize=4096)
 def _check_closed(name: str, value: bytes, allowed) -> None:
     text = value.decode("ascii", "replace")
-    known = (
+    in_vocabulary = (
         allowed.fullmatch(text) is not None if isinstance(allowed, re.Pattern) else text in allowed
     )
-    if not known or TOKEN.fullmatch(text) is None:
+    if not in_vocabulary or TOKEN.fullmatch(text) is None:
         raise _leak(f"feature {name} with a value outside its closed vocabulary")
 
 
@@ -65,15 +65,15 @@ def check_row(row: Mapping, vocabulary: Iterable[str]) -> None:
     Raises:
         UserError: A string is none of these; the message names the column only.
     """
-    known = set(vocabulary)
+    words = set(vocabulary)
     for column, value in row.items():
-        if value is None or isinstance(value, (bool, int, float)) or value in known:
+        if value is None or isinstance(value, (bool, int, float)) or value in words:
             continue
         if not isinstance(value, str) or _OWN.fullmatch(value) is None:
             raise _leak(f"column {column} with a value outside its closed vocabulary")
 
 
-# Pseudonyms, or `room/file:line`, in a room of a room too, and exception classes of hygiene.Fault.
+# Pseudonyms, code lines (`room/file:line`, `room/room/file:line`), exceptions of hygiene.Fault.
 _OWN = re.compile(
     r"|[0-9a-f]{32}|[a-z_]+(/[a-z_]+){0,2}:[0-9]{1,5}|[A-Z][A-Za-z0-9]{1,40}|[a-z]+\.error"
 )

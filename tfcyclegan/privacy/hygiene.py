@@ -21,7 +21,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
-    """What is told of a failure.
+    """What is reported of a failure.
 
     Attributes:
         reason: Code of privacy.reasons.
@@ -84,14 +84,14 @@ def location_of(traceback: types.TracebackType | None) -> str:
 def silent_stderr() -> Iterator[None]:
     """Sends the error stream, native code's included, to /dev/null for the length of a block."""
     sys.stderr.flush()
-    kept = os.dup(2)
+    saved_descriptor = os.dup(2)
     _to_nothing(2)
     try:
         yield
     finally:
         sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved_descriptor, 2)
+        os.close(saved_descriptor)
 
 
 def close_streams() -> None:
@@ -103,9 +103,9 @@ def close_streams() -> None:
 
 
 def _to_nothing(descriptor: int) -> None:
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, descriptor)
-    os.close(nothing)
+    null_descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null_descriptor, descriptor)
+    os.close(null_descriptor)
 
 
 def forbid_core_dumps() -> None:

@@ -1,1 +1,1 @@
-"""Studies in, synthetic studies out: reading is ingestion's, the form is the input's."""
+"""Studies in, synthetic studies out: ingestion reads, and the output has the input's form."""

@@ -77,11 +77,11 @@ class SeriesWriter:
             comment: ImageComments, or empty.
         """
         stored = unit_to_stored(placement_of(frame).axes.stored(image))
-        made = derived.image(self._header, frame, stored, number, source)
+        dataset = derived.image(self._header, frame, stored, number, source)
         if comment:
-            made.ImageComments = comment
+            dataset.ImageComments = comment
         instance = self._key.of("synthetic_instance", f"{self._identity}|{place}".encode())
-        derived.save(made, self._beside / f"IM{place + 1:04d}.dcm", uid_of(instance))
+        derived.save(dataset, self._beside / f"IM{place + 1:04d}.dcm", uid_of(instance))
 
     def __exit__(self, *exception) -> None:
         if not any(self._beside.iterdir()):
@@ -90,21 +90,26 @@ class SeriesWriter:
 
 
 def numbers_of(frames: list[Frame]) -> list[int]:
-    """Returns the sources' instance numbers where they tell slices apart, else their places."""
-    found = [frame.instance_number for frame in frames]
-    told = len(set(found)) == len(found) and min(found) >= 0
-    return found if told else list(range(1, len(found) + 1))
+    """Returns the sources' instance numbers if all are known and differ, else 1, 2, 3 and so on."""
+    numbers = [frame.instance_number for frame in frames]
+    distinct = len(set(numbers)) == len(numbers) and min(numbers) >= 0
+    return numbers if distinct else list(range(1, len(numbers) + 1))
 
 
 _FIRST_SERIES = {SYNTHETIC: 1000, RISK: 2000}
-"""Added to the source's SeriesNumber, so that all are told apart and keep their order."""
+"""Added to the source's SeriesNumber, so that all numbers differ and keep their order."""
 
 
 def write_series(
     job: Job, task: Task, done: Converted, model: Model, config: TranslateConfig, gallery: Gallery
 ) -> Report | Fault:
-    first = done.kept[0]
-    origin = hygiene.isolated(_read, origins.origin_of, job.objects[first.object_index])
+    """Writes a volume as derived DICOM series: the synthetic one, and its risk with --audit.
+
+    Returns:
+        What is said of the volume, or why its files cannot be read any more.
+    """
+    first_frame = done.kept[0]
+    origin = hygiene.isolated(_read, origins.origin_of, job.objects[first_frame.object_index])
     if isinstance(origin, Fault):
         return origin
     sources = _sources(job, done.kept, origin, config)
@@ -121,7 +126,7 @@ def write_series(
         name = job.key.of(
             f"{kind}_series", f"{task.series.volume.key}|{model.digest}|{model.target}".encode()
         )
-        names.append(f"{DICOM}/{first.study}/{name}")
+        names.append(f"{DICOM}/{first_frame.study}/{name}")
         header = derived.series_header(
             sources[0][0],
             origin,
@@ -132,9 +137,11 @@ def write_series(
         )
         writers[kind] = SeriesWriter(job.directory / names[-1], name, header, job.key)
 
-    def add(place: int, frame: Frame, made: Made, comment: str) -> None:
+    def add(place: int, frame: Frame, translated_slice: Made, comment: str) -> None:
         for kind, writer in writers.items():
-            image = resampling.back(pixels_of(kind, made), placement_of(frame), task.grid)
+            image = resampling.back(
+                pixels_of(kind, translated_slice), placement_of(frame), task.grid
+            )
             writer.add(
                 place,
                 frame,
@@ -161,10 +168,10 @@ def _sources(
     """Returns identity, SOP class and instance of each frame's file."""
     if config.identity == "replaced":
         return [origins.pseudonymous(frame, origin.sop_class) for frame in frames]
-    found: dict[int, tuple] = {}
+    sources: dict[int, tuple] = {}
     for index in {frame.object_index for frame in frames}:
         identity = hygiene.isolated(_read, origins.identity_of, job.objects[index])
         if isinstance(identity, Fault):
             return identity
-        found[index] = identity
-    return [found[frame.object_index] for frame in frames]
+        sources[index] = identity
+    return [sources[frame.object_index] for frame in frames]

@@ -1,7 +1,7 @@
 """What a translation has finished: the report of each volume, and where a killed run goes on.
 
 `translation.jsonl` has a line per finished volume, written after its files are in place; it stays,
-so that the same command later translates what is new. Nothing in it was read as a string.
+so that the same command later translates what is new. No string in it was read from the input.
 """
 
 import dataclasses
@@ -100,19 +100,19 @@ def fresh_key(directory: pathlib.Path) -> Pseudonyms:
 
 
 def _check(directory: pathlib.Path, identity: dict) -> None:
-    ours = {output.LOCK, KEY}
+    own_files = {output.LOCK, KEY}
     if not (directory / STATE).exists():
-        if any(path.name not in ours for path in directory.iterdir()):
+        if any(path.name not in own_files for path in directory.iterdir()):
             raise UserError(
                 "--output holds files that no translation wrote. Name an empty directory.",
                 ExitCode.MISMATCH,
             )
         return
     try:
-        found = json.loads((directory / STATE).read_text())
+        stored_identity = json.loads((directory / STATE).read_text())
     except ValueError:
-        found = {}
-    if found != identity:
+        stored_identity = {}
+    if stored_identity != identity:
         raise UserError(
             "--output holds a translation by another model, key, version or flags. Repeat those it"
             " was made with, or name an empty directory.",

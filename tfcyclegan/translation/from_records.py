@@ -1,5 +1,6 @@
 """Records in, synthetic records out: shard by shard, with the splits and ids of the input."""
 
+import collections
 import hashlib
 import itertools
 import json
@@ -42,9 +43,9 @@ def run(
         UserError: The records are damaged, hold nothing to translate (3), or the output stands in
             the way.
     """
-    found = manifest.read(source)
-    wanted = [shard for shard in found if shard.sequence == model.source]
-    if not any(shard.records for shard in wanted):
+    listed_shards = manifest.read(source)
+    source_shards = [shard for shard in listed_shards if shard.sequence == model.source]
+    if not any(shard.records for shard in source_shards):
         raise UserError(
             f"--input holds no records of {model.source}, which --direction starts from.",
             ExitCode.NOTHING,
@@ -57,16 +58,16 @@ def run(
             f" --normalization={windows.name_of(model.percentiles)}.",
             ExitCode.USAGE,
         )
-    manifest.verify(source, wanted)
+    manifest.verify(source, source_shards)
     if config.dry_run:
-        print(f"would translate {sum(s.records for s in wanted)} slices")
+        print(f"would translate {sum(s.records for s in source_shards)} slices")
         return ExitCode.DONE
     facts = _facts(source, synthetic_dataset.generator_of(model, config))
     identity = {name: facts[name] for name in ("config_hash", "key_id")}
     with output.claimed(directory, identity):
-        journal = Journal(directory, manifest.dataset_hash(wanted))
+        journal = Journal(directory, manifest.dataset_hash(source_shards))
         written = []
-        for shard in track(wanted, len(wanted), "translate"):
+        for shard in track(source_shards, len(source_shards), "translate"):
             home = (shard.split, model.target)
             name = shard.shard.replace(f"-{shard.split}-{model.source}-", "-{}-{}-".format(*home))
             if name not in journal.finished:
@@ -80,8 +81,8 @@ def run(
         facts["splits"] = _splits(written)
         text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
         files.write(directory / manifest.CARD, text)
-    seen, made = (sum(shard.records for shard in rows) for rows in (wanted, written))
-    print(f"records: {seen} seen, {made} translated")
+    seen, translated = (sum(shard.records for shard in rows) for rows in (source_shards, written))
+    print(f"records: {seen} seen, {translated} translated")
     return ExitCode.DONE
 
 
@@ -89,22 +90,26 @@ def _facts(source: pathlib.Path, generator: str) -> dict:
     """Returns the card of the input as that of the output; splits are counted later."""
     facts = json.loads((source / manifest.CARD).read_text())
     facts.pop(card.DEMOGRAPHICS, None)  # as the records lose them
-    made_of = f"{facts['config_hash']} {generator} {tfcyclegan.__version__}"
+    provenance = f"{facts['config_hash']} {generator} {tfcyclegan.__version__}"
     return {
         **facts,
         "synthetic": True,
         "generator": generator,
         "converter_version": tfcyclegan.__version__,
-        "config_hash": hashlib.sha256(made_of.encode()).hexdigest()[:32],
+        "config_hash": hashlib.sha256(provenance.encode()).hexdigest()[:32],
     }
 
 
 def _splits(written: list[Shard]) -> dict:
+    """Returns how many patients and slices each split has; a patient can be in several shards."""
     facts: dict = {}
-    for shard in sorted(written, key=lambda row: row.split):
-        counts = facts.setdefault(shard.split, {"patients": 0, "slices": {shard.sequence: 0}})
-        counts["patients"] += len(shard.patients)  # a volume, and so a series, is in one shard
-        counts["slices"][shard.sequence] += shard.records
+    for split in sorted({shard.split for shard in written}):
+        shards_of_split = [shard for shard in written if shard.split == split]
+        slices = collections.Counter()
+        for shard in shards_of_split:
+            slices[shard.sequence] += shard.records
+        patients = {patient for shard in shards_of_split for patient in shard.patients}
+        facts[split] = {"patients": len(patients), "slices": dict(slices)}
     return facts
 
 
@@ -123,11 +128,11 @@ def _translated(
         "prov/generator": facts["generator"],
     }
     for _, volume in itertools.groupby(_read(path), key=lambda record: record["id/series"]):
-        made, report, _ = synthetic_dataset.translated(list(volume), model, config)
+        new_records, report, _ = synthetic_dataset.translated(list(volume), model, config)
         if config.png:
-            synthetic_dataset.write_pictures(directory, made)
+            synthetic_dataset.write_pictures(directory, new_records)
         print(report.line(), flush=True)
-        yield from ({**record, **constant} for record in made)
+        yield from ({**record, **constant} for record in new_records)
 
 
 def _read(path: pathlib.Path) -> Iterator[dict]:
@@ -135,9 +140,9 @@ def _read(path: pathlib.Path) -> Iterator[dict]:
     for batch in batches:
         masks = {}
         for name in records.MASKS:
-            mask, there = records.decode_mask(batch[f"mask/{name}"])
+            mask, present = records.decode_mask(batch[f"mask/{name}"])
             masks[f"mask/{name}"] = [
-                m if t else None for m, t in zip(mask.numpy(), there.numpy(), strict=True)
+                m if t else None for m, t in zip(mask.numpy(), present.numpy(), strict=True)
             ]
         columns = {name: value.numpy() for name, value in batch.items()} | masks
         for row in range(len(columns["image/data"])):

@@ -1,4 +1,4 @@
-"""What --input holds: DICOM as ingestion finds it, and NIfTI images told by their names."""
+"""What --input holds: DICOM as ingestion finds it, and NIfTI images, known by their names."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ from tfcyclegan.imaging.source.walk import InputObject
 
 _NIFTI = (b".nii", b".nii.gz")
 _OURS = "synthetic"
-"""In the name of what a translation wrote, which is no source and nothing real."""
+"""Stands in the name of what a translation wrote, which is neither a source nor real."""
 
 
 def records_in(config: TranslateConfig) -> pathlib.Path | None:
@@ -30,8 +30,9 @@ def records_in(config: TranslateConfig) -> pathlib.Path | None:
 def find(config: TranslateConfig, wanted: Sequence[str]) -> list[InputObject]:
     """Returns every file of --input.
 
-    A NIfTI image does not say how it was acquired. One that --input names itself is taken for the
-    source; of a directory's, those are taken whose names say so, as ingestion reads descriptions.
+    A NIfTI image does not say how it was acquired. An image that --input names itself is taken for
+    the source. An image of a directory is taken if its name says a wanted sequence; names are read
+    as ingestion reads descriptions.
 
     Args:
         config: Flags.
@@ -40,14 +41,14 @@ def find(config: TranslateConfig, wanted: Sequence[str]) -> list[InputObject]:
     Raises:
         UserError: There is no file (3).
     """
-    named = {os.path.realpath(os.fsencode(path)) for path in config.input if path[:1] != "@"}
+    named_paths = {os.path.realpath(os.fsencode(path)) for path in config.input if path[:1] != "@"}
     objects: list[InputObject] = []
-    for found in walk.walk(config.input):
-        if found.member is None and found.path.lower().endswith(_NIFTI):
-            told = wanted[0] if found.path in named else _named_for(found.relative, wanted)
-            objects.append(_volume(found, told, wanted, config.plane, len(objects)))
+    for item in walk.walk(config.input):
+        if item.member is None and item.path.lower().endswith(_NIFTI):
+            sequence = wanted[0] if item.path in named_paths else _named_for(item.relative, wanted)
+            objects.append(_volume(item, sequence, wanted, config.plane, len(objects)))
         else:
-            objects.append(dataclasses.replace(found, force=config.force))
+            objects.append(dataclasses.replace(item, force=config.force))
     if not objects:
         raise UserError(
             "--input holds no files. Name a study, or a directory of them.", ExitCode.NOTHING
@@ -77,8 +78,8 @@ def _name_of(path: bytes) -> str:
 def _named_for(relative: bytes, wanted: Sequence[str]) -> str:
     """Returns the sequence that a name says, if it is wanted, or an empty string."""
     name = _name_of(relative)
-    said = sequences.hints(name.replace("-", " ").replace(".", " "))
-    return next((one for one in wanted if one in said and _OURS not in name), "")
+    hinted = sequences.hints(name.replace("-", " ").replace(".", " "))
+    return next((sequence for sequence in wanted if sequence in hinted and _OURS not in name), "")
 
 
 def _volume(
@@ -89,7 +90,7 @@ def _volume(
         relative=found.relative,
         refused=found.refused or ("" if told else "other_sequence"),
         label=f"input {number + 1}",
-        # Of the path alone is known whose image it is.
+        # Nothing but the path says whose image it is.
         patient=os.path.dirname(found.relative) or scan_of(found.relative, wanted).encode(),
         study=os.path.dirname(found.relative),
         sequence=told or wanted[0],

@@ -14,20 +14,20 @@ def fate(records: Sequence[dict], images: np.ndarray) -> tuple[int, int, int] | 
     """Returns (lesions kept, lesions, spots elsewhere in the brain), or None without masks.
 
     A lesion is a connected part of a slice's mask; it is kept where a spot of the thresholder of
-    evaluation touches it. Counted are slices that have both masks.
+    evaluation touches it. Only slices that have both masks count.
 
     Args:
         records: Of one volume.
         images: What was made of them, float32 [S, n, n], unit range.
     """
-    known = [
+    masked = [
         place
         for place, record in enumerate(records)
         if record["mask/lesion"] is not None and record["mask/brain"] is not None
     ]
     size = images.shape[-1]
     lesion, brain = (
-        _resampled([records[place][name] for place in known], size)
+        _resampled([records[place][name] for place in masked], size)
         for name in ("mask/lesion", "mask/brain")
     )
     if not lesion.any():
@@ -36,9 +36,9 @@ def fate(records: Sequence[dict], images: np.ndarray) -> tuple[int, int, int] | 
     from tfcyclegan.metrics import lesion_spots
 
     brain |= lesion
-    made = images[known]
-    threshold = lesion_spots.threshold_of(made[brain].astype(np.float64))
-    marked = lesion_spots.spots_of(made, brain, np.full(len(made), threshold))
+    synthetic = images[masked]
+    threshold = lesion_spots.threshold_of(synthetic[brain].astype(np.float64))
+    marked = lesion_spots.spots_of(synthetic, brain, np.full(len(synthetic), threshold))
     counts = [lesion_spots.count(mask, spot) for mask, spot in zip(lesion, marked, strict=True)]
     kept, total, elsewhere = np.sum(counts, axis=0)
     return int(kept), int(total), int(elsewhere)

@@ -78,7 +78,7 @@ def _version(path: pathlib.Path) -> pathlib.Path:
 
 
 def _digest(directory: pathlib.Path) -> str:
-    """Hashes graph and weights; not their fingerprint, which another export writes anew."""
+    """Hashes graph and weights, not the fingerprint file, which each export writes anew."""
     digest = hashlib.sha256()
     for path in (directory / "saved_model.pb", *sorted((directory / "variables").iterdir())):
         digest.update(path.read_bytes())

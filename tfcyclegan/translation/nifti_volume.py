@@ -67,21 +67,21 @@ class VolumeWriter:
         if kind is not None:
             return
         affine = images.RAS_TO_LPS @ self._image.affine
-        made = nibabel.Nifti1Image(self._voxels, affine)
+        image = nibabel.Nifti1Image(self._voxels, affine)
         code = self._image.space or _SCANNER
-        made.set_qform(affine, code)
-        made.set_sform(affine, code)
-        made.header.set_xyzt_units("mm")
-        made.header["descrip"] = self._description
+        image.set_qform(affine, code)
+        image.set_sform(affine, code)
+        image.header.set_xyzt_units("mm")
+        image.header["descrip"] = self._description
         with files.replacing(self._path, suffix=".nii.gz") as beside:
-            nibabel.save(made, beside)
+            nibabel.save(image, beside)
 
 
 def stem_of(source: VolumeFile, key: str, identity: str) -> str:
     """Returns what a NIfTI file is called by: its pseudonym `key`, or its own place and name."""
     if identity == "replaced":
         return key
-    # Of a list of paths these are absolute, and must not lead out of the output.
+    # Paths that come from a list are absolute. They must not lead out of the output.
     parts = [part for part in os.fsdecode(source.relative).split(os.sep) if part not in ("", "..")]
     return str(pathlib.Path(*parts)).partition(".nii")[0]
 
@@ -89,6 +89,7 @@ def stem_of(source: VolumeFile, key: str, identity: str) -> str:
 def write_volume(
     job: Job, task: Task, done: Converted, model: Model, config: TranslateConfig, gallery: Gallery
 ) -> Report | Fault:
+    """Writes a volume as NIfTI images; arguments and result as of `dicom_series.write_series`."""
     item = job.objects[done.kept[0].object_index]
     stem = stem_of(item, task.series.volume.key, config.identity)
     titles, writers, names = titles_of(model), {}, []
@@ -100,9 +101,11 @@ def write_volume(
         if isinstance(writers[kind], Fault):
             return writers[kind]
 
-    def add(place: int, frame: Frame, made: Made, comment: str) -> None:
+    def add(place: int, frame: Frame, translated_slice: Made, comment: str) -> None:
         for kind, writer in writers.items():
-            image = resampling.back(pixels_of(kind, made), placement_of(frame), task.grid)
+            image = resampling.back(
+                pixels_of(kind, translated_slice), placement_of(frame), task.grid
+            )
             writer.add(frame, image)
 
     with contextlib.ExitStack() as stack:

@@ -25,8 +25,8 @@ class Gallery:
     """
 
     def __init__(self, slices: int, size: int, *, audit: bool, reals: Reals | None = None):
-        shown = {"source": True, "synthetic": True, "real": reals is not None, "risk": audit}
-        self._labels = [label for label, applies in shown.items() if applies]
+        layers = {"source": True, "synthetic": True, "real": reals is not None, "risk": audit}
+        self._labels = [label for label, applies in layers.items() if applies]
         self._reals, self._size, self._agreement = reals, size, Agreement()
         self._room = max(1, MAX_PIXELS // (len(self._labels) * size**2))
         self._wanted = {int(row) for row in spaced(slices, self._room)}
@@ -54,7 +54,7 @@ class Gallery:
         Args:
             path: Its file.
             model: That translated.
-            told: What is said of the volume.
+            told: The report of the volume.
         """
         places = sorted(self._kept)
         stacks = zip(*(self._kept[place] for place in places), strict=True)

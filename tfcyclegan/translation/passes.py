@@ -43,9 +43,11 @@ def run(images: Iterable[np.ndarray], model: Model, *, audit: bool) -> Iterator[
     while chunk := list(itertools.islice(images, batches.BATCH)):
         stored = slices.resample(np.stack(chunk), model.size)
         sources = intensity.stored_to_unit(stored.astype(np.float32))[..., np.newaxis]
-        made = batches.in_batches(model.forward, sources)
-        maps = risk_maps(sources, made, model)[..., 0] if audit else [None] * len(chunk)
-        for source, synthetic, risk_map in zip(sources[..., 0], made[..., 0], maps, strict=True):
+        translations = batches.in_batches(model.forward, sources)
+        maps = risk_maps(sources, translations, model)[..., 0] if audit else [None] * len(chunk)
+        for source, synthetic, risk_map in zip(
+            sources[..., 0], translations[..., 0], maps, strict=True
+        ):
             risk = 0.0 if risk_map is None else risk_of(risk_map, source)
             yield Made(source, synthetic, risk_map, risk)
 
@@ -55,7 +57,8 @@ def risk_maps(sources: np.ndarray, made: np.ndarray, model: Model) -> np.ndarray
 
     The larger of the cycle residual abs(back(forward(x)) - x), which shows what was lost on the
     way, and abs(forward(x) - flip(forward(flip(x)))), which shows what the network cannot decide:
-    a head that is mirrored is as plausible as it was. Without a way back the second alone.
+    a head that is mirrored is as plausible as it was. A model without a way back has the second
+    alone.
 
     Args:
         sources: float32 [N, H, W, 1], unit range.
@@ -83,8 +86,8 @@ class Flicker:
     """How much neighbouring slices differ, in the synthetic volume and in its source.
 
     A network that sees single slices may shift their brightness at random; then the synthetic
-    volume flickers more than its source does. Of contrasts that differ, the ratio is not 1 even
-    where nothing flickers: compare models, or volumes of one model.
+    volume flickers more than its source does. Between different contrasts the ratio is not 1 even
+    where nothing flickers, so compare models, or volumes of one model.
     """
 
     def __init__(self):

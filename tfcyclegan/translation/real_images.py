@@ -1,4 +1,4 @@
-"""The real images of what is synthesised, where the study that went in holds them on its voxels."""
+"""The real images of what is synthesised, where the study has them on the same voxels."""
 
 import collections
 import dataclasses
@@ -30,10 +30,10 @@ Reals = list[np.ndarray]
 def beside(job: Job, model: Model) -> dict[str, Task]:
     """Returns how the real volume of each source is converted, onto the grid of the source.
 
-    A real volume is one of the model's target, that nothing but its sequence kept from being
-    translated, of the source's study and frame of reference, with each slice on one of the source,
-    voxel on voxel. Of several, those with the source's contrast agent, or without one as it is, go
-    first; then the key decides.
+    A real volume has the model's target sequence, and nothing but that sequence kept it from being
+    translated. It is of the source's study and frame of reference, and its voxels are those of the
+    source, slice by slice. Where there are several, one that agrees with the source about the
+    contrast agent is better than one that does not. Among equals the lowest key is taken.
 
     Args:
         job: Its plan translates the model's source.
@@ -46,7 +46,7 @@ def beside(job: Job, model: Model) -> dict[str, Task]:
     for item in job.planned.series:
         if item.sequence == model.target and item.reason == "other_sequence":
             homes[_home(item, job, model)].append(item)
-    found = {}
+    real_tasks = {}
     for task in job.planned.tasks:
         source = task.series.volume
         fitting = [
@@ -58,8 +58,8 @@ def beside(job: Job, model: Model) -> dict[str, Task]:
             fitting.sort(key=lambda item: item.volume.key)
             agent = source.physics.contrast
             best = min(fitting, key=lambda item: item.volume.physics.contrast != agent)
-            found[source.key] = dataclasses.replace(task, series=best)
-    return found
+            real_tasks[source.key] = dataclasses.replace(task, series=best)
+    return real_tasks
 
 
 def _home(item: Series, job: Job, model: Model) -> tuple:
@@ -106,9 +106,9 @@ def converted(
         beside: Of `beside`.
     """
     partners = [beside.get(task.series.volume.key) for task in todo]
-    tasks = [one for pair in zip(partners, todo, strict=True) for one in pair if one]
-    found = publication.inputs_of(job, tasks)
-    stream = convert_volumes.convert_volumes(tasks, found, job.settings, job.workers)
+    tasks = [member for pair in zip(partners, todo, strict=True) for member in pair if member]
+    input_objects = publication.inputs_of(job, tasks)
+    stream = convert_volumes.convert_volumes(tasks, input_objects, job.settings, job.workers)
     for task, partner in zip(todo, partners, strict=True):
         real = next(stream)[1] if partner else None
         source = next(stream)[1]
@@ -128,11 +128,11 @@ def images_of(task: Task, source: Converted, beside: Task, real: Converted) -> R
     Returns:
         None where one could not be read.
     """
-    read = {_at(f): r["image/data"] for f, r in zip(real.kept, real.records, strict=True)}
-    frames = (one.series.volume.frames for one in (task, beside))
-    partners = {_at(a): read.get(_at(b)) for a, b in zip(*frames, strict=True)}
-    found = [partners[_at(frame)] for frame in source.kept]
-    return None if any(image is None for image in found) else found
+    images_at = {_at(f): r["image/data"] for f, r in zip(real.kept, real.records, strict=True)}
+    frames = (member.series.volume.frames for member in (task, beside))
+    partners = {_at(a): images_at.get(_at(b)) for a, b in zip(*frames, strict=True)}
+    images = [partners[_at(frame)] for frame in source.kept]
+    return None if any(image is None for image in images) else images
 
 
 def _at(frame) -> tuple[int, int]:
@@ -141,7 +141,7 @@ def _at(frame) -> tuple[int, int]:
 
 
 class Agreement:
-    """How far a synthetic volume agrees with the real one, as validation while training says it."""
+    """How far a synthetic volume agrees with the real one, measured as training validates."""
 
     def __init__(self):
         self._errors: list[float] = []

@@ -43,11 +43,11 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
     if config.dataset:
         generator = synthetic_dataset.generator_of(loaded, config)
         settings = dataclasses.replace(settings, generator=generator)
-    shown = config.report and not config.dataset
-    wanted = (loaded.source, loaded.target) if shown else (loaded.source,)
-    objects = inputs.find(config, wanted)
+    with_pages = config.report and not config.dataset
+    sequences = (loaded.source, loaded.target) if with_pages else (loaded.source,)
+    objects = inputs.find(config, sequences)
     limits = {"timeout_s": config.object_timeout_s, "memory_mb": config.worker_memory_mb}
-    # One worker reads ahead; the cores are the network's, and so is the memory in between.
+    # One worker reads ahead. The cores are for the network, and so is the memory between two tasks.
     with Workers(1, thrifty=True, preload=ingest_survey.WORKER_MODULES, **limits) as workers:
         if config.dry_run:
             _, planned, ledger = ingest_survey.survey(
@@ -57,8 +57,8 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
             return ExitCode.DONE if planned.tasks else ExitCode.NOTHING
 
         def survey(key: Pseudonyms) -> Job:
-            found = ingest_survey.survey(objects, key, workers, settings)
-            return Job(directory, objects, *found, key, settings, workers)
+            surveyed = ingest_survey.survey(objects, key, workers, settings)
+            return Job(directory, objects, *surveyed, key, settings, workers)
 
         if config.dataset:
             return _dataset(config, survey, loaded, settings, directory)

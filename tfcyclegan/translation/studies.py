@@ -49,8 +49,8 @@ def translate(job: Job, model: Model, config: TranslateConfig, books: Account) -
 
 
 def _inputs(job: Job, task: Task, beside: dict[str, Task]) -> str:
-    shown = (task, beside.get(task.series.volume.key))
-    indices = {f.object_index for one in shown if one for f in one.series.volume.frames}
+    tasks = (task, beside.get(task.series.volume.key))
+    indices = {f.object_index for member in tasks if member for f in member.series.volume.frames}
     return finished.inputs_of(job.scanned, indices)
 
 
@@ -80,14 +80,14 @@ def _one(
     item = job.objects[done.kept[0].object_index]
     write = write_volume if isinstance(item, VolumeFile) else write_series
     gallery = Gallery(len(done.kept), model.size, audit=config.audit, reals=reals)
-    written = write(job, task, done, model, config, gallery)
-    if isinstance(written, Fault):
+    report = write(job, task, done, model, config, gallery)
+    if isinstance(report, Fault):
         # What was read a moment ago cannot be read any more.
-        refused = [(frame.object_index, written) for frame in done.kept]
-        return None, Outcome(written.reason, [], outcome.refused + refused, outcome.warnings)
-    if not written.left_out:
-        return written, outcome
-    gone = [(done.kept[place].object_index, Fault("high_risk")) for place in written.marked]
-    kept = [f.object_index for n, f in enumerate(done.kept) if n not in written.marked]
+        refused = [(frame.object_index, report) for frame in done.kept]
+        return None, Outcome(report.reason, [], outcome.refused + refused, outcome.warnings)
+    if not report.left_out:
+        return report, outcome
+    abstained = [(done.kept[place].object_index, Fault("high_risk")) for place in report.marked]
+    kept = [f.object_index for n, f in enumerate(done.kept) if n not in report.marked]
     reason = "" if kept else "high_risk"
-    return written, Outcome(reason, kept, outcome.refused + gone, outcome.warnings)
+    return report, Outcome(reason, kept, outcome.refused + abstained, outcome.warnings)

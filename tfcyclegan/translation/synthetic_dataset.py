@@ -54,12 +54,12 @@ def convert(job: Job, model: Model, config: TranslateConfig) -> int:
         if config.png:
             write_pictures(job.directory, records)
         print(report.line(), flush=True)
-        gone = [f for f, keeps in zip(done.kept, kept, strict=True) if not keeps]
+        abstained = [f for f, keeps in zip(done.kept, kept, strict=True) if not keeps]
         return dataclasses.replace(
             done,
             records=records,
             kept=[f for f, keeps in zip(done.kept, kept, strict=True) if keeps],
-            refused=done.refused + [(frame, Fault("high_risk")) for frame in gone],
+            refused=done.refused + [(frame, Fault("high_risk")) for frame in abstained],
         )
 
     done = publication.carry_out(
@@ -78,8 +78,8 @@ def retargeted(planned: Plan, model: Model, settings: Settings) -> Plan:
     names = {}
     for name, (split, sequence) in planned.shards.items():
         start = shard_name(settings.name, split, sequence, 0, 1).partition("-00000-")[0]
-        named = shard_name(settings.name, split, model.target, 0, 1).partition("-00000-")[0]
-        names[name] = named + name.removeprefix(start)
+        target_start = shard_name(settings.name, split, model.target, 0, 1).partition("-00000-")[0]
+        names[name] = target_start + name.removeprefix(start)
     tasks = [
         dataclasses.replace(
             task,
@@ -107,17 +107,21 @@ def translated(
     """
     review = passes.Review(config.max_risk)
     images = (record["image/data"] for record in found)
-    records, kept, made_all = [], [], []
-    for record, made in zip(found, passes.run(images, model, audit=config.audit), strict=True):
-        made_all.append(made.synthetic)
-        kept.append(not (review.add(made) and config.abstain))
+    records, kept, synthetics = [], [], []
+    for record, translated_slice in zip(
+        found, passes.run(images, model, audit=config.audit), strict=True
+    ):
+        synthetics.append(translated_slice.synthetic)
+        kept.append(not (review.add(translated_slice) and config.abstain))
         if kept[-1]:
-            records.append(_record(record, made.synthetic, model))
+            records.append(_record(record, translated_slice.synthetic, model))
     key = found[0]["id/series"] if found else ""
-    told = Report.of(key, (), len(records), review, config)
-    if config.audit and made_all:
-        told = dataclasses.replace(told, lesions=lesion_fate.fate(found, np.stack(made_all)) or ())
-    return records, told, kept
+    report = Report.of(key, (), len(records), review, config)
+    if config.audit and synthetics:
+        report = dataclasses.replace(
+            report, lesions=lesion_fate.fate(found, np.stack(synthetics)) or ()
+        )
+    return records, report, kept
 
 
 def _record(record: dict, synthetic: np.ndarray, model: Model) -> dict:
@@ -130,7 +134,7 @@ def _record(record: dict, synthetic: np.ndarray, model: Model) -> dict:
         **record,
         **dict.fromkeys(_ACQUISITION, math.nan),
         "image/data": inside,
-        # Nothing was measured, so that unit range is all the scale there is.
+        # Nothing was measured, so there is no other scale than unit range.
         "image/scale_lo": 0.0,
         "image/scale_hi": 1.0,
         "series/class": model.target,

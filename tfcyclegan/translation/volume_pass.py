@@ -33,36 +33,41 @@ def translate_volume(
     add: Add,
 ) -> Report:
     """Runs a volume through the network and hands slices to a writer as they come."""
-    key, written = task.series.volume.key, 0
+    key, count = task.series.volume.key, 0
     review = passes.Review(config.max_risk)
     images = (record["image/data"] for record in done.records)
-    made_all = passes.run(images, model, audit=config.audit)
-    for place, (frame, made) in enumerate(zip(done.kept, made_all, strict=True)):
+    translated_slices = passes.run(images, model, audit=config.audit)
+    for place, (frame, translated_slice) in enumerate(
+        zip(done.kept, translated_slices, strict=True)
+    ):
         comment = ""
-        if review.add(made):
-            comment = f"Risk {made.risk:.3f} is above the limit of {config.max_risk:g}"
-        gallery.add(place, made, comment)
+        if review.add(translated_slice):
+            comment = f"Risk {translated_slice.risk:.3f} is above the limit of {config.max_risk:g}"
+        gallery.add(place, translated_slice, comment)
         if comment and config.abstain:
             continue
-        add(place, frame, made, comment)
-        written += 1
-    files = files if written else []
+        add(place, frame, translated_slice, comment)
+        count += 1
+    files = files if count else []
     if config.report:
         files = [*files, f"{PAGES}/{key}.html"]
-    told = Report.of(key, tuple(files), written, review, config)
+    report = Report.of(key, tuple(files), count, review, config)
     if config.report:
-        gallery.write(job.directory / files[-1], model, told)
-    return told
+        gallery.write(job.directory / files[-1], model, report)
+    return report
 
 
 def titles_of(model: Model) -> dict[str, str]:
-    made = f"SYNTHETIC {model.target.upper()} from {model.source.upper()}"
-    return {SYNTHETIC: f"{made} - {derived.WARNING}", RISK: f"RISK of {made} - {derived.WARNING}"}
+    """Returns the description of what is written, by kind."""
+    title = f"SYNTHETIC {model.target.upper()} from {model.source.upper()}"
+    return {SYNTHETIC: f"{title} - {derived.WARNING}", RISK: f"RISK of {title} - {derived.WARNING}"}
 
 
 def kinds_of(config: TranslateConfig) -> tuple[str, ...]:
+    """Returns the kinds of images that the flags ask for."""
     return (SYNTHETIC, RISK) if config.audit else (SYNTHETIC,)
 
 
 def pixels_of(kind: str, made: Made):
+    """Returns the image of a kind, float32 [n, n], unit range."""
     return made.synthetic if kind == SYNTHETIC else made.risk_map

@@ -19,7 +19,7 @@ class Report:
         risks: Of each slice from the lowest up; empty without audit.
         marked: Places of slices above --max_risk.
         left_out: Whether these were left out.
-        lesions: Kept, all, and spots elsewhere, of lesions.fate; empty without masks or audit.
+        lesions: Kept, all, and spots elsewhere, of lesion_fate.fate; empty without masks or audit.
     """
 
     series_key: str

@@ -28,11 +28,11 @@ def histogram_matched(paired: Paired) -> np.ndarray:
     patient's source slices to that of the target slices.
     """
     direction = paired.direction
-    made = np.empty_like(direction.source)
+    matched = np.empty_like(direction.source)
     for patient in set(direction.patients):
         rows = direction.patients == patient
-        made[rows] = _matched(direction.source[rows], direction.target[rows])
-    return made
+        matched[rows] = _matched(direction.source[rows], direction.target[rows])
+    return matched
 
 
 def _matched(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -49,12 +49,12 @@ def constant_brain(paired: Paired) -> np.ndarray:
     Of all constants it has the least squared error.
     """
     direction = paired.direction
-    made = np.zeros_like(direction.target)
+    grey = np.zeros_like(direction.target)
     for volume in set(direction.volumes):
         rows = np.flatnonzero(direction.volumes == volume)
         brain = paired.brain[rows]
-        made[rows] = (brain * direction.target[rows][..., 0][brain].mean())[..., np.newaxis]
-    return made
+        grey[rows] = (brain * direction.target[rows][..., 0][brain].mean())[..., np.newaxis]
+    return grey
 
 
 def blurred_target(paired: Paired) -> np.ndarray:
@@ -63,19 +63,19 @@ def blurred_target(paired: Paired) -> np.ndarray:
 
 
 def previous_slice(paired: Paired) -> np.ndarray | None:
-    """Returns the real target one slice below, above for the lowest: right contrast, wrong place.
+    """Returns the real target one slice below, or above for the lowest slice.
 
-    None where a volume has one slice only.
+    The contrast is right and the place is wrong. None where a volume has one slice only.
     """
     direction = paired.direction
-    made = np.empty_like(direction.target)
+    neighbours = np.empty_like(direction.target)
     for volume in set(direction.volumes):
         rows = np.flatnonzero(direction.volumes == volume)
         if len(rows) < 2:
             return None
         rows = rows[np.argsort(direction.indices[rows], kind="stable")]
-        made[rows] = direction.target[[rows[1], *rows[:-1]]]
-    return made
+        neighbours[rows] = direction.target[[rows[1], *rows[:-1]]]
+    return neighbours
 
 
 BASELINES: dict[str, Callable[[Paired], np.ndarray | None]] = {

@@ -1,7 +1,7 @@
 """The contrast check: is fluid as dark or bright as it should be, and nothing else inverted.
 
-A CycleGAN of T2 and FLAIR falls early into one of two basins, and both look plausible: fluid keeps
-the brightness that it had in the source, or everything is inverted, the scalp too.
+A CycleGAN of T2 and FLAIR can go wrong early in two ways, and both look plausible. Either fluid
+keeps the brightness that it had in the source, or everything is inverted, the scalp too.
 """
 
 from collections.abc import Hashable
@@ -47,10 +47,10 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
         FLUID: (fluid_of(paired), np.ones(len(paired), bool)),
         VENTRICLE: (paired.ventricle, paired.ventricle_known),
     }
-    for names, (region, known) in regions.items():
+    for names, (region, is_known) in regions.items():
         if region is not None:
-            made = _contrasts(paired, images, region, known)
-            figures |= dict(zip(names, made, strict=True))
+            contrasts = _contrasts(paired, images, region, is_known)
+            figures |= dict(zip(names, contrasts, strict=True))
     return figures | {
         name: _correlations(direction.source, images, mask, direction.patients)
         for name, mask in _correlated_regions(paired).items()
@@ -62,15 +62,15 @@ def _contrasts(
 ) -> tuple[dict[Hashable, float], dict[Hashable, float]]:
     """Returns by patient the contrast of a region to the rest of the brain, and its log-ratio.
 
-    Where it is not `known` which pixels are of the region, none are of the rest.
+    A slice whose region is not `known` has no rest either, so it does not count.
     """
     direction = paired.direction
     rest = paired.brain & ~region & known[:, None, None]
-    made, real = (
-        region_contrast(one[..., 0], region, rest, direction.patients)
-        for one in (images, direction.target)
+    synthetic, real = (
+        region_contrast(slices[..., 0], region, rest, direction.patients)
+        for slices in (images, direction.target)
     )
-    return made, log_ratio(made, real)
+    return synthetic, log_ratio(synthetic, real)
 
 
 def unpaired_values(
@@ -132,13 +132,15 @@ def region_contrast(
         rest: bool [N, H, W].
         patients: [N] ids.
     """
-    made = {}
+    contrasts = {}
     for patient in dict.fromkeys(patients):
         rows = patients == patient
         inside, outside = images[rows][region[rows]], images[rows][rest[rows]]
         if inside.size and outside.size and outside.mean(dtype=np.float64) > 0:
-            made[patient] = float(inside.mean(dtype=np.float64) / outside.mean(dtype=np.float64))
-    return made
+            contrasts[patient] = float(
+                inside.mean(dtype=np.float64) / outside.mean(dtype=np.float64)
+            )
+    return contrasts
 
 
 def log_ratio(made: dict[Hashable, float], real: dict[Hashable, float]) -> dict[Hashable, float]:

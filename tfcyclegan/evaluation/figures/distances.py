@@ -16,7 +16,7 @@ from tfcyclegan.metrics.neighbours import SAMPLES_PER_NEIGHBOUR
 SPLITS = 5
 """Draws of two groups of real patients, for the floor."""
 GROUPS = 20
-"""Most groups of the jackknife, each of whole patients."""
+"""Largest number of groups of the jackknife; all slices of a patient are in one group."""
 JACKKNIFE = "jackknife"
 """Field with the distance without each group in turn, for the error of a difference."""
 INCEPTION_SPLITS = 10
@@ -26,6 +26,7 @@ TTUR_MINIMUM, TTUR_ADVICE = 2048, 10_000
 """Slices below which the authors of FID call it unreliable, and those they recommend."""
 ONE_PATIENT = "kid_patient compares slices of different patients, and one side has one patient"
 FEWEST = 3
+"""Patients a side that an interval of `kid_patient` needs; `TWO_PATIENTS` says why."""
 TWO_PATIENTS = "two patients: every resample with a distance weighs both alike, so all are equal"
 TOO_FEW = "a Frechet distance needs two slices a side"
 NO_MEANING = (
@@ -186,17 +187,18 @@ def _ratio(real: tuple, fake: tuple, floor: dict) -> dict:
 
 
 def jackknife(real: tuple, fake: tuple) -> list[float]:
-    """Returns the Frechet distance without each group of patients in turn; nothing where too few.
+    """Returns the Frechet distance without each group of patients in turn.
 
-    Patients are dealt into at most `GROUPS` groups; a group's slices leave both sides together. The
-    same patients make the same groups, whatever the features.
+    Patients are dealt into at most `GROUPS` groups, and a group's slices leave both sides together.
+    The same patients make the same groups, whatever the features. The list is empty where a side
+    would keep fewer than two slices.
     """
     everyone = sorted(set(real[1]) | set(fake[1]))
     groups = min(GROUPS, len(everyone))
     values = []
     for group in range(groups):
-        left = everyone[group::groups]
-        kept = [side[0][~np.isin(side[1], left)] for side in (real, fake)]
+        left_out = everyone[group::groups]
+        kept = [side[0][~np.isin(side[1], left_out)] for side in (real, fake)]
         if min(map(len, kept)) < 2:
             return []
         values.append(float(metrics.frechet_distance(*kept)))
@@ -204,7 +206,7 @@ def jackknife(real: tuple, fake: tuple) -> list[float]:
 
 
 def standard_error(values: list[float]) -> float | None:
-    """Returns the delete-a-group jackknife error of what `jackknife` left out group by group.
+    """Returns the delete-a-group jackknife error of the distances that `jackknife` returned.
 
     Reference: Efron and Tibshirani 1993, An Introduction to the Bootstrap, equation 11.5.
     """
@@ -221,16 +223,18 @@ def warnings_of(direction: str, scores: dict[str, dict], extractor: Extractor) -
         return []
     n, floor = min(score["n_real"], score["n_fake"]), scores["fd_floor"]["value"]
     beside = "no floor" if floor is None else f"floor {floor:.4g}"
-    told = []
+    warnings = []
     if n <= score["dimension"]:
-        told.append(
+        warnings.append(
             f"{direction}: {n} slices for {score['dimension']} features: the Frechet distance is"
             f" rank deficient and mostly bias ({beside}). Read kid_patient."
         )
     if n < TTUR_MINIMUM:
-        told.append(
+        warnings.append(
             f"{direction}: {n} slices are below the {TTUR_MINIMUM} that the authors of FID ask for."
         )
     elif n < TTUR_ADVICE:
-        told.append(f"{direction}: {n} slices are below the recommended {TTUR_ADVICE} ({beside}).")
-    return told
+        warnings.append(
+            f"{direction}: {n} slices are below the recommended {TTUR_ADVICE} ({beside})."
+        )
+    return warnings

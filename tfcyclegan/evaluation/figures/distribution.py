@@ -42,11 +42,11 @@ class Distribution:
 
     def entries(self, fake: tuple[np.ndarray, np.ndarray]) -> dict[str, dict]:
         """Returns the entries of features and their sources' patients."""
-        made = distances.entries(self._extractor, self.real, fake, self.floor)
+        entries = distances.entries(self._extractor, self.real, fake, self.floor)
         if self._with_inception_score:
             score = distances.inception_score(self._extractor, self.real[0], fake[0])
-            made["inception_score"] = score
-        return made
+            entries["inception_score"] = score
+        return entries
 
     def kernel_sums(self, fake: tuple[np.ndarray, np.ndarray]) -> metrics.PatientKernelSums | None:
         """Returns what `kid_patient` follows from; None where a side has one patient."""
@@ -62,8 +62,10 @@ class Distribution:
         if self.train is not None:
             # Two groups as large as the split are enough, however much there is to train on.
             rows = distances.spread(np.arange(len(self.train[1])), 2 * n)
-            sides.append(tuple(part[rows] for part in self.train))
-        return distances.floor_of(*(np.concatenate(parts) for parts in zip(*sides, strict=True)), n)
+            sides.append(tuple(array[rows] for array in self.train))
+        return distances.floor_of(
+            *(np.concatenate(arrays) for arrays in zip(*sides, strict=True)), n
+        )
 
 
 def patients_of(slices: Slices) -> np.ndarray:

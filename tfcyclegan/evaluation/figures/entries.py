@@ -37,15 +37,15 @@ def entry(per_patient: dict[Hashable, float], n_slices: int, reason: str = "") -
         identical = bool(np.isposinf(values).any())
         reason = "images are identical" if identical else reason or UNDEFINED
         return {**null(reason), "n_patients": 0, "n_slices": n_slices}
-    made = {"value": float(finite.mean()), "ci": None}
+    figure = {"value": float(finite.mean()), "ci": None}
     if finite.size > 1:
         interval = metrics.patient_bootstrap(finite, seed=SEED)
-        made = {"value": interval.estimate, "ci": [interval.low, interval.high]}
+        figure = {"value": interval.estimate, "ci": [interval.low, interval.high]}
     else:
-        made["reason"] = ONE_PATIENT
-    made |= {"n_patients": int(finite.size), "n_slices": n_slices}
+        figure["reason"] = ONE_PATIENT
+    figure |= {"n_patients": int(finite.size), "n_slices": n_slices}
     identical = int(np.isposinf(values).sum())
-    return {**made, "n_identical": identical} if identical else made
+    return {**figure, "n_identical": identical} if identical else figure
 
 
 def null(reason: str) -> dict:

@@ -34,9 +34,9 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
     lesion_contrast: mean of the lesion over mean of the rest of the brain.
     lesion_contrast_log_ratio: ln(synthetic / real) of it, 0 where the contrast is kept.
     lesion_detection: share of lesions, connected in a slice, that a spot of the thresholder hits.
-    lesion_false_positives_*: spots per slice that hit no lesion, where there are lesions and not.
+    lesion_false_positives_*: spots per slice that hit no lesion, in slices with and without one.
     lesion_dice: of all spots with the mask, pooled over a patient.
-    lesion_spot_prevalence: share of slices with a spot; a synthetic slice has no mask to count.
+    lesion_spot_prevalence: share of slices with a spot, as a synthetic slice has no lesion mask.
 
     Args:
         paired: Real slices and masks.
@@ -44,23 +44,27 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
     """
     if not paired.lesion_known.any():
         return {name: {} for name in NAMES}
-    known = np.flatnonzero(paired.lesion_known)
-    patients = paired.direction.patients[known]
-    lesion, brain = paired.lesion[known], (paired.brain | paired.lesion)[known]
-    contrast = region_contrast(images[known][..., 0], lesion, brain & ~lesion, patients)
+    rows = np.flatnonzero(paired.lesion_known)
+    patients = paired.direction.patients[rows]
+    lesion, brain = paired.lesion[rows], (paired.brain | paired.lesion)[rows]
+    contrast = region_contrast(images[rows][..., 0], lesion, brain & ~lesion, patients)
     truth = region_contrast(
-        paired.direction.target[known][..., 0], lesion, brain & ~lesion, patients
+        paired.direction.target[rows][..., 0], lesion, brain & ~lesion, patients
     )
-    marked = lesion_spots.spots_of(images[known][..., 0], brain, _thresholds(paired)[known])
+    marked = lesion_spots.spots_of(images[rows][..., 0], brain, _thresholds(paired)[rows])
     counts = [lesion_spots.count(mask, spot) for mask, spot in zip(lesion, marked, strict=True)]
-    found, lesions, false = np.array(counts, float).T
-    has = lesion.any(axis=(1, 2))
+    n_found, n_lesions, n_false = np.array(counts, float).T
+    has_lesion = lesion.any(axis=(1, 2))
     return {
         "lesion_contrast": contrast,
         "lesion_contrast_log_ratio": log_ratio(contrast, truth),
-        "lesion_detection": _ratio(found, lesions, patients),
-        "lesion_false_positives_lesion_slices": slice_means(np.where(has, false, np.nan), patients),
-        "lesion_false_positives_free_slices": slice_means(np.where(has, np.nan, false), patients),
+        "lesion_detection": _ratio(n_found, n_lesions, patients),
+        "lesion_false_positives_lesion_slices": slice_means(
+            np.where(has_lesion, n_false, np.nan), patients
+        ),
+        "lesion_false_positives_free_slices": slice_means(
+            np.where(has_lesion, np.nan, n_false), patients
+        ),
         "lesion_dice": _ratio(
             2.0 * (lesion & marked).sum(axis=(1, 2)),
             lesion.sum(axis=(1, 2)) + marked.sum(axis=(1, 2)),
@@ -73,24 +77,24 @@ def patient_values(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashabl
 def _thresholds(paired: Paired) -> np.ndarray:
     """Returns the threshold of each slice [P], one per real volume."""
     direction = paired.direction
-    made = np.empty(len(paired))
+    thresholds = np.empty(len(paired))
     for volume in set(direction.volumes):
         rows = np.flatnonzero(direction.volumes == volume)
         voxels = direction.target[rows][..., 0][paired.brain[rows]].astype(np.float64)
-        made[rows] = lesion_spots.threshold_of(voxels)
-    return made
+        thresholds[rows] = lesion_spots.threshold_of(voxels)
+    return thresholds
 
 
 def _ratio(
     numerator: np.ndarray, denominator: np.ndarray, patients: np.ndarray
 ) -> dict[Hashable, float]:
     """Returns the ratio of the sums over each patient's slices, where the lower one is not 0."""
-    made = {}
+    ratios = {}
     for patient in dict.fromkeys(patients):
         rows = patients == patient
         if denominator[rows].sum() > 0:
-            made[patient] = float(numerator[rows].sum() / denominator[rows].sum())
-    return made
+            ratios[patient] = float(numerator[rows].sum() / denominator[rows].sum())
+    return ratios
 
 
 def prevalence(slices: Slices) -> dict:

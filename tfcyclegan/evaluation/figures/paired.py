@@ -35,29 +35,29 @@ def slice_scores(paired: Paired, images: np.ndarray) -> dict[str, np.ndarray]:
         Name to float64 [P]; NaN where a mask has no pixel or is not known, +inf for the PSNR of
         identical images.
     """
-    real, made = paired.normalised(paired.direction.target), paired.normalised(images)
+    real, fake = paired.normalised(paired.direction.target), paired.normalised(images)
     scores = {
-        "psnr": metrics.psnr(real, made, data_range=RANGE),
-        "ssim": metrics.ssim(real, made, data_range=RANGE),
-        "mae": metrics.mae(real, made, data_range=RANGE),
-        "nrmse_l2": metrics.nrmse_l2(real, made, data_range=RANGE),
+        "psnr": metrics.psnr(real, fake, data_range=RANGE),
+        "ssim": metrics.ssim(real, fake, data_range=RANGE),
+        "mae": metrics.mae(real, fake, data_range=RANGE),
+        "nrmse_l2": metrics.nrmse_l2(real, fake, data_range=RANGE),
     }
     brain = paired.brain | paired.lesion
-    scores["nmi_brain"] = metrics.nmi(real, made, data_range=RANGE, mask=brain)
-    real, made = np.where(brain, real, 0.0), np.where(brain, made, 0.0)
-    similarity = metrics.ssim_map(real, made, data_range=RANGE)
+    scores["nmi_brain"] = metrics.nmi(real, fake, data_range=RANGE, mask=brain)
+    real, fake = np.where(brain, real, 0.0), np.where(brain, fake, 0.0)
+    similarity = metrics.ssim_map(real, fake, data_range=RANGE)
     scores["ssim_brain_interior"] = masked_mean(similarity, valid_region(metrics.interior(brain)))
     for name, mask in regions(paired).items():
-        scores[f"psnr_{name}"] = metrics.psnr(real, made, data_range=RANGE, mask=mask)
+        scores[f"psnr_{name}"] = metrics.psnr(real, fake, data_range=RANGE, mask=mask)
         scores[f"ssim_{name}"] = masked_mean(similarity, valid_region(mask))
-        scores[f"mae_{name}"] = metrics.mae(real, made, data_range=RANGE, mask=mask)
+        scores[f"mae_{name}"] = metrics.mae(real, fake, data_range=RANGE, mask=mask)
     return scores
 
 
 def blur(paired: Paired, images: np.ndarray) -> dict[str, dict[Hashable, float]]:
     """Returns `blur_brain` by patient: 0 sharp, 1 blurred; to be read beside the real image's."""
-    made = paired.normalised(images)
-    values = metrics.blur_effect(made, data_range=RANGE, mask=paired.brain | paired.lesion)
+    normalised = paired.normalised(images)
+    values = metrics.blur_effect(normalised, data_range=RANGE, mask=paired.brain | paired.lesion)
     return {"blur_brain": slice_means(values, paired.direction.patients)}
 
 
@@ -65,8 +65,8 @@ def regions(paired: Paired) -> dict[str, np.ndarray]:
     """Returns the masks bool [P, H, W] that scores are restricted to, by suffix."""
     masks = {"brain": paired.brain | paired.lesion}
     if paired.lesion_known.any():
-        known = paired.lesion_known[:, None, None]
-        masks |= {"lesion": paired.lesion, "healthy": paired.brain & ~paired.lesion & known}
+        is_known = paired.lesion_known[:, None, None]
+        masks |= {"lesion": paired.lesion, "healthy": paired.brain & ~paired.lesion & is_known}
     return masks
 
 
@@ -80,14 +80,14 @@ def patient_scores(
     """
     direction = paired.direction
     real, fake = paired.normalised(direction.target), paired.normalised(images)
-    made = {
+    pooled = {
         "psnr_volume": _volume_psnr(direction, real, fake, None),
         "psnr_volume_unit": _volume_psnr(direction, direction.target, images, None),
     }
     for name, mask in regions(paired).items():
-        made[f"psnr_volume_{name}"] = _volume_psnr(direction, real, fake, mask)
+        pooled[f"psnr_volume_{name}"] = _volume_psnr(direction, real, fake, mask)
     means = {name: slice_means(values, direction.patients) for name, values in scores.items()}
-    return made | means
+    return pooled | means
 
 
 def _volume_psnr(direction: directions.Direction, real, made, mask) -> dict[Hashable, float]:

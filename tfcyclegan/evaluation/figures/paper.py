@@ -33,9 +33,9 @@ def entries(direction: directions.Direction, images: np.ndarray) -> dict[str, di
 
     The latter are means over patients of the means over their slices, in the records' range.
     """
-    real, made = eight_bits(direction.target), eight_bits(images)
-    psnr = metrics.psnr_slice_mean(metrics.psnr(real, made, data_range=LEVELS))
-    ssim = metrics.ssim(real, made, data_range=LEVELS)
+    real, synthetic = eight_bits(direction.target), eight_bits(images)
+    psnr = metrics.psnr_slice_mean(metrics.psnr(real, synthetic, data_range=LEVELS))
+    ssim = metrics.ssim(real, synthetic, data_range=LEVELS)
     scales = {}
     for name, metric in PUBLISHED_SCALES.items():
         values = metric(direction.target, images, data_range=UNIT_RANGE)

@@ -34,7 +34,7 @@ def section(
         fakes: "a" and "b" to the translations of these slices.
         translators: Translator of each direction.
     """
-    made = {}
+    entries = {}
     for domain, back in (("a", "b_to_a"), ("b", "a_to_b")):
         if domain not in fakes or back not in translators:
             continue
@@ -54,8 +54,8 @@ def section(
             }
             for title, values in figures.items():
                 count = int(np.isfinite(values).sum())
-                made[title] = entry(slice_means(values, patients), count)
-    return made
+                entries[title] = entry(slice_means(values, patients), count)
+    return entries
 
 
 def perturbed(images: np.ndarray) -> np.ndarray:

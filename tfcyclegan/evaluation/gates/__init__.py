@@ -1,1 +1,1 @@
-"""What must not be: leaks between splits, near duplicates, memorised slices."""
+"""Checks for what must not be: leaks between splits, near duplicates, memorised slices."""

@@ -46,12 +46,12 @@ def check(directory: pathlib.Path, shards: list[manifest.Shard]) -> dict:
     slices: dict[str, list[near_duplicates.Embedded]] = {}
     for shard in shards:
         for batch in _batches(directory, shard):
-            for what, key in _keys(batch):
-                first = home.setdefault(what.encode() + key, shard.split)
-                if first != shard.split:
+            for kind, key in _keys(batch):
+                first_split = home.setdefault(kind.encode() + key, shard.split)
+                if first_split != shard.split:
                     raise UserError(
-                        f"Splits must share nothing. A {what} of split {first} stands in split"
-                        f" {shard.split} too, in {shard.shard}: {WAY_OUT}",
+                        f"Splits must share nothing. A {kind} of split {first_split} stands in"
+                        f" split {shard.split} too, in {shard.shard}: {WAY_OUT}",
                         ExitCode.DAMAGED,
                     )
             slices.setdefault(shard.sequence, []).append(
@@ -77,10 +77,10 @@ def _near(sequence: str, parts: list[near_duplicates.Embedded]) -> dict:
     """
     report, copied = near_duplicates.found(near_duplicates.joined(parts))
     if copied:
-        split, other, count = copied
+        split, other_split, count = copied
         raise UserError(
             f"Splits must share nothing. {count} {sequence} slices of a patient of split {split}"
-            f" are copies, saved again, of a patient of split {other}: {WAY_OUT}",
+            f" are copies, saved again, of a patient of split {other_split}: {WAY_OUT}",
             ExitCode.DAMAGED,
         )
     return report
@@ -91,8 +91,8 @@ def _batches(directory: pathlib.Path, shard: manifest.Shard):
     dataset = tf.data.TFRecordDataset(str(directory / shard.shard)).batch(PARSE_BATCH)
     names = ("image/data", *IDS)
     for batch in dataset.map(lambda rows: records.parse(rows, names)).as_numpy_iterator():
-        named = np.isin(batch["id/patient"], [patient.encode() for patient in shard.patients])
-        yield {name: values[named] for name, values in batch.items()}
+        selected = np.isin(batch["id/patient"], [patient.encode() for patient in shard.patients])
+        yield {name: values[selected] for name, values in batch.items()}
 
 
 def _keys(batch: dict):
@@ -107,12 +107,12 @@ def _keys(batch: dict):
 
 def _in_both_domains(shards: list[manifest.Shard]) -> dict[str, bool]:
     """Tells for each split whether a patient is in more than one of its sequences."""
-    made = {}
+    shared = {}
     for split in sorted({shard.split for shard in shards}):
         members: dict[str, set] = {}
         for shard in shards:
             if shard.split == split:
                 members.setdefault(shard.sequence, set()).update(shard.patients)
         together = sum(len(patients) for patients in members.values())
-        made[split] = together > len(set().union(*members.values()))
-    return made
+        shared[split] = together > len(set().union(*members.values()))
+    return shared

@@ -57,13 +57,14 @@ def nearest(
     rows, distances = np.zeros(len(queries), np.int64), np.full(len(queries), np.inf)
     squares = (candidates.astype(np.float64) ** 2).sum(axis=1)
     for start in range(0, len(queries), ROWS):
-        part = slice(start, start + ROWS)
-        query = queries[part].astype(np.float64)
+        block = slice(start, start + ROWS)
+        query = queries[block].astype(np.float64)
         table = (query**2).sum(axis=1)[:, None] + squares - 2.0 * query @ candidates.T
-        same = np.asarray(query_patients)[part, None] == np.asarray(candidate_patients)
+        same = np.asarray(query_patients)[block, None] == np.asarray(candidate_patients)
         table[same] = np.inf
-        rows[part] = table.argmin(axis=1)
-        distances[part] = np.sqrt(np.maximum(table.min(axis=1), 0.0) / queries.shape[1])
+        rows[block] = table.argmin(axis=1)
+        # Rounding can make the square of a small distance negative.
+        distances[block] = np.sqrt(np.maximum(table.min(axis=1), 0.0) / queries.shape[1])
     return rows, distances
 
 
@@ -120,9 +121,9 @@ def copying_score(fake: Side, real: Side, train: Side) -> float:
     """Returns C_T: are synthetic slices closer to training slices than held-out real ones are?
 
     A z-score of ranks, averaged over cells by their share of the real slices: 0 where both are
-    alike, far below 0 for copies, far above for a model that missed the distribution. On the first
-    64 principal components of the training slices, as dgm-eval, whose cells are drawn at random;
-    these start from slices spread over the first component.
+    alike, far below 0 for copies, far above for a model that missed the distribution. It is
+    taken on the first 64 principal components of the training slices, as in dgm-eval. There the
+    cells start at random; here they start from slices spread over the first component.
 
     Returns:
         The score; NaN where no cell has enough slices.
@@ -138,18 +139,18 @@ def copying_score(fake: Side, real: Side, train: Side) -> float:
     homes = [vq.vq(vectors, centres)[0] for vectors, _ in sides]
     weights, scores = [], []
     for cell in range(CELLS):
-        made, held_out, learnt = (
+        synthetic, held_out, learnt = (
             (vectors[home == cell], owners[home == cell])
             for (vectors, owners), home in zip(sides, homes, strict=True)
         )
-        if len(made[0]) > FEWEST and len(held_out[0]) and len(learnt[0]):
-            distances = (nearest(*side, *learnt)[1] for side in (made, held_out))
+        if len(synthetic[0]) > FEWEST and len(held_out[0]) and len(learnt[0]):
+            distances = (nearest(*side, *learnt)[1] for side in (synthetic, held_out))
             weights.append(len(held_out[0]))
-            scores.append(rank_score(*(some[np.isfinite(some)] for some in distances)))
-    known = np.isfinite(scores)
-    if not known.any():
+            scores.append(rank_score(*(values[np.isfinite(values)] for values in distances)))
+    finite = np.isfinite(scores)
+    if not finite.any():
         return float("nan")
-    return float(np.average(np.array(scores)[known], weights=np.array(weights)[known]))
+    return float(np.average(np.array(scores)[finite], weights=np.array(weights)[finite]))
 
 
 def rank_score(first: np.ndarray, second: np.ndarray) -> float:
@@ -177,8 +178,8 @@ def _principal(fake: Side, real: Side, train: Side) -> tuple[Side, Side, Side]:
 
 
 def _share(near: np.ndarray, far: np.ndarray) -> float:
-    both = np.isfinite(near) & np.isfinite(far)
-    return float((near[both] < far[both]).mean()) if both.any() else float("nan")
+    finite = np.isfinite(near) & np.isfinite(far)
+    return float((near[finite] < far[finite]).mean()) if finite.any() else float("nan")
 
 
 def _closest(rows: np.ndarray, distances: np.ndarray) -> list[tuple[int, int, float]]:

@@ -1,9 +1,10 @@
-"""Slices of one split that are copies of another split's, saved again: not equal, and not others.
+"""Slices of one split that are copies of another split's slices, saved again with other pixels.
 
-Between the nearest slices of different patients lies a distance; copies are far below it. In nine
-real patients and twenty phantoms, as shares of its median, other patients are at 0.32 and more in
-features, 0.25 in pixels. Copies of 8 bits, as JPEG of quality 75 or with 1 % of noise are below
-0.11 and 0.04; blurred by 0.7 pixels 0.1 to 0.19 and below 0.04. A second scan of a patient is no
+The nearest slices of different patients are some distance apart, and copies are far below it. What
+follows are shares of the median of that distance, in nine real patients and twenty phantoms. Other
+patients are at 0.32 and more in features, and at 0.25 and more in pixels. Copies of 8 bits, as JPEG
+of quality 75 or with 1 % of noise are below 0.11 in features and 0.04 in pixels. Copies blurred by
+0.7 pixels are at 0.1 to 0.19 in features and below 0.04 in pixels. A second scan of a patient is no
 copy and is not found.
 """
 
@@ -22,7 +23,8 @@ SIDE = 64
 NEAR = 0.15
 """Distance of a near duplicate, as a share of the median distance of nearest other patients."""
 FEWEST, SHARE = 3, 0.5
-"""Near duplicates of one patient in another that are no chance, and their share of his slices."""
+"""A patient is a copy of another if so many of his slices, and this share of them, are near
+duplicates of the other's."""
 ONE_SPLIT = "there is one split"
 ONE_PATIENT = "no split has two patients, whose distance would be the measure"
 
@@ -67,11 +69,12 @@ def found(slices: Embedded) -> tuple[dict, tuple[str, str, int] | None]:
         return {"slices": 0, "reason": ONE_SPLIT}, None
     spread = slices.features.std(axis=0)
     features = (slices.features - slices.features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    scale = [_scale(one, slices) for one in (features, slices.pixels)]
+    scale = [_scale(vectors, slices) for vectors in (features, slices.pixels)]
     if not all(scale):
         return {"slices": None, "reason": ONE_PATIENT}, None
     rows, distances = nearest(features, slices.splits, features, slices.splits)
     pixels = np.sqrt(np.mean((slices.pixels - slices.pixels[rows]) ** 2, axis=1))
+    # A near duplicate is near in features and in pixels.
     near = np.maximum(distances / scale[0], pixels / scale[1]) < NEAR
     report = {"slices": int(near.sum()), "n_slices": len(near), "nearest": float(distances.min())}
     report["median_of_other_patients"] = scale[0]
@@ -80,14 +83,14 @@ def found(slices: Embedded) -> tuple[dict, tuple[str, str, int] | None]:
 
 def _scale(vectors: np.ndarray, slices: Embedded) -> float:
     """Returns the median distance to the nearest slice of another patient of the same split."""
-    made = []
+    distances = []
     for split in np.unique(slices.splits):
         rows = slices.splits == split
-        own = slices.patients[rows]
-        made.append(nearest(vectors[rows], own, vectors[rows], own)[1])
-    made = np.concatenate(made)
-    made = made[np.isfinite(made)]
-    return float(np.median(made)) if made.size else 0.0
+        patients = slices.patients[rows]
+        distances.append(nearest(vectors[rows], patients, vectors[rows], patients)[1])
+    distances = np.concatenate(distances)
+    distances = distances[np.isfinite(distances)]
+    return float(np.median(distances)) if distances.size else 0.0
 
 
 def _copied(slices: Embedded, rows: np.ndarray, near: np.ndarray) -> tuple[str, str, int] | None:
@@ -99,7 +102,7 @@ def _copied(slices: Embedded, rows: np.ndarray, near: np.ndarray) -> tuple[str, 
         if near[i]:
             pair = (key, keys[rows[i]])
             pairs[pair] = pairs.get(pair, 0) + 1
-    for (mine, other), count in pairs.items():
-        if count >= max(FEWEST, SHARE * total[mine]):
-            return mine[0], other[0], count
+    for (own_key, other_key), count in pairs.items():
+        if count >= max(FEWEST, SHARE * total[own_key]):
+            return own_key[0], other_key[0], count
     return None

@@ -18,7 +18,6 @@ REGIONS = {
     "brain": "brain",
     "unit": "in the records' range",
     "brain_interior": "brain without its edge",
-    "tumour": "lesion",
     "lesion": "lesion",
     "healthy": "brain without lesions",
 }
@@ -71,7 +70,6 @@ PREFIXES = {
     "nrmse_l2": Name("NRMSE (by norm)", "", -1, PAIRED, 4),
     "nrmse_range": Name("NRMSE (by range)", "", -1, PAIRED, 4),
     "nmi": Name("Normalised mutual information", "", 1, PAIRED, 4),
-    "lpips": Name("LPIPS", "", -1, PAIRED, 4),
     "blur": Name("Blur", "", 0, PAIRED, 4),
     "lesion_contrast": Name("Contrast of lesions", "", 0, LESIONS, 3),
     "lesion_contrast_log_ratio": Name("Lesions, ln(synthetic / real)", "0 is right", 0, LESIONS, 3),
@@ -95,16 +93,12 @@ PREFIXES = {
     "paper_ssim": Name("SSIM as in the paper", "", 1, OTHER, 4),
     "kid_patient": Name("KID by patient", "", -1, DISTRIBUTION),
     "kid": Name("KID", "", -1, DISTRIBUTION),
-    "kd_patient": Name("Kernel distance by patient", "", -1, DISTRIBUTION),
-    "kd": Name("Kernel distance", "", -1, DISTRIBUTION),
     "fid": Name("FID", "", -1, DISTRIBUTION),
     "fd": Name("Fréchet distance", "", -1, DISTRIBUTION),
     "density": Name("Density", "", 0, DISTRIBUTION, 3),
     "coverage": Name("Coverage", "", 1, DISTRIBUTION, 3),
-    "precision": Name("Precision", "", 1, DISTRIBUTION, 3),
-    "recall": Name("Recall", "", 1, DISTRIBUTION, 3),
 }
-"""By the start of a metric's name; the longest that fits is meant."""
+"""By the start of a metric's name; of several that fit, the longest counts."""
 
 
 def metric(name: str) -> Name:
@@ -123,7 +117,7 @@ def _with_suffix(known: Name, suffix: str) -> Name:
     if not suffix:
         return known
     region = REGIONS.get(suffix, suffix if known.group == DISTRIBUTION else words(suffix).lower())
-    group = LESIONS if suffix in ("tumour", "lesion", "healthy") else known.group
+    group = LESIONS if suffix in ("lesion", "healthy") else known.group
     # A floor or a standard error of a distance is not a score that one method wins.
     better = 0 if re.search(r"(^|_)(floor|se|std)$", suffix) else known.better
     return dataclasses.replace(known, label=f"{known.label}, {region}", group=group, better=better)

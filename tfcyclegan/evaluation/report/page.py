@@ -33,7 +33,7 @@ def write(
     plots: Mapping[str, bytes] | None = None,
     title: str = "",
 ) -> None:
-    """Writes the page, beside and renamed.
+    """Writes the page, to a file beside it that is then renamed.
 
     Args:
         path: The file, usually report.html.
@@ -49,7 +49,7 @@ def write(
     pool: dict[str, int] = {}
     encoded: list[str] = []
     model = metrics.get("model") or {}
-    shown = [_described(volume, model, pool, encoded) for volume in kept]
+    viewer_volumes = [_described(volume, model, pool, encoded) for volume in kept]
     template, style, pixels, viewer_script = (
         (HERE / name).read_text(encoding="utf-8")
         for name in ("page.html", "page.css", "pixels.js", "viewer.js")
@@ -58,7 +58,7 @@ def write(
     title = title or ("Evaluation" if metrics.get("directions") else "Translated study")
     colours = {"error": stacks.error_colours(), "risk": stacks.risk_colours()}
     viewer = {
-        "volumes": shown,
+        "volumes": viewer_volumes,
         "levels": stacks.LEVELS,
         "errorRange": stacks.ERROR_RANGE,
         "colours": {k: np.rint(v * 255).astype(int).ravel().tolist() for k, v in colours.items()},
@@ -91,8 +91,8 @@ def _stack(number: int, encoded: str) -> str:
 
 def json_in_script(value: object) -> str:
     """Returns JSON that cannot end or change the script element it stands in."""
-    written = json.dumps(value, allow_nan=False)
-    return written.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    json_text = json.dumps(value, allow_nan=False)
+    return json_text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _hash(source: str) -> str:
@@ -151,21 +151,21 @@ def _facts(metrics: dict) -> str:
 def _sections(metrics: dict) -> str:
     """Returns a section for each further part that holds metrics, and one for all that is left."""
     rest = {key: value for key, value in metrics.items() if key not in KNOWN_ELSEWHERE}
-    parts = {key: rest.pop(key) for key in list(rest) if tables.scores_of(rest[key])}
-    shown = [(names.words(key), tree(value, at("", key))) for key, value in parts.items()]
-    shown.append(("How this was made", tree(rest, "")))
+    with_scores = {key: rest.pop(key) for key in list(rest) if tables.scores_of(rest[key])}
+    sections = [(names.words(key), tree(value, at("", key))) for key, value in with_scores.items()]
+    sections.append(("How this was made", tree(rest, "")))
     return "".join(
         f'<section class="about"><h2>{text(title)}</h2>{content}</section>'
-        for title, content in shown
+        for title, content in sections
     )
 
 
 def _thinned(volumes: Sequence[Volume], kept: list[Volume]) -> str:
-    all_of, shown = sum(map(len, volumes)), sum(map(len, kept))
-    if all_of == shown:
-        return f"All {shown} slices of {len(kept)} volumes are in this page."
+    n_all, n_shown = sum(map(len, volumes)), sum(map(len, kept))
+    if n_all == n_shown:
+        return f"All {n_shown} slices of {len(kept)} volumes are in this page."
     return (
-        f"This page holds {shown} of {all_of} slices, of {len(kept)} of {len(volumes)} volumes,"
+        f"This page holds {n_shown} of {n_all} slices, of {len(kept)} of {len(volumes)} volumes,"
         " evenly spaced; the scores are of all."
     )
 

@@ -84,8 +84,8 @@ def tree(value: object, pointer: str) -> str:
 
 def label(key: object) -> str:
     """Returns the label of a key in metrics.json."""
-    known = names.metric(str(key))
-    return known.label if known.group != names.OTHER else names.words(names.field(str(key)))
+    metric = names.metric(str(key))
+    return metric.label if metric.group != names.OTHER else names.words(names.field(str(key)))
 
 
 def _is_flat(row: object) -> bool:
@@ -99,9 +99,9 @@ def _matrix(rows: list, pointer: str, *, keyed: bool) -> str:
     head = "".join(f'<th scope="col">{text(label(column))}</th>' for column in columns)
     lines = []
     for key, row in rows[:MAX_ROWS]:
-        first = f'<th scope="row">{text(label(key))}</th>' if keyed else ""
+        heading = f'<th scope="row">{text(label(key))}</th>' if keyed else ""
         cells = (_cell(row.get(column), at(pointer, key, column)) for column in columns)
-        lines.append(f"<tr>{first}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+        lines.append(f"<tr>{heading}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     corner = "<td></td>" if keyed else ""
     return (
         f'<div class="wide"><table><thead><tr>{corner}{head}</tr></thead>'
@@ -118,12 +118,12 @@ def _cell(value: object, pointer: str) -> str:
 
 def fields(values: dict, pointer: str) -> str:
     """Returns the further fields of a metric, small: counts, errors, parameters."""
-    shown = [
+    spans = [
         f"<span>{'' if k == 'reason' else text(names.field(k))} {tree(v, at(pointer, k))}</span>"
         for k, v in values.items()
         if v is not None
     ]
-    return f'<div class="fields">{" ".join(shown)}</div>' if shown else ""
+    return f'<div class="fields">{" ".join(spans)}</div>' if spans else ""
 
 
 def _rest(rows: list) -> str:

@@ -14,7 +14,7 @@ STRIP, MARGIN = 200, 8
 
 def directions(metrics: dict) -> str:
     """Returns a section for each direction of metrics.json."""
-    parts = []
+    sections = []
     interval = (metrics.get("params") or {}).get("interval")
     brackets = f'<p class="help">Lines and brackets: {text(interval)}.</p>' if interval else ""
     for name, content in metrics.get("directions", {}).items():
@@ -23,30 +23,30 @@ def directions(metrics: dict) -> str:
         methods = {key: scores for key, scores in methods.items() if scores}
         others = {key: value for key, value in content.items() if key not in methods}
         title = names.direction(name, metrics.get("model") or {})
-        parts.append(
+        sections.append(
             f"<section><h2>{text(title)}</h2>{brackets}{figures(methods, pointer)}"
             + table(methods, pointer, metrics.get("methods") or {})
             + (tree(others, pointer) if others else "")
             + "</section>"
         )
-    return "".join(parts)
+    return "".join(sections)
 
 
 def scores_of(value: object, *keys: str) -> dict[tuple[str, ...], dict]:
     """Returns the metrics of a method by their keys, however deep they lie."""
     if is_score(value):
         return {keys: value} if keys else {}
-    found = {}
+    scores = {}
     for key, inner in value.items() if isinstance(value, dict) else ():
-        found |= scores_of(inner, *keys, key)
-    return found
+        scores |= scores_of(inner, *keys, key)
+    return scores
 
 
 def figures(methods: dict, pointer: str) -> str:
     """Returns drawings of the first metrics with intervals: one line a method, one scale each."""
-    drawn = [keys for keys, s in methods.get("model", {}).items() if s.get("ci")]
-    drawn.sort(key=lambda keys: keys[-1] not in names.HEADLINES)
-    drawings = (_figure(keys, methods, pointer) for keys in drawn[:MAX_FIGURES])
+    with_interval = [keys for keys, s in methods.get("model", {}).items() if s.get("ci")]
+    with_interval.sort(key=lambda keys: keys[-1] not in names.HEADLINES)
+    drawings = (_figure(keys, methods, pointer) for keys in with_interval[:MAX_FIGURES])
     return f'<div class="figures">{"".join(drawings)}</div>'
 
 
@@ -94,14 +94,14 @@ def table(methods: dict, pointer: str, about: dict) -> str:
 
     `about` says by method what it is.
     """
-    every = list(dict.fromkeys(keys for scores in methods.values() for keys in scores))
+    all_keys = list(dict.fromkeys(keys for scores in methods.values() for keys in scores))
     head = "".join(
         f'<th scope="col" class="{_class(m)}">{text(_method(m))}{_about(m, about)}</th>'
         for m in methods
     )
     body = ""
     for group in names.GROUPS:
-        rows = [keys for keys in every if names.metric(keys[-1]).group == group]
+        rows = [keys for keys in all_keys if names.metric(keys[-1]).group == group]
         if rows:
             span = f'colspan="{len(methods) + 1}"'
             present = [
@@ -134,25 +134,28 @@ def _missing(rows: list[tuple], methods: dict, span: str) -> str:
 def _row(keys: tuple, methods: dict, pointer: str) -> str:
     name, best = names.metric(keys[-1]), _best(keys, methods)
     extra = {m: _extra(s[keys]) for m, s in methods.items() if keys in s}
-    first, common = next(iter(extra)), {}
-    for field, value in extra[first].items():
-        if all(other.get(field) == value for other in extra.values()):
-            common[field] = value
+    first_method, common_fields = next(iter(extra)), {}
+    for field, value in extra[first_method].items():
+        if all(method_fields.get(field) == value for method_fields in extra.values()):
+            common_fields[field] = value
     cells = ""
     for method, scores in methods.items():
         if keys not in scores:
             cells += f'<td class="{_class(method)}"></td>'
             continue
-        own = {k: v for k, v in extra[method].items() if k not in common and k != "reason"}
-        value = {k: v for k, v in scores[keys].items() if k not in common}
-        here, mark = at(pointer, method, *keys), "better" if method == best else ""
+        own_fields = {
+            k: v for k, v in extra[method].items() if k not in common_fields and k != "reason"
+        }
+        value = {k: v for k, v in scores[keys].items() if k not in common_fields}
+        cell_pointer, mark = at(pointer, method, *keys), "better" if method == best else ""
         cells += (
             f'<td class="{_class(method)} {mark}">'
-            f"{score(value, here, name.decimals, mark)}{fields(own, here)}</td>"
+            f"{score(value, cell_pointer, name.decimals, mark)}"
+            f"{fields(own_fields, cell_pointer)}</td>"
         )
     return (
         f'<tr><th scope="row">{text(name.label)}{_hint(name)}'
-        f"{fields(common, at(pointer, first, *keys))}</th>{cells}</tr>"
+        f"{fields(common_fields, at(pointer, first_method, *keys))}</th>{cells}</tr>"
     )
 
 

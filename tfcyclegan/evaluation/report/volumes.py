@@ -61,11 +61,11 @@ def volumes_of(
     rows_of: dict[tuple, list[int]] = {}
     for row in np.argsort(indices, kind="stable"):
         rows_of.setdefault((patients[row].decode(), series[row]), []).append(int(row))
-    volumes, taken = [], collections.Counter()
+    volumes, counts = [], collections.Counter()
     for home in sorted(rows_of):
         patient, rows = home[0], rows_of[home]
-        taken[patient] += 1
-        name = patient if taken[patient] == 1 else f"{patient} ({taken[patient]})"
+        counts[patient] += 1
+        name = patient if counts[patient] == 1 else f"{patient} ({counts[patient]})"
         stacks = {label: images[rows][..., 0] for label, images in layers.items()}
         volumes.append(Volume(name, stacks, direction))
     return volumes
@@ -77,8 +77,8 @@ def thin(volumes: list[Volume]) -> list[Volume]:
     Marked slices are kept before others. A stack that is in two volumes counts once.
     """
     names = list(dict.fromkeys(volume.name for volume in volumes))
-    shown = {names[i] for i in spaced(len(names), MAX_PATIENTS)}
-    kept = [volume for volume in volumes if volume.name in shown]
+    shown_names = {names[i] for i in spaced(len(names), MAX_PATIENTS)}
+    kept = [volume for volume in volumes if volume.name in shown_names]
     distinct = {digest(s): s[0].size for v in kept for s in v.layers.values() if len(s)}
     count = max(1, MAX_PIXELS // max(1, sum(distinct.values())))
     return [volume.take(_rows(volume, count)) for volume in kept]

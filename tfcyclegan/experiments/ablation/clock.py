@@ -42,6 +42,7 @@ class Clock:
     def __init__(self, budget_minutes: float):
         self._begin = time.monotonic()
         self._budget = 60 * budget_minutes
+        # Without a budget the share of it is 0, but a command that is stopped has to save.
         self._grace = min(GRACE_SECONDS, GRACE_SHARE * self._budget) or GRACE_SECONDS
         self._before = {}
 
@@ -73,8 +74,8 @@ class Clock:
             Failed: It ended with an error.
             OutOfTime: It was stopped, or not started, because the budget ends.
         """
-        left = self._budget - self._grace - self.elapsed() if self._budget else None
-        if left is not None and left <= 0:
+        seconds_left = self._budget - self._grace - self.elapsed() if self._budget else None
+        if seconds_left is not None and seconds_left <= 0:
             raise OutOfTime
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a") as file:
@@ -82,7 +83,7 @@ class Clock:
             # In a session of its own: a terminal would send it Ctrl-C too, and twice is too often.
             child = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
             try:
-                code = child.wait(left)
+                code = child.wait(seconds_left)
             except subprocess.TimeoutExpired:
                 raise OutOfTime from None
             finally:

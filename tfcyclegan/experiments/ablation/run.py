@@ -19,19 +19,21 @@ NAMED = 6
 def run(settings: config.AblationConfig) -> None:
     """Does all runs that are left, and writes table.md, table.json and sheet.png after each."""
     study = read(pathlib.Path(settings.study))
-    manifest.deal(manifest.read(pathlib.Path(study.data_dir)), study.folds, 0)  # enough patients?
+    # Raises where there are too few patients for the folds.
+    manifest.deal(manifest.read(pathlib.Path(study.data_dir)), study.folds, 0)
     output = pathlib.Path(settings.output)
     runs = plan(study, output)
     check(runs, study, output)
-    table.load(study, runs)  # so that what makes no table is told before hours of work
-    left = [run for run in runs if not done(run, study)]
-    print(f"{study.title}: {len(runs)} runs, {len(left)} left")
+    # Evaluations that make no table are reported before hours of work.
+    table.load(study, runs)
+    remaining = [run for run in runs if not done(run, study)]
+    print(f"{study.title}: {len(runs)} runs, {len(remaining)} left")
     if settings.dry_run:
-        print("\n".join(map(str, left)))
+        print("\n".join(map(str, remaining)))
         return
     failed = []
     with Clock(settings.budget_minutes) as clock:
-        for run in left:
+        for run in remaining:
             try:
                 work(run, study, output, clock)
             except OutOfTime:
@@ -63,12 +65,12 @@ def write(study: Study, runs: list, output: pathlib.Path) -> None:
 
 def finish(study: Study, runs: list, failed: list, minutes: float) -> None:
     """Raises UserError unless everything is done."""
-    left = [run for run in runs if not done(run, study) and run not in failed]
-    names = ", ".join(map(str, left[:NAMED])) + (", ..." if len(left) > NAMED else "")
-    if left:
+    remaining = [run for run in runs if not done(run, study) and run not in failed]
+    names = ", ".join(map(str, remaining[:NAMED])) + (", ..." if len(remaining) > NAMED else "")
+    if remaining:
         raise UserError(
-            f"--budget_minutes={minutes:g} is used up with {len(left)} of {len(runs)} runs left:"
-            f" {names}. The same command continues.",
+            f"--budget_minutes={minutes:g} is used up with {len(remaining)} of {len(runs)} runs"
+            f" left: {names}. The same command continues.",
             ExitCode.OUT_OF_TIME,
         )
     if failed:

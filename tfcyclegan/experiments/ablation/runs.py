@@ -20,7 +20,7 @@ from tfcyclegan.experiments.ablation.study import TEST, External, Study, Variant
 from tfcyclegan.training.rundir import workdir
 
 TRIAL_EPOCHS, TRIAL_STEPS = 3, 12
-"""Of a trial, whose fastest epoch counts: other programs can only slow it down."""
+"""Length of a trial. Its fastest epoch counts: other programs can only slow it down."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Run:
 def plan(study: Study, output: pathlib.Path) -> list[Run]:
     """Returns all runs in their order.
 
-    Variants turn fastest: whenever a study is cut short, all of them have seen the same patients.
+    Variants change fastest: whenever a study is cut short, all of them have seen the same patients.
     """
     return [
         Run(variant, fold, seed, output / "runs" / variant.name / f"fold{fold}-seed{seed}")
@@ -84,24 +84,24 @@ def done(run: Run, study: Study) -> bool:
 def check(runs: list[Run], study: Study, output: pathlib.Path) -> None:
     """Raises UserError if records are missing, or a run is not what the study would now make of it.
 
-    What a flagfile says counts, not its name; and the records, not the name of their directory.
+    The content of a flagfile counts and not its name, the records and not their directory's name.
     """
     hashes = {records.name: _hash_of(records.data_dir) for records in every(study)}
     for run in runs:
-        begun = run.directory / "workdir" / workdir.FLAGS_FILE
+        flagfile = run.directory / "workdir" / workdir.FLAGS_FILE
         changed = []
-        if begun.is_file():
+        if flagfile.is_file():
             steps = known_steps(run, study, output)
             if not steps:  # its variant is to be measured again
                 steps = (
-                    TrainConfig.of_run(begun.read_text().splitlines()).steps_per_epoch
+                    TrainConfig.of_run(flagfile.read_text().splitlines()).steps_per_epoch
                     * study.epochs
                 )
             changed = changes(run, study, flags_of(run, study, steps), hashes[TEST])
-        for name, known in hashes.items():
+        for name, expected in hashes.items():
             path = run.evaluation(name) / "metrics.json"
-            made = json.loads(path.read_text()) if path.is_file() else {}
-            if made.get("dataset_hash", known) != known:
+            report = json.loads(path.read_text()) if path.is_file() else {}
+            if report.get("dataset_hash", expected) != expected:
                 changed.append(f"{path} is of other records than those of {name} are now")
         if changed:
             raise _refusal(run, changed)
@@ -211,7 +211,7 @@ def steps_of(run: Run, study: Study, output: pathlib.Path, clock: Clock) -> int:
 
 
 def known_steps(run: Run, study: Study, output: pathlib.Path) -> int:
-    """Returns what `steps_of` does; 0 where that takes a trial, of what the flags now mean."""
+    """Returns what `steps_of` returns, or 0 where the flags as they are now need a trial first."""
     path = _trial_of(run, output)
     if study.steps or not path.is_file():
         return study.steps
@@ -230,6 +230,7 @@ def trial(run: Run, study: Study, directory: pathlib.Path, clock: Clock) -> floa
     """Returns the steps a second of a variant, without starting, validating and saving."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
+    # The flags below come last and so replace those of the run.
     arguments = (
         *flags_of(run, study, 1),
         f"--epochs={TRIAL_EPOCHS}",

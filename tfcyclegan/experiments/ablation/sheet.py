@@ -23,10 +23,14 @@ def write(study: Study, runs: list[Run], path: pathlib.Path) -> None:
     evaluated = [run for run in runs if run.evaluated(TEST)]
     if not evaluated:
         return
-    first = evaluated[0]
-    shown = [run for run in evaluated if (run.fold, run.seed) == (first.fold, first.seed)]
-    size = first.variant.config.image_size
-    sheets = {run.variant.name: cells(run.evaluation(TEST) / "samples.png", size) for run in shown}
+    first_run = evaluated[0]
+    shown_runs = [
+        run for run in evaluated if (run.fold, run.seed) == (first_run.fold, first_run.seed)
+    ]
+    size = first_run.variant.config.image_size
+    sheets = {
+        run.variant.name: cells(run.evaluation(TEST) / "samples.png", size) for run in shown_runs
+    }
     save(draw(sheets), path)
 
 
@@ -46,17 +50,20 @@ def draw(sheets: dict[str, np.ndarray]) -> Figure:
         sheets: Variant to pictures [directions, rows, columns, size, size]; columns are source,
             synthetic and, of pairs, real and error.
     """
-    first = next(iter(sheets.values()))
-    paired = first.shape[2] > 2
+    first_sheet = next(iter(sheets.values()))
+    paired = first_sheet.shape[2] > 2
     names = ["source", *sheets, *(["real"] if paired else [])]
     figure = Figure(figsize=(1.7 * len(names), 3.8), layout="constrained")
     axes = figure.subplots(len(DIRECTIONS), len(names), squeeze=False)
     for number, direction in enumerate(DIRECTIONS):
         # The slice with the most foreground goes through the ventricles.
-        row = int(np.argmax((first[number, :, 0] > FOREGROUND).mean(axis=(1, 2))))
-        shown = [first[number, row, 0], *(sheet[number, row, 1] for sheet in sheets.values())]
-        shown += [first[number, row, 2]] if paired else []
-        for axis, name, image in zip(axes[number], names, shown, strict=True):
+        row = int(np.argmax((first_sheet[number, :, 0] > FOREGROUND).mean(axis=(1, 2))))
+        images = [
+            first_sheet[number, row, 0],
+            *(sheet[number, row, 1] for sheet in sheets.values()),
+        ]
+        images += [first_sheet[number, row, 2]] if paired else []
+        for axis, name, image in zip(axes[number], names, images, strict=True):
             axis.imshow(image, cmap="gray", vmin=0, vmax=1)
             axis.set_axis_off()
             axis.set_title(name if not number else "", fontsize=8)

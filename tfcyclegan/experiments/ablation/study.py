@@ -15,6 +15,7 @@ except ModuleNotFoundError:  # Python 3.10
 TEST = "test"
 """Name of the evaluation on the study's own records."""
 SET_BY_THE_BENCH = ("data_dir", "workdir", "fold", "seed", "steps_per_epoch", "dry_run")
+"""Flags that the bench gives to each run, so that a study may not."""
 ALIKE = ("image_size", "domain_a", "domain_b")
 """Flags without which the scores of two variants would not be of the same images."""
 
@@ -136,11 +137,13 @@ def read(path: pathlib.Path) -> Study:
     if folds:
         # In front, so that a study may ask to see the patients that are held out.
         flags = [f"--fold=0/{folds}", "--val_split=train", *flags]
-    found = table.take("variants", list, "one [[variants]] or more", bool)
-    variants = tuple(_variant(path, n, one, base, tuple(flags)) for n, one in enumerate(found, 1))
+    entries = table.take("variants", list, "one [[variants]] or more", bool)
+    variants = tuple(
+        _variant(path, n, entry, base, tuple(flags)) for n, entry in enumerate(entries, 1)
+    )
     reference = table.take("reference", str, "the name of a variant")
-    found = table.take("external", list, "one [[external]] or more", bool, ())
-    external = tuple(_external(path, n, one) for n, one in enumerate(found, 1))
+    entries = table.take("external", list, "one [[external]] or more", bool, ())
+    external = tuple(_external(path, n, entry) for n, entry in enumerate(entries, 1))
     table.finish(
         "title, data_dir, folds, seeds, minutes, steps, epochs, phantom, flagfile, flags,"
         " reference, variants, external"
@@ -163,13 +166,13 @@ def _positive(number) -> bool:
 
 
 def _are_seeds(values: list) -> bool:
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in values)
-    return whole and 0 < len(values) == len(set(values))
+    all_whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in values)
+    return all_whole and 0 < len(values) == len(set(values))
 
 
 def _are_flags(values: list) -> bool:
-    found = [re.match(r"--(\w+)=", text) if isinstance(text, str) else None for text in values]
-    return all(one and one[1] not in SET_BY_THE_BENCH for one in found)
+    matches = [re.match(r"--(\w+)=", text) if isinstance(text, str) else None for text in values]
+    return all(match and match[1] not in SET_BY_THE_BENCH for match in matches)
 
 
 def _is_name(text: str) -> bool:
@@ -180,10 +183,10 @@ def _variant(path: pathlib.Path, number: int, values, base: str, shared: tuple) 
     table = _Table(f"{path}, variants {number}", values)
     name = table.take("name", str, NAME_RULE, _is_name)
     flagfile = table.take("flagfile", str, "a flagfile of the training command", default=base)
-    own = table.take("flags", list, FLAGS_RULE, _are_flags, ())
+    own_flags = table.take("flags", list, FLAGS_RULE, _are_flags, ())
     table.finish("name, flagfile, flags")
-    first = (f"--flagfile={flagfile}",) if flagfile else ()
-    flags = (*first, *shared, *own)
+    base_flags = (f"--flagfile={flagfile}",) if flagfile else ()
+    flags = (*base_flags, *shared, *own_flags)
     try:
         config = TrainConfig.parse("--data_dir=-", "--workdir=-", *flags)
     except UserError as error:
@@ -203,21 +206,28 @@ def _external(path: pathlib.Path, number: int, values) -> External:
 
 def _check_names(path: pathlib.Path, reference: str, variants, external) -> None:
     names = [variant.name for variant in variants]
-    for what, found in (("variants", names), ("external", [TEST, *(e.name for e in external)])):
-        twice = sorted({name for name in found if found.count(name) > 1})
+    for kind, kind_names in (
+        ("variants", names),
+        ("external", [TEST, *(e.name for e in external)]),
+    ):
+        twice = sorted({name for name in kind_names if kind_names.count(name) > 1})
         if twice:
-            raise UserError(f"{path}: the name of all {what} must differ. Twice: {twice[0]}.")
+            raise UserError(f"{path}: the name of all {kind} must differ. Twice: {twice[0]}.")
     if reference not in names:
         raise UserError(
             f"{path}: reference must be the name of a variant, {', '.join(names)}. Received:"
             f" {reference!r}."
         )
-    first = variants[0]
+    first_variant = variants[0]
     for variant in variants[1:]:
         for name in ALIKE:
-            one, other = getattr(first.config, name), getattr(variant.config, name)
-            if one != other:
+            first_value, other_value = (
+                getattr(first_variant.config, name),
+                getattr(variant.config, name),
+            )
+            if first_value != other_value:
                 raise UserError(
                     f"{path}: all variants must have one --{name}, or their scores could not be"
-                    f" compared. Received: {one} in {first.name}, {other} in {variant.name}."
+                    f" compared. Received: {first_value} in {first_variant.name},"
+                    f" {other_value} in {variant.name}."
                 )

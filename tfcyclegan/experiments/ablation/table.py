@@ -1,7 +1,7 @@
 """From the evaluations of a study to its table: means, intervals, spreads and differences.
 
-A patient's value is the mean over seeds. Intervals resample patients; the spread of seeds is the
-standard deviation, over seeds that have all folds, of the mean over patients.
+A patient's value is the mean over seeds. Intervals resample patients. The spread over seeds is the
+standard deviation of the means over patients, and only seeds that have all folds count.
 """
 
 import statistics
@@ -69,20 +69,20 @@ def collect(study: Study, runs: list[Run]) -> dict:
             for run in runs
             if not done(run, study) and (text := run.account()["failed"])
         },
-        "brain_masks": {name: _brain_masks(of) for name, of in loaded.items()},
-        "sets": {name: _set(study, _values(of)) for name, of in loaded.items()},
+        "brain_masks": {name: _brain_masks(evaluations) for name, evaluations in loaded.items()},
+        "sets": {name: _set(study, _values(evaluations)) for name, evaluations in loaded.items()},
     }
 
 
 def _lengths(name: str, runs: list[Run]) -> dict:
     """Returns how many runs of a variant have finished training, their steps and their minutes."""
     accounts = [run.account() for run in runs if run.variant.name == name]
-    finished = [one for one in accounts if one["trained"]]
+    finished = [account for account in accounts if account["trained"]]
     steps = 0
     if finished:
         flags = dict(flag.removeprefix("--").split("=", 1) for flag in finished[0]["flags"])
         steps = int(flags["epochs"]) * int(flags["steps_per_epoch"])
-    minutes = [one["minutes"] for one in finished]
+    minutes = [account["minutes"] for account in finished]
     return {
         "trained": len(finished),
         "steps": steps or None,
@@ -96,7 +96,7 @@ def _set(study: Study, values: dict[tuple, dict[str, float]]) -> dict:
     folds = range(max(1, study.folds))
     directions = {}
     for direction, figure_name in sorted({(key[1], key[2]) for key in values}):
-        of = {
+        cells_by_method = {
             method: {
                 (fold, seed): values[method, direction, figure_name, fold, seed]
                 for fold in folds
@@ -105,10 +105,12 @@ def _set(study: Study, values: dict[tuple, dict[str, float]]) -> dict:
             }
             for method in (COPY, *(variant.name for variant in study.variants))
         }
-        entries = {method: entry(cells, len(folds)) for method, cells in of.items()}
-        for method, made in entries.items():
-            made["difference"] = difference(of[method], of[study.reference])
-            made["of_copy_source"] = share(made, entries[COPY]) if method != COPY else None
+        entries = {method: entry(cells, len(folds)) for method, cells in cells_by_method.items()}
+        for method, summary in entries.items():
+            summary["difference"] = difference(
+                cells_by_method[method], cells_by_method[study.reference]
+            )
+            summary["of_copy_source"] = share(summary, entries[COPY]) if method != COPY else None
         directions.setdefault(direction, {})[figure_name] = entries
     return directions
 
@@ -124,43 +126,45 @@ def load(study: Study, runs: list[Run]) -> dict[str, list[Loaded]]:
 
 
 def _load(runs: list[Run], name: str) -> list[Loaded]:
-    made, firsts = [], {}
+    results, firsts = [], {}
     for run in runs:
         for method in (COPY, run.variant.name):
-            wanted = COPY if method == COPY else scoring.MODEL
-            loaded = comparison.load(run.evaluation(name), str(run), wanted)
+            reported_method = COPY if method == COPY else scoring.MODEL
+            loaded = comparison.load(run.evaluation(name), str(run), reported_method)
             # On other records every fold is tested on the same patients.
             of_patients = run.fold if name == TEST else None
             for key, keys in ((of_patients, tuple(comparison.SAME)), ("any", OF_RULES)):
-                first = firsts.setdefault(key, loaded)
-                if told := comparison.unlike(first.report, loaded.report, keys):
+                reference = firsts.setdefault(key, loaded)
+                if differences := comparison.unlike(reference.report, loaded.report, keys):
                     raise UserError(
-                        f"The evaluations of {name} make no table. {first.label} and {run} differ"
-                        f" in {'; '.join(told)}. Remove {run.evaluation(name).name} from the runs"
-                        " of --output and start the study again: it evaluates again and trains"
-                        " nothing.",
+                        f"The evaluations of {name} make no table. {reference.label} and {run}"
+                        f" differ in {'; '.join(differences)}. Remove {run.evaluation(name).name}"
+                        " from the runs of --output and start the study again: it evaluates again"
+                        " and trains nothing.",
                         ExitCode.DAMAGED,
                     )
-            made.append((run, method, loaded))
-    return made
+            results.append((run, method, loaded))
+    return results
 
 
 def _values(loaded: list[Loaded]) -> dict[tuple, dict[str, float]]:
     """Returns (method, direction, figure, fold, seed) to value by patient."""
     return {
-        (method, direction, name, run.fold, run.seed): of
-        for run, method, one in loaded
-        for (direction, name), of in one.patients.items()
+        (method, direction, name, run.fold, run.seed): by_patient
+        for run, method, evaluated in loaded
+        for (direction, name), by_patient in evaluated.patients.items()
         if name in FIGURES
     }
 
 
 def _brain_masks(loaded: list[Loaded]) -> dict[str, list[int]]:
     """Returns where the brain comes from, and in which folds."""
-    made: dict[str, set[int]] = {}
-    for run, _, one in loaded:
-        made.setdefault(one.report.get("params", {}).get("brain_mask", ""), set()).add(run.fold)
-    return {rule: sorted(folds) for rule, folds in made.items()}
+    folds_by_rule: dict[str, set[int]] = {}
+    for run, _, evaluated in loaded:
+        folds_by_rule.setdefault(
+            evaluated.report.get("params", {}).get("brain_mask", ""), set()
+        ).add(run.fold)
+    return {rule: sorted(folds) for rule, folds in folds_by_rule.items()}
 
 
 def entry(cells: Cells, folds: int) -> dict:
@@ -174,14 +178,14 @@ def entry(cells: Cells, folds: int) -> dict:
         value, ci, n_patients, seeds (seed to mean over patients), seed_sd; a reason where there is
         no value or no interval.
     """
-    made = interval(over_seeds(cells))
+    summary = interval(over_seeds(cells))
     seeds = {}
     for seed in sorted({seed for _, seed in cells}):
-        of = {cell: patients for cell, patients in cells.items() if cell[1] == seed}
-        if len(of) == folds:
-            seeds[str(seed)] = statistics.fmean(over_seeds(of).values())
+        cells_of_seed = {cell: patients for cell, patients in cells.items() if cell[1] == seed}
+        if len(cells_of_seed) == folds:
+            seeds[str(seed)] = statistics.fmean(over_seeds(cells_of_seed).values())
     spread = statistics.stdev(seeds.values()) if len(seeds) > 1 else None
-    return made | {"seeds": seeds, "seed_sd": spread}
+    return summary | {"seeds": seeds, "seed_sd": spread}
 
 
 def share(made: dict, copy: dict) -> float | None:
@@ -221,8 +225,12 @@ def interval(patients: dict[str, float]) -> dict:
     values = list(patients.values())
     if len(values) == 1:
         return {"value": values[0], "ci": None, "reason": ONE_PATIENT, "n_patients": 1}
-    made = metrics.patient_bootstrap(values, seed=SEED)
-    return {"value": made.estimate, "ci": [made.low, made.high], "n_patients": len(values)}
+    bootstrap = metrics.patient_bootstrap(values, seed=SEED)
+    return {
+        "value": bootstrap.estimate,
+        "ci": [bootstrap.low, bootstrap.high],
+        "n_patients": len(values),
+    }
 
 
 def markdown(collected: dict) -> str:
@@ -238,12 +246,12 @@ def markdown(collected: dict) -> str:
     lines += ["", collected["pictures"]] if collected["pictures"] else []
     for name, rules in collected["brain_masks"].items():
         if len(rules) > 1:
-            told = "; ".join(f"{rule} in folds {folds}" for rule, folds in sorted(rules.items()))
-            lines += ["", f"The brain of {name} is not of one kind, and means mix them: {told}."]
+            kinds = "; ".join(f"{rule} in folds {folds}" for rule, folds in sorted(rules.items()))
+            lines += ["", f"The brain of {name} is not of one kind, and means mix them: {kinds}."]
     lines += ["", _row(["variant", "runs", "steps", "minutes"]), _row(["---"] * 4)]
-    for name, of in collected["variants"].items():
-        minutes = "-" if of["minutes"] is None else f"{of['minutes']:.1f}"
-        lines.append(_row([name, str(of["trained"]), str(of["steps"] or "-"), minutes]))
+    for name, variant in collected["variants"].items():
+        minutes = "-" if variant["minutes"] is None else f"{variant['minutes']:.1f}"
+        lines.append(_row([name, str(variant["trained"]), str(variant["steps"] or "-"), minutes]))
     for name, directions in collected["sets"].items():
         for direction, figures in directions.items():
             lines += ["", f"## {name}, {direction}", ""]
@@ -263,10 +271,10 @@ def _table(collected: dict, figures: dict) -> list[str]:
     for method in (COPY, *collected["variants"]):
         cells = [method]
         for name in names:
-            of = figures[name][method]
-            cells.append(figure(of) + ("" if method == COPY else _beside(name, of)))
+            summary = figures[name][method]
+            cells.append(figure(summary) + ("" if method == COPY else _beside(name, summary)))
             itself = method == collected["reference"]
-            cells.append("" if itself else figure(of["difference"]))
+            cells.append("" if itself else figure(summary["difference"]))
         lines.append(_row(cells))
     return lines
 
@@ -274,12 +282,14 @@ def _table(collected: dict, figures: dict) -> list[str]:
 def _beside(name: str, of: dict) -> str:
     """Returns the spread over seeds, and for a log-ratio what is left of copy-source's."""
     spread = f" ± {of['seed_sd']:.2g}" if of["seed_sd"] is not None else ""
-    told = name.endswith("log_ratio") and of["of_copy_source"] is not None
-    return spread + (f" ({of['of_copy_source']:.0%})" if told else "")
+    with_share = name.endswith("log_ratio") and of["of_copy_source"] is not None
+    return spread + (f" ({of['of_copy_source']:.0%})" if with_share else "")
 
 
 def _has(figures: dict, name: str) -> bool:
-    return name in figures and any(of["value"] is not None for of in figures[name].values())
+    return name in figures and any(
+        summary["value"] is not None for summary in figures[name].values()
+    )
 
 
 def _row(cells: list[str]) -> str:

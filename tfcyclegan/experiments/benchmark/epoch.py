@@ -51,7 +51,7 @@ def measure(settings: BenchmarkConfig) -> dict:
     between = np.subtract(last.begins[steps + 1 :], first.ends[steps:-1])
     per_step, per_epoch = between.mean(), last.epoch_ends[-1] - first.ends[-1]
     beside = settings.epoch_steps * per_step + per_epoch
-    whole = settings.epoch_steps * seconds.mean() + beside
+    total = settings.epoch_steps * seconds.mean() + beside
     return {
         "size": settings.size,
         "filters": settings.filters,
@@ -59,7 +59,7 @@ def measure(settings: BenchmarkConfig) -> dict:
         "seconds_per_step": round(float(seconds.mean()), 4),
         "seconds_between_steps": round(float(per_step), 5),
         "seconds_after_epoch": round(float(per_epoch), 2),
-        "share_beside_steps": round(float(beside / whole), 4),
+        "share_beside_steps": round(float(beside / total), 4),
     }
 
 

@@ -48,9 +48,9 @@ def measure(settings: BenchmarkConfig) -> dict[str, float]:
         (folder / "key").write_bytes(bytes(range(32)))
         (folder / "key").chmod(0o600)
         reference = bare_reading(folder / "dicom", cores[0])
-        one = convert(folder, cores[:1], 1)
-        two = convert(folder, cores[:2], 2)
-    rates = {"reference": reference, "one": one["rate"], "two": two["rate"]}
+        one_worker = convert(folder, cores[:1], 1)
+        two_workers = convert(folder, cores[:2], 2)
+    rates = {"reference": reference, "one": one_worker["rate"], "two": two_workers["rate"]}
     return {
         "files": settings.files,
         "matrix": settings.matrix,
@@ -60,8 +60,8 @@ def measure(settings: BenchmarkConfig) -> dict[str, float]:
         "share_of_reference": round(rates["one"] / rates["reference"], 3),
         "slices_per_s_two_workers": round(rates["two"], 1),
         "speed_up_two_workers": round(rates["two"] / rates["one"], 2),
-        "peak_rss_mb_parent": max(one["parent_mb"], two["parent_mb"]),
-        "peak_rss_mb_worker": max(one["worker_mb"], two["worker_mb"]),
+        "peak_rss_mb_parent": max(one_worker["parent_mb"], two_workers["parent_mb"]),
+        "peak_rss_mb_worker": max(one_worker["worker_mb"], two_workers["worker_mb"]),
     }
 
 
@@ -174,9 +174,9 @@ def watch(process: subprocess.Popen, every_s: float = 0.1) -> dict[int, int]:
 
 def family(pid: int) -> list[int]:
     """Returns a process and its descendants."""
-    found = [pid]
-    for member in found:
+    pids = [pid]
+    for member in pids:
         with contextlib.suppress(OSError):  # it ended in between
             for task in pathlib.Path(f"/proc/{member}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-    return found
+                pids += map(int, (task / "children").read_text().split())
+    return pids

@@ -26,11 +26,11 @@ def measure(settings: BenchmarkConfig) -> dict:
     iterator = iter(batches)
     for _ in range(10):
         next(iterator)
-    drawn, start = 0, time.perf_counter()
+    count, start = 0, time.perf_counter()
     while time.perf_counter() - start < SECONDS:
         next(iterator)
-        drawn += 1
-    rate = drawn / (time.perf_counter() - start)
+        count += 1
+    rate = count / (time.perf_counter() - start)
     return {
         "size": settings.size,
         "batch_size": settings.batch_size,

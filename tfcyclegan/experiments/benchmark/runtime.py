@@ -47,10 +47,10 @@ def torch(settings: dict):
     class Residual(nn.Module):
         def __init__(self, width: int):
             super().__init__()
-            part = (nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3, bias=False))
+            first = (nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3, bias=False))
             last = (nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3, bias=False))
             norm = nn.InstanceNorm2d(width)
-            self.body = nn.Sequential(*part, norm, nn.ReLU(True), *last, nn.InstanceNorm2d(width))
+            self.body = nn.Sequential(*first, norm, nn.ReLU(True), *last, nn.InstanceNorm2d(width))
 
         def forward(self, image):
             return image + self.body(image)
@@ -89,8 +89,8 @@ def main(settings: dict) -> dict:
     run, loading = _timed(load)
     shape = (settings["size"], settings["size"], 1)
     images = np.random.default_rng(0).uniform(0, 1, (settings["batch"], *shape)).astype("float32")
-    _, first = _timed(lambda: run(images[:1]))
-    figures = {"load_seconds": loading[0], "first_seconds": first[0]}
+    _, first_call = _timed(lambda: run(images[:1]))
+    figures = {"load_seconds": loading[0], "first_seconds": first_call[0]}
     for name, source in (("one", images[:1]), ("batch", images)):
         run(source)
         times = [_timed(lambda source=source: run(source))[1] for _ in range(settings["steps"])]

@@ -67,8 +67,8 @@ def measure(settings: BenchmarkConfig) -> dict:
         ingest.write_files(folder / "dicom", count, settings.matrix, per_series=count)
         write_volume(folder / "dicom", folder / "volume.nii.gz")
         for form, source in (("dicom", "dicom"), ("nifti", "volume.nii.gz")):
-            found = translate(folder, source, settings.files)
-            figures |= {f"{form}_{key}": value for key, value in found.items()}
+            measured = translate(folder, source, settings.files)
+            figures |= {f"{form}_{key}": value for key, value in measured.items()}
     return figures
 
 
@@ -94,18 +94,18 @@ def translate(folder: pathlib.Path, source: str, slices: int) -> dict:
     command = [sys.executable, "-c", TIMED, str(BARE), *(f"--{k}={v}" for k, v in flags.items())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         peak = watch(process)
-        *_, last = process.stdout.read().splitlines()
-    found = json.loads(last)
-    if found["code"]:
-        raise RuntimeError(f"The translation ended with code {found['code']}.")
-    bare, processor = (min(times) / BARE for times in zip(*found["bare"], strict=True))
-    seconds = found["study"][0] / slices
+        *_, last_line = process.stdout.read().splitlines()
+    timings = json.loads(last_line)
+    if timings["code"]:
+        raise RuntimeError(f"The translation ended with code {timings['code']}.")
+    bare, processor = (min(times) / BARE for times in zip(*timings["bare"], strict=True))
+    seconds = timings["study"][0] / slices
     return {
-        "load_seconds": round(found["load"], 2),
+        "load_seconds": round(timings["load"], 2),
         "slices_per_s": round(1 / seconds, 3),
         "network_slices_per_s": round(1 / bare, 3),
         "share_of_network": round(bare / seconds, 3),
-        "cpu_share_of_network": round(processor * slices / found["study"][1], 3),
+        "cpu_share_of_network": round(processor * slices / timings["study"][1], 3),
         "peak_mb": peak >> 10,
     }
 

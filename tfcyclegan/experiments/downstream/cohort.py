@@ -33,7 +33,9 @@ def write(folder: pathlib.Path, config: DownstreamConfig) -> dict[str, pathlib.P
             studies.write_nifti(folder / image, scanned[sequence].pixels, exam)
             rows[table].append((f"p{number:03d}", "1", sequence, image, mask))
         print(f"patient {number}/{everybody}: {head.traits.lesions} lesions", flush=True)
-    return {name: _write_table(folder / f"{name}.csv", found) for name, found in rows.items()}
+    return {
+        name: _write_table(folder / f"{name}.csv", table_rows) for name, table_rows in rows.items()
+    }
 
 
 def _homes(number: int, config: DownstreamConfig) -> dict[str, str]:

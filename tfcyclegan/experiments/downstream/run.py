@@ -59,8 +59,8 @@ def convert(path: pathlib.Path, output: pathlib.Path, name: str) -> None:
         f"--splits={split}:1",
         "--object_timeout_s=600",  # simulated images are sound, and a machine may be busy
     )
-    done = ingest_run.run(flags.conversion(), lambda asked: table.read(path, asked.plane))
-    _check("tools/nifti_to_tfrecord.py", done)
+    code = ingest_run.run(flags.conversion(), lambda conversion: table.read(path, conversion.plane))
+    _check("tools/nifti_to_tfrecord.py", code)
 
 
 def translator_flags(output: pathlib.Path, config: DownstreamConfig) -> TrainConfig:
@@ -109,19 +109,21 @@ def slices(output: pathlib.Path, name: str, sequence: str, size: int) -> Slices:
 
 def training_rows(output: pathlib.Path, size: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Returns what each row of the table is trained on: images and masks."""
-    few = slices(output, cohort.AVAILABLE, "flair", size)
-    have = np.unique(few.metadata["id/patient"])
+    few_slices = slices(output, cohort.AVAILABLE, "flair", size)
+    patients = np.unique(few_slices.metadata["id/patient"])
 
     def with_others(name: str, sequence: str) -> tuple[np.ndarray, np.ndarray]:
-        found = slices(output, name, sequence, size)
-        others = found.take(np.flatnonzero(~np.isin(found.metadata["id/patient"], have)))
+        candidates = slices(output, name, sequence, size)
+        others = candidates.take(
+            np.flatnonzero(~np.isin(candidates.metadata["id/patient"], patients))
+        )
         return (
-            np.concatenate([few.unit(), others.unit()]),
-            np.concatenate([few.masks["lesion"], others.masks["lesion"]]),
+            np.concatenate([few_slices.unit(), others.unit()]),
+            np.concatenate([few_slices.masks["lesion"], others.masks["lesion"]]),
         )
 
     return {
-        REAL: (few.unit(), few.masks["lesion"]),
+        REAL: (few_slices.unit(), few_slices.masks["lesion"]),
         SYNTHETIC: with_others(SYNTHETIC_SET, "flair"),
         COPIED: with_others(cohort.AVAILABLE, "t2"),
         ALL_REAL: with_others(cohort.WITHHELD, "flair"),
@@ -131,14 +133,16 @@ def training_rows(output: pathlib.Path, size: int) -> dict[str, tuple[np.ndarray
 def scored(model, name: str, row: tuple, test: Slices, config: DownstreamConfig) -> list[dict]:
     """Returns the scores of each patient, for each seed."""
     images, masks = row
-    made = []
+    per_seed = []
     for seed in range(config.seeds):
         segmenter.train(model, images, masks, steps=config.segmenter_steps, seed=seed)
-        found = segmenter.segment(model, test.unit())
-        made.append(scores.of_patients(test.masks["lesion"], found, test.metadata["id/patient"]))
-        dice = np.mean(list(made[-1]["dice"].values()))
+        marked = segmenter.segment(model, test.unit())
+        per_seed.append(
+            scores.of_patients(test.masks["lesion"], marked, test.metadata["id/patient"])
+        )
+        dice = np.mean(list(per_seed[-1]["dice"].values()))
         print(f"{name}, seed {seed}: {len(images)} slices, Dice {dice:.3f}", flush=True)
-    return made
+    return per_seed
 
 
 def compared(found: dict[str, list[dict]], n_slices: dict[str, int]) -> dict:
@@ -165,9 +169,9 @@ def text(report: dict) -> str:
     titles = ["trained on", "slices", *scores.SCORES, "dice, difference to the first row"]
     lines = [" | ".join(titles), "|".join(["---"] * len(titles))]
     for name, row in report["rows"].items():
-        shown = [_shown(row[score]) for score in scores.SCORES]
-        apart = _shown(row["dice_difference"]) if "dice_difference" in row else "-"
-        lines.append(" | ".join([name, str(row["n_training_slices"]), *shown, apart]))
+        cells = [_shown(row[score]) for score in scores.SCORES]
+        difference = _shown(row["dice_difference"]) if "dice_difference" in row else "-"
+        lines.append(" | ".join([name, str(row["n_training_slices"]), *cells, difference]))
     return "\n".join(f"| {line} |" for line in lines)
 
 

@@ -27,14 +27,16 @@ def of_patients(
     """
     scores: dict[str, dict] = {name: {} for name in SCORES}
     for patient in dict.fromkeys(patients):
-        real, made = truth[patients == patient], found[patients == patient]
-        counts = [lesion_spots.count(mask, marked) for mask, marked in zip(real, made, strict=True)]
+        real, segmented = truth[patients == patient], found[patients == patient]
+        counts = [
+            lesion_spots.count(mask, marked) for mask, marked in zip(real, segmented, strict=True)
+        ]
         touched, total, false = np.sum(counts, axis=0)
         scores["false_positives"][patient] = float(false / len(real))
         if total:
-            common = np.count_nonzero(real & made)
-            pixels = np.count_nonzero(real) + np.count_nonzero(made)
-            scores["dice"][patient] = 2.0 * common / pixels
+            overlap = np.count_nonzero(real & segmented)
+            pixels = np.count_nonzero(real) + np.count_nonzero(segmented)
+            scores["dice"][patient] = 2.0 * overlap / pixels
             scores["sensitivity"][patient] = float(touched / total)
     return scores
 
@@ -46,8 +48,12 @@ def mean_of(runs: list[dict[Hashable, float]]) -> dict[Hashable, float]:
 
 def interval(values: dict[Hashable, float]) -> dict:
     """Returns the mean over patients with its 95 % interval, by resampling patients."""
-    made = metrics.patient_bootstrap(list(values.values()), seed=SEED)
-    return {"value": made.estimate, "ci": [made.low, made.high], "n_patients": made.n_patients}
+    bootstrap = metrics.patient_bootstrap(list(values.values()), seed=SEED)
+    return {
+        "value": bootstrap.estimate,
+        "ci": [bootstrap.low, bootstrap.high],
+        "n_patients": bootstrap.n_patients,
+    }
 
 
 def difference(row: dict[Hashable, float], reference: dict[Hashable, float]) -> dict:

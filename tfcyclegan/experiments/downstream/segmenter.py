@@ -35,6 +35,7 @@ def train(
         seed: Of weights, draws and augmentation.
     """
     keras.utils.set_random_seed(seed)
+    # A model of its own for each training would be traced again.
     model.set_weights(keras.Model.from_config(model.get_config()).get_weights())
     for variable in model.optimizer.variables:
         variable.assign(tf.zeros_like(variable))
@@ -101,10 +102,10 @@ def loss(truth: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
 def _look(image: tf.Tensor, mask: tf.Tensor, seed: list):
     """Flips left and right, and changes the brightness, as the two numbers of `seed` say."""
     draws = tf.random.stateless_uniform([2], seed)
-    both = tf.concat([image, mask], axis=-1)
-    both = tf.where(draws[0] < 0.5, tf.reverse(both, [1]), both)
+    stacked = tf.concat([image, mask], axis=-1)
+    stacked = tf.where(draws[0] < 0.5, tf.reverse(stacked, [1]), stacked)
     gain = 1.0 + GAIN * (2.0 * draws[1] - 1.0)
-    return tf.clip_by_value(both[..., :1] * gain, 0.0, 1.0), both[..., 1:]
+    return tf.clip_by_value(stacked[..., :1] * gain, 0.0, 1.0), stacked[..., 1:]
 
 
 def segment(model: keras.Model, images: np.ndarray) -> np.ndarray:

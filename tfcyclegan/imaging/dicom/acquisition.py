@@ -35,7 +35,7 @@ def physics(view: Layers) -> Physics:
     component = elements.tokens(view, "ComplexImageComponent")
     text = "\n".join(elements.raw(view, keyword)[0].decode("latin-1") for keyword in _TEXT_KEYWORDS)
     echo = elements.tokens(view, "EchoPulseSequence")
-    found = sequences.hints(text)
+    hints = sequences.hints(text)
     return Physics(
         te_ms=_first(view, "EffectiveEchoTime", "EchoTime"),
         tr_ms=elements.number(view, "RepetitionTime"),
@@ -49,11 +49,11 @@ def physics(view: Layers) -> Physics:
         gradient_echo=echo[0] == "GRADIENT" if echo else None,
         echo_planar=_yes_no(view, "EchoPlanarPulseSequence"),
         kinds=frozenset((kinds | set(component)) & KINDS),
-        hints=found,
+        hints=hints,
         acquisition_contrast=_acquisition_contrast(view),
         manufacturer=_manufacturer(view),
         acq_dim=_acq_dim(view),
-        contrast=_contrast(view, found),
+        contrast=_contrast(view, hints),
     )
 
 
@@ -69,8 +69,8 @@ def _yes_no(view: Layers, keyword: str) -> bool | None:
 
 def _acquisition_contrast(view: Layers) -> str:
     values = elements.tokens(view, "AcquisitionContrast")
-    known = ("DIFFUSION", "FLUID_ATTENUATED", "STIR", "T1", "T2", "T2_STAR", "PROTON_DENSITY")
-    return values[0] if values and values[0] in known else ""
+    accepted = ("DIFFUSION", "FLUID_ATTENUATED", "STIR", "T1", "T2", "T2_STAR", "PROTON_DENSITY")
+    return values[0] if values and values[0] in accepted else ""
 
 
 def _manufacturer(view: Layers) -> str:

@@ -60,21 +60,21 @@ def _only(top: Layers, keyword: str) -> str:
 
 def _stated(top: Layers) -> float:
     """Returns PatientAge in years (PS3.5, 6.2, AS); zero stands for not stated in many systems."""
-    found = _AGE.fullmatch(_only(top, "PatientAge"))
-    years = int(found[1]) / _PER_YEAR[found[2]] if found else 0.0
+    match = _AGE.fullmatch(_only(top, "PatientAge"))
+    years = int(match[1]) / _PER_YEAR[match[2]] if match else 0.0
     return years if 0 < years <= OLDEST else math.nan
 
 
 def _date(top: Layers, keyword: str) -> datetime.date | None:
-    found = _DATE.fullmatch(_only(top, keyword))
+    match = _DATE.fullmatch(_only(top, keyword))
     try:
-        return datetime.date(*map(int, found.groups())) if found else None
+        return datetime.date(*map(int, match.groups())) if match else None
     except ValueError:
         return None
 
 
 def _between(birth: datetime.date | None, study: datetime.date | None) -> float:
-    """Returns whole years; equal dates were made up, like negative ages."""
+    """Returns whole years. Equal dates and negative ages were made up, so they give NaN."""
     if birth is None or study is None or birth >= study:
         return math.nan
     had_birthday = (study.month, study.day) >= (birth.month, birth.day)

@@ -121,8 +121,8 @@ def image(
         number: InstanceNumber.
         source: SOP class and instance of the source's file.
     """
-    made = Dataset()
-    made.update(header)
+    dataset = Dataset()
+    dataset.update(header)
     reference = item(
         ReferencedSOPClassUID=source[0],
         ReferencedSOPInstanceUID=source[1],
@@ -133,7 +133,7 @@ def image(
     )
     if source[0] != MRImageStorage:
         reference.ReferencedFrameNumber = frame.frame_index + 1
-    made.update(
+    dataset.update(
         item(
             InstanceNumber=number,
             SourceImageSequence=[reference],
@@ -147,9 +147,9 @@ def image(
             LargestImagePixelValue=int(pixels.max()),
         )
     )
-    made.PixelData = np.ascontiguousarray(pixels, "<u2").tobytes()
-    made["PixelData"].VR = "OW"
-    return made
+    dataset.PixelData = np.ascontiguousarray(pixels, "<u2").tobytes()
+    dataset["PixelData"].VR = "OW"
+    return dataset
 
 
 def save(made: Dataset, path: pathlib.Path, instance_uid: str) -> None:

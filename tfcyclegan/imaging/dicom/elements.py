@@ -25,7 +25,7 @@ _BINARY = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
 
 @functools.cache
 def _tag(keyword: str) -> BaseTag:
-    """Returns the tag in pydicom's own type, which takes it a third of a look-up to make."""
+    """Returns the tag in pydicom's own type; to make it anew would be a third of each look-up."""
     return Tag(keyword)
 
 

@@ -93,11 +93,11 @@ def identity_of(blob: bytes) -> tuple[Dataset, str, str]:
     """
     with silence.silenced():
         source = parsing.parse(blob, pixels=False).dataset
-        found = Dataset()
+        identity = Dataset()
         for keyword in _IDENTITY:
             if keyword in source:
-                found[keyword] = source[keyword]
-        return found, str(source.SOPClassUID), str(source.SOPInstanceUID)
+                identity[keyword] = source[keyword]
+        return identity, str(source.SOPClassUID), str(source.SOPInstanceUID)
 
 
 def pseudonymous(frame: Frame, sop_class: str) -> tuple[Dataset, str, str]:
@@ -107,7 +107,7 @@ def pseudonymous(frame: Frame, sop_class: str) -> tuple[Dataset, str, str]:
         frame: With the pseudonyms.
         sop_class: Of its file.
     """
-    found = item(
+    identity = item(
         PatientName=f"Pseudonym^{frame.patient}",
         PatientID=frame.patient,
         PatientBirthDate="",
@@ -121,4 +121,4 @@ def pseudonymous(frame: Frame, sop_class: str) -> tuple[Dataset, str, str]:
         ],
         LongitudinalTemporalInformationModified="REMOVED",
     )
-    return found, sop_class, uid_of(frame.instance)
+    return identity, sop_class, uid_of(frame.instance)

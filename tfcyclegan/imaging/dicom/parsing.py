@@ -191,12 +191,12 @@ def _check_end(parsed: Parsed) -> None:
     """Refuses bytes that end within an element, which pydicom passes over without a word."""
     if parsed.pixels_at < len(parsed.blob):
         return
-    last = max(parsed.dataset.values(), key=_starts_at, default=None)
-    if last is None:
+    last_element = max(parsed.dataset.values(), key=_starts_at, default=None)
+    if last_element is None:
         raise Refusal("truncated")
-    if not isinstance(last, RawDataElement) or last.length == _UNDEFINED:
+    if not isinstance(last_element, RawDataElement) or last_element.length == _UNDEFINED:
         return
-    end = last.value_tell + last.length
+    end = last_element.value_tell + last_element.length
     if end > len(parsed.blob) + walk.LARGEST:
         raise Refusal("parse_error")
     if end != len(parsed.blob):
@@ -217,12 +217,12 @@ def _check_nesting(header: bytes) -> None:
     if header.count(_ITEM) <= _DEEPEST:
         return
     ends: list[int] = []
-    for found in _ITEM_OR_END.finditer(header):
-        while ends and ends[-1] <= found.start():
+    for match in _ITEM_OR_END.finditer(header):
+        while ends and ends[-1] <= match.start():
             ends.pop()
-        if found[1]:
-            length = int.from_bytes(found[2], "little")
-            ends.append(len(header) if length == _UNDEFINED else found.end() + length)
+        if match[1]:
+            length = int.from_bytes(match[2], "little")
+            ends.append(len(header) if length == _UNDEFINED else match.end() + length)
         elif ends:
             ends.pop()
         if len(ends) > _DEEPEST:

@@ -74,7 +74,7 @@ def layout(parsed: parsing.Parsed, frames: int) -> Layout:
     length, available = parsing.pixel_element(parsed.blob, parsed.pixels_at, parsed.transfer_syntax)
     tag = _pixel_tag(parsed)
     allocated, stored = _bits(top, floating=tag != 0x7FE00010)
-    found = Layout(
+    pixel_layout = Layout(
         transfer_syntax=str(parsed.transfer_syntax),
         rows=rows,
         columns=columns,
@@ -86,12 +86,12 @@ def layout(parsed: parsing.Parsed, frames: int) -> Layout:
         floating=tag != 0x7FE00010,
         padding=_padding(top, stored),
     )
-    end = _check_length(found, length, available, parsed)
+    end = _check_length(pixel_layout, length, available, parsed)
     if frames > MOST_FRAMES:
         raise Refusal("too_large")
     if parsed.blob[end : end + 4] not in _AFTER_PIXELS:
         warnings.warn(TrailingBytes(), stacklevel=2)
-    return found
+    return pixel_layout
 
 
 def _check_size(rows: int, columns: int) -> None:
@@ -127,14 +127,16 @@ def _padding(top: Layers, stored: int) -> tuple[int, int] | None:
 
     Padding is given in stored values (PS3.3, C.7.5.1.1.2), as two's complement if those are signed.
     """
-    first = elements.number(top, "PixelPaddingValue")
-    if not math.isfinite(first):
+    padding_value = elements.number(top, "PixelPaddingValue")
+    if not math.isfinite(padding_value):
         return None
-    last = elements.number(top, "PixelPaddingRangeLimit")
-    last = last if math.isfinite(last) else first
+    range_limit = elements.number(top, "PixelPaddingRangeLimit")
+    range_limit = range_limit if math.isfinite(range_limit) else padding_value
     signed = elements.integer(top, "PixelRepresentation", 0) == 1
     mask = (1 << stored) - 1
-    values = sorted(int(_signed(np.array(int(v) & mask), stored, signed)) for v in (first, last))
+    values = sorted(
+        int(_signed(np.array(int(v) & mask), stored, signed)) for v in (padding_value, range_limit)
+    )
     return values[0], values[1]
 
 

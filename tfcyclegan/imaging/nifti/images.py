@@ -17,6 +17,7 @@ from tfcyclegan.imaging.nifti import inflate
 from tfcyclegan.privacy.reasons import Refusal
 
 _HEADER_BYTES = 540
+"""Length of a NIfTI-2 header, the longer of the two."""
 _LARGEST_SIDE = 4096
 _MOST_BYTES = 1 << 30
 """Largest image after inflating."""
@@ -156,15 +157,15 @@ def _affine(header, shape: tuple[int, int, int]) -> tuple[np.ndarray, int]:
         sform, scode = header.get_sform(coded=True)
     except (ValueError, HeaderDataError) as error:
         raise Refusal("bad_orientation") from error
-    found = [form for form in (sform, qform) if form is not None]
-    if not found:
+    forms = [form for form in (sform, qform) if form is not None]
+    if not forms:
         raise Refusal("no_orientation")
-    for form in found:
+    for form in forms:
         _check_axes(form)
-    if len(found) == 2 and not same_voxels(np.linalg.inv(sform) @ qform, shape):
+    if len(forms) == 2 and not same_voxels(np.linalg.inv(sform) @ qform, shape):
         raise Refusal("bad_orientation")
     code = int(scode) if sform is not None else int(qcode)
-    return RAS_TO_LPS @ found[0], code if code >= _TEMPLATE else 0
+    return RAS_TO_LPS @ forms[0], code if code >= _TEMPLATE else 0
 
 
 def _check_axes(affine: np.ndarray) -> None:

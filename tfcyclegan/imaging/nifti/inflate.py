@@ -36,28 +36,28 @@ def whole(blob: bytes, count: int) -> memoryview:
             raise Refusal("truncated")
         return memoryview(blob)[:count]
     # Filled in place, because joining pieces would hold an image twice.
-    found, size = bytearray(count), 0
+    content, size = bytearray(count), 0
     for piece in _inflated(blob):
         if size + len(piece) > count + _SLACK:
             raise Refusal("bomb")
         part = piece[: max(0, count - size)]
-        found[size : size + len(part)] = part
+        content[size : size + len(part)] = part
         size += len(piece)
     if size < count:
         raise Refusal("truncated")
-    return memoryview(found)
+    return memoryview(content)
 
 
 def _inflated(blob: bytes) -> Iterator[bytes]:
     """Yields pieces of every member (RFC 1952, 2.2): parallel compressors write several."""
-    rest = blob
-    while rest.startswith(_GZIP):
+    remaining = blob
+    while remaining.startswith(_GZIP):
         member = zlib.decompressobj(16 + zlib.MAX_WBITS)
         try:
             while not member.eof:
-                piece = member.decompress(rest, _PIECE)
-                rest = member.unused_data if member.eof else member.unconsumed_tail
-                if not piece and not rest and not member.eof:
+                piece = member.decompress(remaining, _PIECE)
+                remaining = member.unused_data if member.eof else member.unconsumed_tail
+                if not piece and not remaining and not member.eof:
                     raise Refusal("truncated")
                 yield piece
         except zlib.error as error:

@@ -12,7 +12,10 @@ from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.privacy.reasons import Refusal
 
 ISOTROPIC = 1.25
-"""Slices may be this many times as far apart across the wanted plane as along it can be seen."""
+"""Largest ratio of a voxel's longest side to its side across the wanted plane.
+
+Where the ratio is larger, the volume was acquired in another plane.
+"""
 _NORMALS = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
@@ -92,10 +95,10 @@ def decode(item: VolumeFile, blob: bytes, wanted: list[Frame]) -> list[tuple[np.
     small = voxels.dtype.kind in "iu" and voxels.dtype.itemsize <= 2
     kind = voxels.dtype.newbyteorder("=") if small else np.dtype(np.float32)
     slices = stacked(voxels, slice_axis(image, item.plane))
-    found = [np.asarray(slices[frame.frame_index], kind, order="C") for frame in wanted]
-    if not small and not all(np.isfinite(one).all() for one in found):
+    arrays = [np.asarray(slices[frame.frame_index], kind, order="C") for frame in wanted]
+    if not small and not all(np.isfinite(array).all() for array in arrays):
         raise Refusal("not_finite")
-    return [(one, None) for one in found]
+    return [(array, None) for array in arrays]
 
 
 def stacked(voxels: np.ndarray, axis: int) -> np.ndarray:

@@ -42,16 +42,16 @@ def read(path: pathlib.Path, plane: str) -> list[InputObject]:
         )
         objects.append(volume)
         for column in columns:
-            where = _place(number, column, cells, folder)
-            objects.append(MaskFile(**where, name=OPTIONAL[column], volume=volume))
+            location = _place(number, column, cells, folder)
+            objects.append(MaskFile(**location, name=OPTIONAL[column], volume=volume))
     return objects
 
 
 def _place(number: int, column: str, cells: dict[str, str], folder: bytes) -> dict:
-    found = os.path.join(folder, _bytes(cells[column]))
-    refused = objection(found)
+    named_path = os.path.join(folder, _bytes(cells[column]))
+    refused = objection(named_path)
     # A path with a NUL has no real path, and is refused above.
-    real = found if refused else os.path.realpath(found)
+    real = named_path if refused else os.path.realpath(named_path)
     return {
         "path": real,
         "relative": os.path.relpath(real, folder),

@@ -42,9 +42,9 @@ class Examination:
         """Returns [4, 4]: (column, row, slice) index to LPS in mm."""
         matrix = np.eye(4)
         steps = np.array([self.grid.pixel, self.grid.pixel, self.grid.spacing])
-        first = [self.grid.in_plane()[0], self.grid.in_plane()[0], self.grid.positions()[0]]
+        first_voxel = [self.grid.in_plane()[0], self.grid.in_plane()[0], self.grid.positions()[0]]
         matrix[:3, :3] = self.axes * steps
-        matrix[:3, 3] = self.origin + self.axes @ np.array(first)
+        matrix[:3, 3] = self.origin + self.axes @ np.array(first_voxel)
         return matrix
 
     def uid(self, *parts) -> str:
@@ -54,10 +54,10 @@ class Examination:
 
 def item(**elements) -> Dataset:
     """Returns a data set of keyword to value."""
-    item = Dataset()
+    dataset = Dataset()
     for keyword, value in elements.items():
-        setattr(item, keyword, value)
-    return item
+        setattr(dataset, keyword, value)
+    return dataset
 
 
 def decimals(values) -> list[DSfloat]:

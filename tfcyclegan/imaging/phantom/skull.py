@@ -27,8 +27,8 @@ def cavity(canvas: Canvas) -> np.ndarray:
     temporal = ellipsoid((z, y, np.abs(x)), (-22, -10, 40), (23, 40, 25), turn=-12)
     posterior = ellipsoid(canvas.point, (-30, 46, 0), (32, 41, 50))
     foramen = tube(canvas.point, [(-20, 10, 0, 15), (-75, 34, 0, 12)])
-    cavity = blend(_vault(canvas.point), temporal, 8.0)
-    return blend(blend(cavity, posterior, 8.0), foramen, 8.0)
+    interior = blend(_vault(canvas.point), temporal, 8.0)
+    return blend(blend(interior, posterior, 8.0), foramen, 8.0)
 
 
 def paint_shell(canvas: Canvas, traits: Traits, cavity: np.ndarray, rng) -> np.ndarray:

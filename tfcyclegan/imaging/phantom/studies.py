@@ -45,7 +45,7 @@ def make_studies(
     Args:
         output: Directory that takes them.
         patients: How many.
-        seed: With the number of a patient, it decides everything about him.
+        seed: Seed and number of a patient decide everything about that patient.
         grid: Voxels of every series.
         nifti: Whether to write the images as NIfTI too, and the table that lists them.
     """
@@ -70,9 +70,9 @@ def make_patient(
         write_series(output / name / sequence, exam, series, rng)
         if nifti:
             write_nifti(output / TRUTH / f"{name}_{sequence}.nii.gz", series.pixels, exam)
-    for what in MASKS.values():
-        mask = getattr(head, what).astype(np.uint8)
-        write_nifti(output / TRUTH / f"{name}_{what}.nii.gz", mask, exam)
+    for structure in MASKS.values():
+        mask = getattr(head, structure).astype(np.uint8)
+        write_nifti(output / TRUTH / f"{name}_{structure}.nii.gz", mask, exam)
     return head
 
 
@@ -127,6 +127,6 @@ def write_table(path: pathlib.Path, patients: int) -> None:
         writer.writerow(["patient", "study", "sequence", "path", *MASKS])
         for number in range(1, patients + 1):
             name = f"patient{number:03d}"
-            masks = [f"{name}_{what}.nii.gz" for what in MASKS.values()]
+            masks = [f"{name}_{structure}.nii.gz" for structure in MASKS.values()]
             for sequence in DESCRIPTION:
                 writer.writerow([name, "1", sequence, f"{name}_{sequence}.nii.gz", *masks])

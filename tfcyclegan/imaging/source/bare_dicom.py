@@ -57,10 +57,10 @@ def _element(head: bytes, at: int, explicit: bool) -> tuple[int, int, int] | Non
 
 def completed(blob: bytes) -> bytes:
     """Returns the file with the preamble and the meta information that it lacks, or unchanged."""
-    rest = blob[len(_PREAMBLE) :] if blob[128:132] == b"DICM" else blob
-    syntax = syntax_of(rest[: len(_PREAMBLE)])
+    data_set = blob[len(_PREAMBLE) :] if blob[128:132] == b"DICM" else blob
+    syntax = syntax_of(data_set[: len(_PREAMBLE)])
     if syntax in ("", "meta"):
-        return _PREAMBLE + rest if syntax else blob
+        return _PREAMBLE + data_set if syntax else blob
     value = syntax.encode("ascii") + b"\0" * (len(syntax) % 2)
     element = struct.pack("<HH2sH", 2, 0x10, b"UI", len(value)) + value
-    return _PREAMBLE + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(element)) + element + rest
+    return _PREAMBLE + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(element)) + element + data_set

@@ -55,8 +55,8 @@ class Gunzipped:
         """Returns up to `count` bytes, fewer only at the end."""
         parts = []
         while count > 0 and self._reach():
-            first = self._at - self._start
-            part = self._block[first : first + count]
+            offset = self._at - self._start
+            part = self._block[offset : offset + count]
             parts.append(part)
             self._at, count = self._at + len(part), count - len(part)
         return b"".join(parts)

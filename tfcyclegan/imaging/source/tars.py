@@ -58,10 +58,10 @@ class Part:
 
     def read(self, count: int = -1) -> bytes:
         """Returns the next bytes, all that are left by default."""
-        wanted = self._left if count < 0 else min(count, self._left)
+        length = self._left if count < 0 else min(count, self._left)
         self._stream.seek(self._at)
-        part = self._stream.read(wanted)
-        if len(part) < wanted:
+        part = self._stream.read(length)
+        if len(part) < length:
             raise Refusal("archive_error")
-        self._at, self._left = self._at + wanted, self._left - wanted
+        self._at, self._left = self._at + length, self._left - length
         return part

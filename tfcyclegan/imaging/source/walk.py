@@ -45,7 +45,7 @@ class InputObject:
         return "InputObject(path not shown)"
 
     def size(self) -> int:
-        """Returns the size in bytes; 0 where it cannot be told or is not opened."""
+        """Returns the size in bytes; 0 where it is not known or the file is not opened."""
         try:
             if self.refused:
                 return 0
@@ -54,7 +54,7 @@ class InputObject:
             return 0
 
     def stamp(self) -> bytes:
-        """Returns bytes that change when the file is written to; empty if it cannot be told."""
+        """Returns bytes that change when the file is written to; empty if that is not known."""
         try:
             status = os.stat(self.path)
         except OSError:
@@ -121,9 +121,9 @@ def walk(roots: Iterable[str]) -> Iterator[InputObject]:
     for root in map(os.fspath, roots):
         for path, name in _listed(root[1:]) if root.startswith("@") else [_named(root)]:
             real = os.path.realpath(path)
-            for found in _files(real):
-                relative = os.path.normpath(os.path.join(name, os.path.relpath(found, real)))
-                yield from _objects(found, relative, _objection(found, seen))
+            for file_path in _files(real):
+                relative = os.path.normpath(os.path.join(name, os.path.relpath(file_path, real)))
+                yield from _objects(file_path, relative, _objection(file_path, seen))
 
 
 def _named(root: str) -> tuple[bytes, bytes]:

@@ -55,6 +55,7 @@ def _directory(file: BinaryIO) -> tuple[int, int, int]:
     Something may stand before the archive, such as a program that unpacks it.
     """
     length = file.seek(0, os.SEEK_END)
+    # A comment of up to 0xFFFF bytes may follow the end of the directory.
     tail_at = max(0, length - _END.size - 0xFFFF)
     file.seek(tail_at)
     tail = file.read()
@@ -63,6 +64,7 @@ def _directory(file: BinaryIO) -> tuple[int, int, int]:
         raise Refusal("archive_error")
     *_, count, size, offset, _ = _END.unpack_from(tail, at)
     end = tail_at + at
+    # The largest values mean that the numbers need more bits, and stand in the Zip64 record.
     if count == 0xFFFF or _MAX32 in (size, offset):
         end -= _LOCATOR_BYTES + _END64.size
         file.seek(max(0, end))
@@ -78,8 +80,8 @@ def _directory(file: BinaryIO) -> tuple[int, int, int]:
 
 def _entry(file: BinaryIO, shift: int) -> Listed:
     fields = _ENTRY.unpack(file.read(_ENTRY.size))
-    signature, _, _, flags, method, _, _, crc, packed, size, *rest = fields
-    name_length, extra_length, comment_length, _, _, attributes, offset = rest
+    signature, _, _, flags, method, _, _, crc, packed, size, *tail_fields = fields
+    name_length, extra_length, comment_length, _, _, attributes, offset = tail_fields
     if signature != b"PK\1\2":
         raise Refusal("archive_error")
     name = file.read(name_length)
@@ -130,14 +132,14 @@ class Part:
 
     def read(self, count: int = -1) -> bytes:
         """Returns the next bytes, all that are left by default."""
-        wanted = self._left if count < 0 else min(count, self._left)
+        remaining = self._left if count < 0 else min(count, self._left)
         parts = []
-        while wanted:
-            part = self._some(wanted)
+        while remaining:
+            part = self._some(remaining)
             if not part:
                 raise Refusal("archive_error")
             parts.append(part)
-            wanted, self._left = wanted - len(part), self._left - len(part)
+            remaining, self._left = remaining - len(part), self._left - len(part)
             self._crc = zlib.crc32(part, self._crc)
         if not self._left and self._crc != self._expected:
             raise Refusal("archive_error")

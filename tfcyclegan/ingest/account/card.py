@@ -19,13 +19,13 @@ DEMOGRAPHICS = "demographics"
 """Is in the card where the features of records.DEMOGRAPHICS are in the records."""
 
 SMALL_CELL = 5
-"""Counts of patients below this are not told apart, because a rare scanner names its hospital."""
+"""Counts of patients below this are not given, because a rare scanner names its hospital."""
 
 FACE_RISK = (
     "faces are not removed: 96 to 98 % of volunteers were matched with their photographs by a"
     " program that saw a face rebuilt from a head image. Release under a contract that forbids it."
 )
-"""Said once before a release (spec/ingestion.md, A7), and kept in the card."""
+"""Printed once before a release (spec/ingestion.md, A7), and kept in the card."""
 _DEFACED_RISK = (
     "what --deface_cmd leaves of a face may be enough: 96 to 98 % of volunteers were matched with"
     " their photographs by a program that saw a face rebuilt from a whole head image. Release under"
@@ -113,7 +113,7 @@ def config_hash(settings: Settings) -> str:
         "foreground": FOREGROUND,
         "fewest_slices": FEWEST_SLICES,
     }
-    # What is off leaves the digest as it is without the option.
+    # An option that is off does not count, so the digest is that of a version without the option.
     facts |= {name: getattr(settings, name) for name in _OPTIONS if getattr(settings, name)}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 

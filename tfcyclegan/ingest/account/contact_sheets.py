@@ -36,8 +36,8 @@ def write(directory: pathlib.Path, shards: Sequence[Shard], count: int) -> int:
         sheets[study].append(_row([image for _, image in sorted(slices, key=lambda s: s[0])]))
     folder = directory / output.SHEETS
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
+    for old_sheet in folder.glob("*.png"):
+        old_sheet.unlink()
     for study, rows in sheets.items():
         # OpenCV writes no text chunks into a PNG.
         _, png = cv2.imencode(".png", np.concatenate(rows))
@@ -69,9 +69,9 @@ def _collect(directory: pathlib.Path, shards: Sequence[Shard], studies: list[byt
     series = collections.defaultdict(list)
     for shard, (study, key, index, image) in _read(directory, shards, names):
         if study in studies:
-            small = cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA)
+            thumbnail = cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA)
             row = (study.decode("ascii"), shard.sequence, key)
-            series[row].append((int(index), (small >> 8).astype(np.uint8)))
+            series[row].append((int(index), (thumbnail >> 8).astype(np.uint8)))
     return series
 
 

@@ -76,7 +76,8 @@ class Journal:
             if entry and _is_whole(directory, entry[0]):
                 self.finished[entry[0].shard] = entry
                 lines.append(line + "\n")
-        # A kill may have cut the last line, and another may be written only behind a whole one.
+        # A kill may have cut the last line, so the whole ones are written again: the next line must
+        # not continue a cut one.
         files.write(self._path, "".join(lines))
 
     def add(self, shard: Shard, outcomes: list[Outcome]) -> None:

@@ -49,7 +49,8 @@ def decision_of(reason: str) -> str:
     return QUARANTINED if reason in reasons.QUARANTINED else SKIPPED
 
 
-# An object of several frames is converted if one of them is, and damaged rather than unwanted.
+# The outcome of an object of several frames is that of the lowest rank: converted is better than
+# damaged, and damaged is reported rather than unwanted.
 _RANK = {CONVERTED: 0, QUARANTINED: 1, SKIPPED: 2}
 
 

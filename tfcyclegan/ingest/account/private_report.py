@@ -59,14 +59,19 @@ def write(
     Raises:
         UserError: The report cannot be written.
     """
-    tasks = [(item, not known.frames) for item, known in zip(objects, scanned, strict=True)]
-    found = list(workers.map(describe, tasks))
+    tasks = [
+        (item, not scanned_object.frames)
+        for item, scanned_object in zip(objects, scanned, strict=True)
+    ]
+    descriptions = list(workers.map(describe, tasks))
     try:
         with files.replacing(path, flag=None) as beside:
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                for item, known, text in zip(objects, scanned, found, strict=True):
-                    file.write(_line(item, known, text if isinstance(text, str) else "") + "\n")
+                for item, scanned_object, text in zip(objects, scanned, descriptions, strict=True):
+                    file.write(
+                        _line(item, scanned_object, text if isinstance(text, str) else "") + "\n"
+                    )
     except OSError as error:
         raise UserError(
             "--private_report cannot be written. Name another file.", ExitCode.USAGE

@@ -25,17 +25,17 @@ _OWN = re.compile(
 @functools.cache
 def literals() -> frozenset[str]:
     """Returns every string constant of the source of `WRITERS`."""
-    found = {tfcyclegan.__version__}
+    strings = {tfcyclegan.__version__}
     for path in (path for room in WRITERS for path in (hygiene.PACKAGE / room).rglob("*.py")):
         if "phantom" in path.parts:
             continue  # its invented names of patients and hospitals
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        found |= {
+        strings |= {
             node.value
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
-    return frozenset(found)
+    return frozenset(strings)
 
 
 def is_known(text: str) -> bool:
@@ -47,8 +47,10 @@ def _is_location(text: str) -> bool:
     """Accepts `room/file:line` and `room/room/file:line` of files that exist."""
     place, _, line = text.rpartition(":")
     parts = pathlib.PurePosixPath(place).parts
-    known = place and 1 <= len(parts) <= 3 and all(re.fullmatch("[a-z0-9_]+", p) for p in parts)
-    return bool(known and line.isdigit() and (hygiene.PACKAGE / f"{place}.py").is_file())
+    well_formed = (
+        place and 1 <= len(parts) <= 3 and all(re.fullmatch("[a-z0-9_]+", p) for p in parts)
+    )
+    return bool(well_formed and line.isdigit() and (hygiene.PACKAGE / f"{place}.py").is_file())
 
 
 def is_number(text: str) -> bool:

@@ -145,21 +145,21 @@ def _manifest(directory: pathlib.Path, shards: dict) -> Iterator[str]:
         elif name not in shards:
             yield f"{manifest.MANIFEST}: a shard that it lists is missing"
         else:
-            row, found = listed[name], shards[name]
+            row, shard = listed[name], shards[name]
             parts = name.split("-")
             facts = {
-                "bytes": (row.bytes, found.bytes),
-                "sha256": (row.sha256, found.sha256),
-                "records": (row.records, found.records),
-                "patients": (row.patients, found.patients),
+                "bytes": (row.bytes, shard.bytes),
+                "sha256": (row.sha256, shard.sha256),
+                "records": (row.records, shard.records),
+                "patients": (row.patients, shard.patients),
                 "split": (row.split, parts[1]),
                 "sequence": (row.sequence, parts[2]),
                 "schema": (row.split in records.SPLITS, True),
             }
             yield from (
                 f"{name}: {fact} differ from {manifest.MANIFEST}"
-                for fact, (one, other) in facts.items()
-                if one != other
+                for fact, (stated, actual) in facts.items()
+                if stated != actual
             )
 
 

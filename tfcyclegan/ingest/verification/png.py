@@ -16,6 +16,7 @@ def problems(content: bytes) -> Iterator[str]:
         return
     at, kind = len(_SIGNATURE), b""
     while at < len(content) and kind != b"IEND":
+        # Length, name and checksum of a chunk, 4 bytes each.
         if len(content) - at < 12:
             yield f"cut off at byte {at}"
             return

@@ -36,8 +36,8 @@ class Needles:
 
     def offsets(self, content: bytes) -> list[int]:
         """Returns where any disguise of any string begins, in ascending order."""
-        found = {*self._folded.offsets(content.lower()), *self._exact.offsets(content)}
-        return sorted(found)
+        places = {*self._folded.offsets(content.lower()), *self._exact.offsets(content)}
+        return sorted(places)
 
 
 def _folded(word: str) -> Iterator[bytes]:
@@ -56,6 +56,7 @@ def _base64(word: str) -> Iterator[bytes]:
     for text in {word, word.lower(), word.upper(), word[::-1]}:
         for shift in range(3):
             coded = base64.b64encode(bytes(shift) + text.encode("utf-8")).rstrip(b"=")
+            # The first characters depend on the shift too, the last one on what follows the word.
             yield coded[-(-8 * shift // 6) : -1]
 
 

@@ -25,20 +25,20 @@ class Found:
 
 def read(path: pathlib.Path, fields: Mapping[str, records.Field]) -> Found:
     """Reads a whole shard; every record is checked against `fields`, every byte belongs to one."""
-    found = Found(path.stat().st_size, manifest.sha256_of(path))
+    facts = Found(path.stat().st_size, manifest.sha256_of(path))
     patients, size = set(), 0
     try:
         for number, payload in enumerate(_payloads(path)):
-            found.records += 1
+            facts.records += 1
             size += len(payload) + _FRAMING
             problem, patient = _check(payload, fields)
             patients.add(patient)
             if problem:
-                found.problems.append(f"record {number}: {problem}")
+                facts.problems.append(f"record {number}: {problem}")
     except OSError:
-        found.problems.append(f"cut off or damaged in the record at byte {size}")
-    found.patients = tuple(sorted(patients - {""}))
-    return found
+        facts.problems.append(f"cut off or damaged in the record at byte {size}")
+    facts.patients = tuple(sorted(patients - {""}))
+    return facts
 
 
 def _payloads(path: pathlib.Path) -> Iterator[bytes]:
@@ -63,6 +63,7 @@ def _check(payload: bytes, fields: Mapping[str, records.Field]) -> tuple[str, st
     try:
         guard.check_example(example, fields)
     except UserError as error:
+        # The words of guard._leak that say what is wrong.
         return str(error).partition(" publish ")[2].partition(".")[0], ""
     features = example.features.feature
     if len(features["image/data"].bytes_list.value[0]) != 2 * records.SIZE**2:

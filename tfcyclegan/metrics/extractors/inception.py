@@ -81,8 +81,8 @@ class Inception2015:
     def _chain(self, x: tf.Tensor, block: str, *names: str, halve: bool = False) -> tf.Tensor:
         """Applies the branch's convolutions in turn; the last may halve the size."""
         for name in names:
-            last = {"stride": 2, "padding": "VALID"} if halve and name == names[-1] else {}
-            x = self._convolve(x, f"{block}.branch{name}", **last)
+            options = {"stride": 2, "padding": "VALID"} if halve and name == names[-1] else {}
+            x = self._convolve(x, f"{block}.branch{name}", **options)
         return x
 
     def _a(self, x: tf.Tensor, block: str) -> tf.Tensor:

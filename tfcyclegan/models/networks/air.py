@@ -30,7 +30,7 @@ def near_head(image: tf.Tensor) -> tf.Tensor:
 def _directions(bright: tf.Tensor) -> tf.Tensor:
     """Returns in how many of four directions each pixel has foreground, itself included."""
     sums = [tf.cumsum(bright, axis, reverse=back) for axis in (1, 2) for back in (False, True)]
-    return tf.add_n([tf.cast(one > 0, tf.int32) for one in sums])
+    return tf.add_n([tf.cast(count > 0, tf.int32) for count in sums])
 
 
 def _dilated(mask: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

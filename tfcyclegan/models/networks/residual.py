@@ -101,5 +101,5 @@ def _again(function: Callable, images: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Returns function(images), and the function from the gradient by it to that by the images."""
     with tf.GradientTape() as tape:
         tape.watch(images)
-        made = function(images)
-    return made, lambda upstream: tape.gradient(made, images, upstream)
+        output = function(images)
+    return output, lambda upstream: tape.gradient(output, images, upstream)

@@ -51,15 +51,15 @@ class ServedTranslator(tf.Module):
 
     def signatures(self) -> dict:
         """Returns the signatures by name, as tf.saved_model.save takes them."""
-        made = {}
+        named = {}
         for name, (there, back) in self.ways.items():
             direction = Direction(
                 there, back if self.audit else None, self.image_size, self.percentiles
             )
-            made[name] = _signature(direction.of_image, IMAGE)
-            made[f"{name}_volume"] = _signature(direction.of_volume, VOLUME)
-            made[f"{name}_example"] = _signature(direction.of_examples, EXAMPLES)
-        return {"serving_default": made[next(iter(self.ways))], **made}
+            named[name] = _signature(direction.of_image, IMAGE)
+            named[f"{name}_volume"] = _signature(direction.of_volume, VOLUME)
+            named[f"{name}_example"] = _signature(direction.of_examples, EXAMPLES)
+        return {"serving_default": named[next(iter(self.ways))], **named}
 
 
 class Direction:
@@ -90,13 +90,13 @@ class Direction:
             the absolute difference between the source and its translation back, and `risk` [N],
             which is that of `translate --audit`.
         """
-        made = self._there(image)
+        synthetic = self._there(image)
         if self._back is None:
-            return {"image": made}
+            return {"image": synthetic}
         source = tf.clip_by_value(image, 0.0, 1.0)
-        residual = tf.abs(self._back(made) - source)
-        risk = audit.risk(audit.doubt(source, made, self._there, residual), source)
-        return {"image": made, "cycle_residual": residual, "risk": risk}
+        residual = tf.abs(self._back(synthetic) - source)
+        risk = audit.risk(audit.doubt(source, synthetic, self._there, residual), source)
+        return {"image": synthetic, "cycle_residual": residual, "risk": risk}
 
     def of_volume(self, volume: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates float32 [S, H, W] in scanner units, one window for all of it.
@@ -110,15 +110,15 @@ class Direction:
         scale = volume_window(volume, self._percentiles)
         unit = tf.clip_by_value((volume - scale[0]) / (scale[1] - scale[0]), 0.0, 1.0)
 
-        def one(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        def of_slice(image: tf.Tensor) -> dict[str, tf.Tensor]:
             return {k: v[0] for k, v in self.of_image(image[tf.newaxis, ..., tf.newaxis]).items()}
 
         picture = tf.TensorSpec([None, None, 1], tf.float32)
         kinds = {"image": picture}
         if self._back is not None:
             kinds |= {"cycle_residual": picture, "risk": tf.TensorSpec([], tf.float32)}
-        made = tf.map_fn(one, unit, fn_output_signature=kinds, parallel_iterations=1)
-        return {"volume": made.pop("image")[..., 0], "scale": scale, **made}
+        outputs = tf.map_fn(of_slice, unit, fn_output_signature=kinds, parallel_iterations=1)
+        return {"volume": outputs.pop("image")[..., 0], "scale": scale, **outputs}
 
     def of_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates slices that come as records, resampled as for training.

@@ -79,18 +79,20 @@ def expectations(served: ServedTranslator) -> dict[str, np.ndarray]:
         "_volume": ("volume", unit[..., np.newaxis]),
         "_example": ("examples", intensity.stored_to_unit(resampled)[..., np.newaxis]),
     }
-    found = {"image": image, "volume": volume}
-    found["examples"] = np.frombuffer(example(stored[0]), np.uint8)[np.newaxis]
+    arrays = {"image": image, "volume": volume}
+    arrays["examples"] = np.frombuffer(example(stored[0]), np.uint8)[np.newaxis]
     for name, (there, back) in served.ways.items():
         for suffix, (kind, source) in sources.items():
-            made = there(source)
-            output, shown = ("volume", made[..., 0]) if kind == "volume" else ("image", made)
-            found[f"{name}{suffix}/{kind}/{output}"] = np.asarray(shown)
+            synthetic = there(source)
+            output, shown = (
+                ("volume", synthetic[..., 0]) if kind == "volume" else ("image", synthetic)
+            )
+            arrays[f"{name}{suffix}/{kind}/{output}"] = np.asarray(shown)
             if served.audit:
-                residual = np.abs(back(made) - source)
-                found[f"{name}{suffix}/{kind}/cycle_residual"] = residual
-    found["serving_default/image/image"] = found["a_to_b/image/image"]
-    return found
+                residual = np.abs(back(synthetic) - source)
+                arrays[f"{name}{suffix}/{kind}/cycle_residual"] = residual
+    arrays["serving_default/image/image"] = arrays["a_to_b/image/image"]
+    return arrays
 
 
 def example(stored: np.ndarray) -> bytes:

@@ -77,12 +77,12 @@ class BestCheckpoint(keras.callbacks.Callback):
         self._record()
 
     def on_epoch_end(self, epoch, logs=None):
-        made = selection_score(logs or {}, self._score)
-        if made is None or not math.isfinite(made):
+        score = selection_score(logs or {}, self._score)
+        if score is None or not math.isfinite(score):
             return
         self._looks += 1
-        if self._best is None or (made < self._best[1] if self._lower else made > self._best[1]):
-            self._best = [epoch + 1, made]
+        if self._best is None or (score < self._best[1] if self._lower else score > self._best[1]):
+            self._best = [epoch + 1, score]
             self._checkpoints.save(Position(epoch + 1))
         self._record()
 

@@ -90,12 +90,12 @@ class ContrastWatch(keras.callbacks.Callback):
         where = position(self._start, self._epoch, batch)
         step = where.epoch * self._steps + where.step
         if step == self._due and self.model.data_kind == "unpaired":
-            found = self._finding(step)
-            if found.basin:
-                print(f"warning: {sentence(found)}", file=sys.stderr)
+            finding = self._finding(step)
+            if finding.basin:
+                print(f"warning: {sentence(finding)}", file=sys.stderr)
 
     def _finding(self, step: int) -> Finding:
-        made, basins = {}, []
+        figures, basins = {}, []
         # Not the moving averages, which early in a run are still what it began with.
         for name, generator in self.model.generators.items():
             translator = translators.translator_of(generator)
@@ -106,8 +106,8 @@ class ContrastWatch(keras.callbacks.Callback):
                 other = next(images for key, images in self._sources.items() if key != name)
                 of_real = correlations(source, other)
             basins.append(basin_of(of_made, of_real))
-            made |= {f"{name}_{region}": value for region, value in of_made.items()}
-        return Finding(max(basins), step, made)  # "inversion" before "identity" before ""
+            figures |= {f"{name}_{region}": value for region, value in of_made.items()}
+        return Finding(max(basins), step, figures)  # "inversion" before "identity" before ""
 
 
 def sentence(found: Finding) -> str:

@@ -74,11 +74,11 @@ def changes(config: TrainConfig, records: dict[str, str]) -> list[str]:
     path = pathlib.Path(config.workdir) / FLAGS_FILE
     if not path.is_file():
         return []
-    found = changed_flags(TrainConfig.of_run(path.read_text().splitlines()), config)
+    differences = changed_flags(TrainConfig.of_run(path.read_text().splitlines()), config)
     known = recorded(path.parent)
     if any(known.get(name, value) != value for name, value in records.items()):
-        found.append("--data_dir holds other records, or other splits of them, than it did")
-    return found
+        differences.append("--data_dir holds other records, or other splits of them, than it did")
+    return differences
 
 
 def recorded(workdir: pathlib.Path) -> dict:
@@ -101,9 +101,9 @@ def _record_change(workdir: pathlib.Path, changed: list[str]) -> None:
 
 def changed_flags(before: TrainConfig, now: TrainConfig) -> list[str]:
     """Returns the flags in which two configurations differ, but for `FREE_FLAGS`."""
-    found = []
+    differences = []
     for field in dataclasses.fields(TrainConfig):
         old, new = getattr(before, field.name), getattr(now, field.name)
         if field.name not in FREE_FLAGS and old != new:
-            found.append(f"--{field.name} was {old} and is {new}")
-    return found
+            differences.append(f"--{field.name} was {old} and is {new}")
+    return differences

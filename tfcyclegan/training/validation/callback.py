@@ -117,13 +117,13 @@ class Validation(keras.callbacks.Callback):
             )
 
     def _scores(self, epoch: int) -> dict[str, float]:
-        made, failed = {}, {}
+        scores, failed = {}, {}
         for name, direction in self._prepared().items():
             rows = self._sweeps[name](self._rows[name])
             for score, compute in direction.scores(rows, self._real[name]).items():
                 key = f"val_{score}_{name}"
                 try:
-                    made[key] = _finite(compute())
+                    scores[key] = _finite(compute())
                 except FAILURES as error:
                     failed[key] = error
         if failed and is_chief(self.model.distribute_strategy):
@@ -131,7 +131,7 @@ class Validation(keras.callbacks.Callback):
             if self._strict:
                 raise reason
             _warn(epoch, ", ".join(failed), reason)
-        return from_chief(self.model.distribute_strategy, made)
+        return from_chief(self.model.distribute_strategy, scores)
 
     def _prepared(self) -> dict[str, Direction]:
         """Returns the directions, when sweeps, rows and real features are there."""

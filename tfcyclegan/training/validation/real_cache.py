@@ -36,21 +36,21 @@ def cached(slices: Slices, extractor: Extractor, sweep: Sweep, path: pathlib.Pat
         slices: The slices, N > 0.
         extractor: Makes the features.
         sweep: Of `rows.real_features` over this extractor; all workers call this.
-        path: The cache, an .npz file; one that is damaged is told in one line and made anew.
+        path: The cache, an .npz file; a damaged one is reported in one line and made anew.
     """
     key, order, strategy = cache_key(slices, extractor), _order(slices), sweep.strategy
-    found = None
+    stored = None
     if is_chief(strategy):
         try:
-            found = read(path, key, (len(slices), extractor.dimension))
+            stored = read(path, key, (len(slices), extractor.dimension))
         except DamagedCache as damage:
             print(f"warning: {path} is damaged ({damage}); computing it again", file=sys.stderr)
-    hit = from_chief(strategy, found is not None)
-    if hit and found is None:
+    hit = from_chief(strategy, stored is not None)
+    if hit and stored is None:
         return np.full((len(slices), extractor.dimension), np.nan, np.float32)  # the chief has them
     if hit:
-        features = np.empty_like(found)
-        features[order] = found
+        features = np.empty_like(stored)
+        features[order] = stored
         return features
     features = sweep({"real": slices.images})
     if is_chief(strategy) and np.isfinite(features).all():

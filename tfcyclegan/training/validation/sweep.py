@@ -61,8 +61,8 @@ class Sweep:
                 lambda context: _batches(rows, count, padding, context)
             )
         )
-        made = [self._step(next(batches)) for _ in range(steps)]
-        ids, values = gathered(self.strategy, made)
+        steps_of_replicas = [self._step(next(batches)) for _ in range(steps)]
+        ids, values = gathered(self.strategy, steps_of_replicas)
         return in_order(ids, values, count)
 
 
@@ -73,9 +73,9 @@ def _batches(
     ids = np.concatenate([np.arange(count), np.full(padding, PADDING)])
     every = {name: tf.constant(array) for name, array in rows.items()}
 
-    def row(one: tf.Tensor) -> tuple[tf.Tensor, dict]:
-        at = tf.maximum(one, 0)  # padding repeats the first row, which is sure to be well formed
-        return one, {name: array[at] for name, array in every.items()}
+    def row(place: tf.Tensor) -> tuple[tf.Tensor, dict]:
+        at = tf.maximum(place, 0)  # padding repeats the first row, which is sure to be well formed
+        return place, {name: array[at] for name, array in every.items()}
 
     dataset = tf.data.Dataset.from_tensor_slices(ids.astype(np.int64)).map(row)
     dataset = dataset.batch(BATCH, drop_remainder=True)
@@ -93,8 +93,8 @@ def gathered(strategy: tf.distribute.Strategy, steps: list[tuple]) -> list[np.nd
         One array [replicas * steps * n, ...] for each place in the tuples.
     """
     arrays = []
-    for made in zip(*steps, strict=True):
-        local = zip(*(strategy.experimental_local_results(step) for step in made), strict=True)
+    for tensors in zip(*steps, strict=True):
+        local = zip(*(strategy.experimental_local_results(step) for step in tensors), strict=True)
         arrays.append(np.stack([np.concatenate([np.asarray(x) for x in parts]) for parts in local]))
     return [np.concatenate(array) for array in from_all_replicas(strategy, arrays)]
 
