@@ -10,7 +10,7 @@ from printed_commands import code_blocks, commands
 
 from tfcyclegan.config import COMMANDS
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -80,3 +80,10 @@ def test_the_roads_of_the_architecture_go_through_functions_that_exist():
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     for name in re.findall(r"`(test_\w+)`", page):
         assert f"def {name}(" in tests, name
+
+
+def test_the_landing_page_has_every_page_once():
+    text = (ROOT / "docs" / "README.md").read_text()
+    linked = re.findall(r"\* \[[^\]]+\]\(([\w./-]+)\)", text)
+    pages = {str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").rglob("*.md")}
+    assert sorted(linked) == sorted((pages | {"../README.md"}) - {"README.md"})
