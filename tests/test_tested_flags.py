@@ -68,6 +68,7 @@ NOTHING = {"", "0", "none", "off", "false", "False"}
 TURNED_OFF = {
     ("test_config.py", "epochs"),  # refused
     ("test_config.py", "flips"),  # an empty list survives a flagfile
+    ("test_conformance.py", "r1_weight"),  # half precision refuses the penalty
     ("test_judging.py", "pool_size"),  # refused
     ("test_resume.py", "checkpoint_minutes"),  # so that a signal is what saves
     ("test_resume.py", "dry_run"),  # --dry_run=false is a run
