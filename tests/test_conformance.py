@@ -43,9 +43,9 @@ def name(request) -> str:
 
 
 def built(name: str, kind: str, *flags: str):
-    config = TrainConfig.parse(*SMALL, *MODEL_ROWS[name], *flags)
+    config = TrainConfig.parse(*SMALL, f"--model={name}", *MODEL_ROWS[name], *flags)
     with make_strategy(kind).scope():
-        return build_model(config, steps_per_epoch=10, name=name)
+        return build_model(config, steps_per_epoch=10)
 
 
 def batch(model, seed: int, count: int = 2) -> tuple[np.ndarray, ...]:
@@ -74,10 +74,12 @@ def assign(model, given: list[np.ndarray]) -> None:
         assign_local_values(variable, value)
 
 
-def fit(model, first: int, last: int) -> dict:
+def fit(model, first: int, last: int, *, factor: float = 1.0) -> dict:
     """Steps `first` to `last`, as `training.fit` makes them; returns the logs."""
     replicas = model.distribute_strategy.num_replicas_in_sync
     rows = [batch(model, step, 2 * replicas) for step in range(first, last)]
+    for images, *_ in rows:
+        images[0] *= factor
     batches = tf.data.Dataset.from_generator(
         lambda: iter(rows), output_signature=tuple(tf.TensorSpec(x.shape, x.dtype) for x in rows[0])
     )
@@ -146,6 +148,25 @@ def test_a_checkpoint_is_the_whole_state_of_every_replica(run):
     """A run that goes on from it ends with the same bits; test_resume.py kills the command."""
     for variable, cut, uncut in zip(state(run.model), run.cut, run.uncut, strict=True):
         np.testing.assert_array_equal(cut, uncut, err_msg=variable.path)
+
+
+def test_a_step_that_is_not_finite_changes_nothing_but_its_count(run):
+    before, skipped = values(run.model), count(run.model.guard.skipped)
+    fit(run.model, 0, 1, factor=np.nan)
+    assert count(run.model.guard.skipped) == skipped + 1
+    counts = {id(variable) for variable in run.model.guard.variables}
+    for variable, old, new in zip(state(run.model), before, values(run.model), strict=True):
+        if id(variable) not in counts:
+            np.testing.assert_array_equal(new, old, err_msg=variable.path)
+
+
+def test_a_run_that_turned_back_has_a_lower_rate_in_every_optimizer(run):
+    factor, optimizers = run.model.guard.rate_factor, run.model.optimizers.values()
+    rates = [float(optimizer.learning_rate) for optimizer in optimizers]
+    before = local_values(factor)
+    assign_local_values(factor, before / 2)
+    assert [float(o.learning_rate) for o in optimizers] == [rate / 2 for rate in rates]
+    assign_local_values(factor, before)
 
 
 @pytest.mark.parametrize(("height", "width"), [(SIZE, SIZE), (37, 50)])

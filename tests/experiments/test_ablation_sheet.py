@@ -28,7 +28,9 @@ def samples(path, columns: int, biggest: int = 1):
 def test_pictures_come_back_from_where_they_were_put(tmp_path):
     for columns in (4, 2):
         samples(tmp_path / "samples.png", columns)
-        made = ablation_sheet.cells(tmp_path / "samples.png", SIZE)
+        (tmp_path / "metrics.json").write_text('{"directions": {"a_to_b": {}, "b_to_a": {}}}')
+        by_direction = ablation_sheet.cells(tmp_path, SIZE)
+        made = np.stack([by_direction["a_to_b"], by_direction["b_to_a"]])
         assert made.shape == (2, 3, columns, SIZE, SIZE)
         greys = np.rint(made[..., 0, 0] * 255).astype(int)
         expected = np.arange(2)[:, None, None] * 40 + np.arange(3)[:, None] * 10 + 64
@@ -41,8 +43,7 @@ def test_the_slice_with_the_most_head_is_shown_of_every_variant(tmp_path):
         finish(run, {"psnr_volume": {}}, {"psnr_volume": {}})
         samples(run.evaluation("test") / "samples.png", 4, biggest=2)
     sheets = {
-        run.variant.name: ablation_sheet.cells(run.evaluation("test") / "samples.png", SIZE)
-        for run in runs[:2]
+        run.variant.name: ablation_sheet.cells(run.evaluation("test"), SIZE) for run in runs[:2]
     }
     figure = ablation_sheet.draw(sheets)
     titles = [axis.get_title() for axis in figure.axes]

@@ -5,6 +5,7 @@ import json
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.experiments.ablation import study as ablation_study
+from tfcyclegan.models.translators import DIRECTIONS
 
 PATIENTS = {0: ("p", "q"), 1: ("r",)}
 """Who is tested in each of two folds."""
@@ -45,4 +46,6 @@ def finish(run, figures: dict[str, dict[str, float]], copy: dict[str, dict[str, 
             for patient in PATIENTS[run.fold]:
                 values = [of[name].get(patient, "") for name in names]
                 writer.writerow(["a_to_b", method, patient, 3, *values])
-    (folder / "metrics.json").write_text(json.dumps({"schema_version": 2}))
+    (folder / "metrics.json").write_text(
+        json.dumps({"schema_version": 2, "directions": dict.fromkeys(DIRECTIONS, {})})
+    )

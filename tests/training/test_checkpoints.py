@@ -1,5 +1,6 @@
 """Workdirs that are not what they seem."""
 
+import dataclasses
 import json
 
 import pytest
@@ -58,6 +59,16 @@ def test_a_run_whose_retired_flags_did_nothing_goes_on_and_others_are_refused(tm
         flags.write_text(f"{now}--{name}=12345\n")
         with pytest.raises(UserError, match=f"of another version .*{name}"):
             claim_workdir(config(tmp_path))
+
+
+def test_another_model_is_another_run_whatever_is_allowed(tmp_path):
+    claim_workdir(config(tmp_path))
+    before = (tmp_path / "flags.txt").read_text()
+    other = dataclasses.replace(config(tmp_path, "--allow_config_change"), model="another")
+    with pytest.raises(UserError, match="--model was cyclegan and is another") as caught:
+        claim_workdir(other)
+    assert caught.value.exit_code == 8 and "--allow_config_change" not in str(caught.value)
+    assert (tmp_path / "flags.txt").read_text() == before
 
 
 def test_a_run_without_a_checkpoint_says_so(tmp_path):

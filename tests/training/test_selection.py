@@ -15,6 +15,7 @@ from tfcyclegan.training.rundir.checkpoint_files import Position
 from tfcyclegan.training.rundir.workdir import recorded
 
 KEYS = ["val_psnr_volume_a_to_b", "val_psnr_volume_b_to_a"]
+BOTH = ("a_to_b", "b_to_a")
 
 
 class Kept:
@@ -39,7 +40,7 @@ def logs(value: float | None, score: str = "psnr_volume") -> dict:
 
 def run(workdir, kept, values: list, finished: int = 0, score: str = "psnr_volume") -> dict:
     """Goes through epochs with these scores and returns what run.json says."""
-    best = BestCheckpoint(kept, score, str(workdir), finished, make_strategy("single"))
+    best = BestCheckpoint(kept, score, BOTH, str(workdir), finished, make_strategy("single"))
     columns = [f"val_{score}_a_to_b", f"val_{score}_b_to_a"]
     history = History(workdir / "history.csv", columns, finished)
     best.on_train_begin()
@@ -91,13 +92,18 @@ def test_a_best_of_a_branch_that_was_given_up_is_forgotten(tmp_path):
 
 def test_auto_prefers_fidelity_and_a_score_that_is_not_there_is_named():
     distances = ["val_kid_a_to_b", "val_kid_b_to_a", "val_kid_patient_a_to_b"]
-    assert score_to_select_by([*KEYS, *distances]) == "psnr_volume"
-    assert score_to_select_by(distances) == "kid_patient"
-    assert score_to_select_by(distances[:2]) == "kid"
-    assert score_to_select_by([]) is None
+    patient = "val_kid_patient_b_to_a"
+    assert score_to_select_by([*KEYS, *distances], BOTH) == "psnr_volume"
+    assert score_to_select_by([*distances, patient], BOTH) == "kid_patient"
+    assert score_to_select_by(distances, BOTH) == "kid"
+    assert score_to_select_by(distances, ("a_to_b",)) == "kid_patient"
+    assert score_to_select_by(KEYS[1:], ("b_to_a",)) == "psnr_volume"
+    assert score_to_select_by([], BOTH) is None
+    assert score_to_select_by(KEYS, ()) is None
 
 
-def test_one_direction_alone_is_no_selection():
-    assert selection_score({KEYS[0]: 10.0}, "psnr_volume") is None
-    assert selection_score({KEYS[0]: "10", KEYS[1]: ""}, "psnr_volume") is None
-    assert selection_score({KEYS[0]: "10", KEYS[1]: 13.0}, "psnr_volume") == 11.5
+def test_one_direction_of_two_alone_is_no_selection():
+    assert selection_score({KEYS[0]: 10.0}, "psnr_volume", BOTH) is None
+    assert selection_score({KEYS[0]: "10", KEYS[1]: ""}, "psnr_volume", BOTH) is None
+    assert selection_score({KEYS[0]: "10", KEYS[1]: 13.0}, "psnr_volume", BOTH) == 11.5
+    assert selection_score({KEYS[1]: "10"}, "psnr_volume", ("b_to_a",)) == 10.0

@@ -60,6 +60,7 @@ class DataFlags(Command):
 class NetworkFlags(Command):
     """What is trained."""
 
+    model: str = flag("cyclegan", "What is trained.", choices=["cyclegan"])
     generator: str = flag("resnet", "Kind of the generators.", choices=["resnet", "unet", "curves"])
     generator_blocks: int = flag(
         9, "Residual blocks of a resnet: 9 for 256 px, 6 for 128 px.", lower=1

@@ -46,6 +46,7 @@ SAME = {
 """What has to be equal in two reports, and how a refusal calls it."""
 NO_PATIENTS = "the figure is not per patient"
 NO_SUMS = f"the evaluations hold no {kernel_sums.FILE} of the same patients"
+NOT_COMPUTED, NO_DIRECTION = null("not computed"), null("the model has not this direction")
 FIRST_OF_TABLE = (
     "psnr_volume",
     "psnr_volume_brain",
@@ -178,15 +179,18 @@ def _short(value) -> str:
 
 
 def compare(runs: list[Evaluated]) -> dict:
-    """Returns what compare.json holds: every figure of every run, and differences to the first."""
+    """Returns what compare.json holds: every figure of every run, and differences to the first.
+
+    A direction that only some of the runs have is shown too. The others' figures say why not.
+    """
     directions = {}
-    for direction, methods in runs[0].report["directions"].items():
-        names = dict.fromkeys(
-            name for run in runs for name in run.report["directions"][direction][MODEL]
-        )
+    for direction in sorted({name for run in runs for name in run.report["directions"]}):
+        reports = [run.report["directions"].get(direction, {}) for run in runs]
+        names = dict.fromkeys(name for report in reports for name in report.get(MODEL, ()))
+        copied = next(report for report in reports if report).get("copy_source", {})
         directions[direction] = {
             name: {
-                "copy_source": methods.get("copy_source", {}).get(name, null("not computed")),
+                "copy_source": copied.get(name, NOT_COMPUTED),
                 "runs": [_entry(run, direction, name) for run in runs],
                 "differences": [_difference(run, runs[0], direction, name) for run in runs[1:]],
             }
@@ -205,7 +209,8 @@ def compare(runs: list[Evaluated]) -> dict:
 
 
 def _entry(run: Evaluated, direction: str, name: str) -> dict:
-    return run.report["directions"][direction][MODEL].get(name, null("not computed"))
+    methods = run.report["directions"].get(direction)
+    return NO_DIRECTION if methods is None else methods[MODEL].get(name, NOT_COMPUTED)
 
 
 def _difference(run: Evaluated, first: Evaluated, direction: str, name: str) -> dict:
@@ -269,12 +274,21 @@ def table(compared: dict) -> str:
     ]
     for direction, figures in compared["directions"].items():
         lines += ["", f"## {direction}", "", _row(columns), _row(["---"] * len(columns))]
-        frechet = [name for name, entries in figures.items() if JACKKNIFE in entries["runs"][0]]
+        frechet = [
+            name
+            for name, entries in figures.items()
+            if any(JACKKNIFE in run for run in entries["runs"])
+        ]
         for name in (*FIRST_OF_TABLE, *frechet):
             entries = figures.get(name)
             if entries and any(run["value"] is not None for run in entries["runs"]):
-                real = {"value": entries["runs"][0].get("real")}
-                cells = [real, entries["copy_source"], *entries["runs"], *entries["differences"]]
+                real = next((run["real"] for run in entries["runs"] if "real" in run), None)
+                cells = [
+                    {"value": real},
+                    entries["copy_source"],
+                    *entries["runs"],
+                    *entries["differences"],
+                ]
                 lines.append(_row([name, *map(figure, cells)]))
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""The model of a run, by its name and the flags."""
+"""The model of a run, by its flags."""
 
 from collections.abc import Callable
 
@@ -7,17 +7,14 @@ from tfcyclegan.models.cyclegan import build as cyclegan
 from tfcyclegan.models.translation_model import TranslationModel
 
 MODELS: dict[str, Callable[[TrainConfig, int], TranslationModel]] = {"cyclegan": cyclegan.build}
-"""Name to what builds it from the flags and the updates per epoch."""
+"""Value of --model to what builds it from the flags and the updates per epoch."""
 
 
-def build_model(
-    config: TrainConfig, steps_per_epoch: int = 1, name: str = "cyclegan"
-) -> TranslationModel:
+def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> TranslationModel:
     """Builds and compiles the model of a run; call it under the scope of its strategy.
 
     Args:
         config: Flags of the run.
         steps_per_epoch: Updates per epoch, which the learning rate's decay counts in.
-        name: Of `MODELS`.
     """
-    return MODELS[name](config, steps_per_epoch)
+    return MODELS[config.model](config, steps_per_epoch)

@@ -14,7 +14,9 @@ class TranslationModel(FitsOnWorkers, keras.Model):
     Everything that training changes is a variable of the model or of one of its `optimizers`, so
     that a checkpoint is the whole state. The keys of a checkpoint are names of attributes: to
     rename one breaks every workdir. `train_step` comes from the model, and returns
-    `get_metrics_result()`.
+    `get_metrics_result()`. Every network has its weights when the model is made. The rate of every
+    optimizer is multiplied by `guard.rate_factor` (`step.optimizers.make_adam`), which is how a
+    run that turns back learns more slowly.
 
     Attributes:
         title: What texts and the card of an export call it.

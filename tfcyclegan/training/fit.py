@@ -68,6 +68,8 @@ def batches_from(
     config: TrainConfig, model: TranslationModel, train_a: Slices, train_b: Slices, step: int
 ) -> tf.data.Dataset:
     """Returns the run's training batches, that of `step` first."""
+    if model.data_kind != "unpaired":
+        raise NotImplementedError(f"{model.title} learns from {model.data_kind} batches.")
     return model.distribute_strategy.distribute_datasets_from_function(
         lambda context: training_batches(
             train_a,

@@ -3,6 +3,7 @@
 Cut from the samples.png of the evaluations, so that nothing is translated again.
 """
 
+import json
 import pathlib
 
 import numpy as np
@@ -15,8 +16,6 @@ from tfcyclegan.evaluation.plots import save
 from tfcyclegan.experiments.ablation.runs import Run
 from tfcyclegan.experiments.ablation.study import TEST, Study
 
-DIRECTIONS = ("a_to_b", "b_to_a")
-
 
 def write(study: Study, runs: list[Run], path: pathlib.Path) -> None:
     """Draws the first fold and seed that has been evaluated; nothing where none has."""
@@ -28,43 +27,45 @@ def write(study: Study, runs: list[Run], path: pathlib.Path) -> None:
         run for run in evaluated if (run.fold, run.seed) == (first_run.fold, first_run.seed)
     ]
     size = first_run.variant.config.image_size
-    sheets = {
-        run.variant.name: cells(run.evaluation(TEST) / "samples.png", size) for run in shown_runs
-    }
+    sheets = {run.variant.name: cells(run.evaluation(TEST), size) for run in shown_runs}
     save(draw(sheets), path)
 
 
-def cells(path: pathlib.Path, size: int) -> np.ndarray:
-    """Returns the pictures of a samples.png [directions, rows, columns, size, size]."""
-    sheet, step = pictures.imread(path), size + BORDER
+def cells(folder: pathlib.Path, size: int) -> dict[str, np.ndarray]:
+    """Returns the pictures of an evaluation by direction [rows, columns, size, size]."""
+    directions = json.loads((folder / "metrics.json").read_text())["directions"]
+    sheet, step = pictures.imread(folder / "samples.png"), size + BORDER
     rows, columns = sheet.shape[0] // step, sheet.shape[1] // step
     grid = sheet.reshape(rows, step, columns, step)[:, :size, :, :size].transpose(0, 2, 1, 3)
-    grid = grid.reshape(rows, len(DIRECTIONS), columns // len(DIRECTIONS), size, size)
-    return grid.transpose(1, 0, 2, 3, 4)
+    parts = np.split(grid, len(directions), axis=1)
+    return dict(zip(directions, parts, strict=True))
 
 
-def draw(sheets: dict[str, np.ndarray]) -> Figure:
+def draw(sheets: dict[str, dict[str, np.ndarray]]) -> Figure:
     """Draws a row per direction: source, every variant, and the real slice where there are pairs.
 
+    A variant that does not translate in a direction has an empty place there.
+
     Args:
-        sheets: Variant to pictures [directions, rows, columns, size, size]; columns are source,
+        sheets: Variant to direction to pictures [rows, columns, size, size]; columns are source,
             synthetic and, of pairs, real and error.
     """
-    first_sheet = next(iter(sheets.values()))
-    paired = first_sheet.shape[2] > 2
+    directions = sorted({name for sheet in sheets.values() for name in sheet})
+    first_sheets = [next(s[name] for s in sheets.values() if name in s) for name in directions]
+    paired = first_sheets[0].shape[1] > 2
     names = ["source", *sheets, *(["real"] if paired else [])]
-    figure = Figure(figsize=(1.7 * len(names), 3.8), layout="constrained")
-    axes = figure.subplots(len(DIRECTIONS), len(names), squeeze=False)
-    for number, direction in enumerate(DIRECTIONS):
+    figure = Figure(figsize=(1.7 * len(names), 1.9 * len(directions)), layout="constrained")
+    axes = figure.subplots(len(directions), len(names), squeeze=False)
+    for number, (direction, first) in enumerate(zip(directions, first_sheets, strict=True)):
         # The slice with the most foreground goes through the ventricles.
-        row = int(np.argmax((first_sheet[number, :, 0] > FOREGROUND).mean(axis=(1, 2))))
-        images = [
-            first_sheet[number, row, 0],
-            *(sheet[number, row, 1] for sheet in sheets.values()),
+        row = int(np.argmax((first[:, 0] > FOREGROUND).mean(axis=(1, 2))))
+        made = [
+            sheet[direction][row, 1] if direction in sheet else None for sheet in sheets.values()
         ]
-        images += [first_sheet[number, row, 2]] if paired else []
+        images = [first[row, 0], *made, *([first[row, 2]] if paired else [])]
         for axis, name, image in zip(axes[number], names, images, strict=True):
-            axis.imshow(image, cmap="gray", vmin=0, vmax=1)
+            if image is not None:
+                axis.imshow(image, cmap="gray", vmin=0, vmax=1)
             axis.set_axis_off()
             axis.set_title(name if not number else "", fontsize=8)
         axes[number, 0].set_title(f"source, {direction}", fontsize=8)

@@ -9,10 +9,7 @@ from tfcyclegan.models.cyclegan.objective import Objective
 from tfcyclegan.models.networks.discriminators import build_discriminator
 from tfcyclegan.models.networks.generators import build_generator
 from tfcyclegan.models.step.image_pool import ImagePool
-from tfcyclegan.models.step.optimizers import Adam, ConstantThenLinear
-
-ADAM_BETA_1 = 0.5
-"""Zhu et al. (2017), section 7.1 and their code; 0.9 makes the discriminators oscillate."""
+from tfcyclegan.models.step.optimizers import make_adam
 
 SEED_STRIDE = 1000
 """Seeds of one network's layers; two networks share none."""
@@ -39,7 +36,7 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
     }
     factor = model.guard.rate_factor
     model.compile(
-        **{name: _optimizer(config, steps_per_epoch, r, factor) for name, r in rates.items()},
+        **{name: make_adam(config, steps_per_epoch, r, factor) for name, r in rates.items()},
         objective=Objective(
             adversarial=config.adversarial_loss,
             cycle_weight=config.cycle_weight,
@@ -88,15 +85,3 @@ def _networks(config: TrainConfig, view: View) -> dict[str, keras.Model]:
 def _seeds(config: TrainConfig) -> list[int]:
     """Returns a seed for each of what a run has that is random, data apart."""
     return [(config.seed * 10 + i) * SEED_STRIDE for i in range(6)]
-
-
-def _optimizer(
-    config: TrainConfig, steps_per_epoch: int, rate: float, factor: keras.Variable
-) -> keras.Optimizer:
-    rate = ConstantThenLinear(
-        rate, config.decay_start_epoch * steps_per_epoch, config.epochs * steps_per_epoch, factor
-    )
-    adam = Adam(rate, beta_1=ADAM_BETA_1)
-    if config.precision == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(adam)
-    return adam

@@ -91,7 +91,7 @@ def expectations(served: ServedTranslator) -> dict[str, np.ndarray]:
             if served.audit:
                 residual = np.abs(back(synthetic) - source)
                 arrays[f"{name}{suffix}/{kind}/cycle_residual"] = residual
-    arrays["serving_default/image/image"] = arrays["a_to_b/image/image"]
+    arrays["serving_default/image/image"] = arrays[f"{next(iter(served.ways))}/image/image"]
     return arrays
 
 

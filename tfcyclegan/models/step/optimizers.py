@@ -3,6 +3,31 @@
 import keras
 import tensorflow as tf
 
+from tfcyclegan.config import TrainConfig
+
+ADAM_BETA_1 = 0.5
+"""Zhu et al. (2017), section 7.1 and their code; 0.9 makes the discriminators oscillate."""
+
+
+def make_adam(
+    config: TrainConfig, steps_per_epoch: int, rate: float, factor: keras.Variable
+) -> keras.Optimizer:
+    """Returns the Adam of a run: a constant rate, then a line to zero; it scales float16's loss.
+
+    Args:
+        config: Flags of the run.
+        steps_per_epoch: Updates per epoch.
+        rate: The rate before the decay.
+        factor: The model's `guard.rate_factor`, so that a run that turns back learns more slowly.
+    """
+    schedule = ConstantThenLinear(
+        rate, config.decay_start_epoch * steps_per_epoch, config.epochs * steps_per_epoch, factor
+    )
+    adam = Adam(schedule, beta_1=ADAM_BETA_1)
+    if config.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam
+
 
 @keras.saving.register_keras_serializable("tfcyclegan")
 class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import keras
 
-from tfcyclegan.models import translators
 from tfcyclegan.training.distribution.collectives import from_chief
 from tfcyclegan.training.distribution.strategies import is_chief
 from tfcyclegan.training.rundir.checkpoint_files import Position
@@ -21,29 +20,33 @@ DISTANCES = ("kid", "fd", "fid")
 RECORD = "selection"
 
 
-def score_to_select_by(keys: Iterable[str]) -> str | None:
-    """Returns the first of `SCORES` that a validation has, or None.
+def score_to_select_by(keys: Iterable[str], directions: tuple[str, ...]) -> str | None:
+    """Returns the first of `SCORES` that a validation has in every direction, or None.
 
     Args:
         keys: The keys of `Validation`.
+        directions: Those that the model has.
     """
-    ending = f"_{translators.DIRECTIONS[0]}"
-    have = {key.removeprefix("val_").removesuffix(ending) for key in keys if key.endswith(ending)}
-    return next((score for score in SCORES if score in have), None)
+    have = set(keys)
+    for score in SCORES:
+        if directions and have.issuperset(f"val_{score}_{name}" for name in directions):
+            return score
+    return None
 
 
-def selection_score(values: dict, score: str) -> float | None:
-    """Returns the mean over both directions of a score, None where one of them is absent.
+def selection_score(values: dict, score: str, directions: tuple[str, ...]) -> float | None:
+    """Returns the mean of a score over the directions, None where one of them is absent.
 
     Args:
         values: Logs of an epoch, or a row of history.csv.
         score: Name of the score.
+        directions: Those that the model has.
     """
-    both = [values.get(f"val_{score}_{name}") for name in translators.DIRECTIONS]
-    if any(value in (None, "") for value in both):
+    scores = [values.get(f"val_{score}_{name}") for name in directions]
+    if any(value in (None, "") for value in scores):
         return None
     # As many digits as history.csv holds, so that a run that continues decides alike.
-    return sum(float(f"{float(value):.9g}") for value in both) / len(both)
+    return sum(float(f"{float(value):.9g}") for value in scores) / len(scores)
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -55,19 +58,28 @@ class BestCheckpoint(keras.callbacks.Callback):
     Args:
         checkpoints: Where to; of a folder of its own that keeps two, because the run may turn back
             behind the newer one.
-        score: The mean over both directions counts; distances are better when low.
+        score: The mean over the directions counts; distances are better when low.
+        directions: Those that the model has.
         workdir: Has history.csv and run.json.
         finished: Epochs that the run's checkpoint has finished.
         strategy: Strategy of the run; all workers save, the chief's history counts.
     """
 
     def __init__(
-        self, checkpoints: RunCheckpoints, score: str, workdir: str, finished: int, strategy
+        self,
+        checkpoints: RunCheckpoints,
+        score: str,
+        directions: tuple[str, ...],
+        workdir: str,
+        finished: int,
+        strategy,
     ):
         super().__init__()
-        self._checkpoints, self._score, self._workdir = checkpoints, score, pathlib.Path(workdir)
+        self._checkpoints, self._score, self._directions = checkpoints, score, directions
+        self._workdir = pathlib.Path(workdir)
         self._lower, self._chief = score.startswith(DISTANCES), is_chief(strategy)
-        past = past_scores(self._workdir / "history.csv", score, finished) if self._chief else {}
+        history = self._workdir / "history.csv"
+        past = past_scores(history, score, directions, finished) if self._chief else {}
         kept = checkpoints.forget_after(Position(finished)) if self._chief else []
         known = [position.epoch for position in kept if position.epoch in past]
         best = [known[-1], past[known[-1]]] if known else None
@@ -77,7 +89,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         self._record()
 
     def on_epoch_end(self, epoch, logs=None):
-        score = selection_score(logs or {}, self._score)
+        score = selection_score(logs or {}, self._score, self._directions)
         if score is None or not math.isfinite(score):
             return
         self._looks += 1
@@ -94,10 +106,15 @@ class BestCheckpoint(keras.callbacks.Callback):
             record(self._workdir, RECORD, {**described, "epoch": epoch, "value": value})
 
 
-def past_scores(path: pathlib.Path, score: str, finished: int) -> dict[int, float]:
+def past_scores(
+    path: pathlib.Path, score: str, directions: tuple[str, ...], finished: int
+) -> dict[int, float]:
     """Returns the score of each validated epoch up to `finished`, from history.csv."""
     if not path.is_file():
         return {}
     with path.open(newline="") as file:
-        rows = [(int(row["epoch"]), selection_score(row, score)) for row in csv.DictReader(file)]
+        rows = [
+            (int(row["epoch"]), selection_score(row, score, directions))
+            for row in csv.DictReader(file)
+        ]
     return {epoch: value for epoch, value in rows if epoch <= finished and value is not None}

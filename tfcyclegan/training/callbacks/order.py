@@ -112,11 +112,12 @@ def best_checkpoint(
     config: TrainConfig, model: TranslationModel, validation: Validation, start: Position
 ) -> list[keras.callbacks.Callback]:
     """Returns the callback that keeps the best checkpoint, none where no score can select."""
-    score = score_to_select_by(validation.keys())
+    directions = tuple(model.translators)
+    score = score_to_select_by(validation.keys(), directions)
     if score is None:
         return []
     strategy = model.distribute_strategy
     kept = RunCheckpoints(
         config.workdir, model, KEPT_BESTS, keeps=is_chief(strategy), folder=BEST_FOLDER
     )
-    return [BestCheckpoint(kept, score, config.workdir, start.epoch, strategy)]
+    return [BestCheckpoint(kept, score, directions, config.workdir, start.epoch, strategy)]

@@ -9,7 +9,8 @@ class LearningRate(keras.callbacks.Callback):
     """Adds the generators' learning rate after the epoch to `logs`."""
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        first = next(iter(self.model.optimizers.values()))
+        logs["learning_rate"] = float(first.learning_rate)
 
 
 class PoolFill(keras.callbacks.Callback):

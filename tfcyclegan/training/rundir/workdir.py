@@ -38,6 +38,7 @@ def claim_workdir(config: TrainConfig, records: dict[str, str] | None = None) ->
     """Writes the flags of a new run, or checks that they are those of the run found there.
 
     Changes that --allow_config_change lets pass are recorded in run.json before they take effect.
+    It does not let --model pass: the checkpoints of another model hold other networks.
 
     Args:
         config: Flags of the run.
@@ -49,11 +50,12 @@ def claim_workdir(config: TrainConfig, records: dict[str, str] | None = None) ->
     """
     path = pathlib.Path(config.workdir) / FLAGS_FILE
     changed = changes(config, records or {})
-    if changed and not config.allow_config_change:
+    other_model = any(change.startswith("--model ") for change in changed)
+    if other_model or (changed and not config.allow_config_change):
+        allow = "" if other_model else ", or --allow_config_change"
         raise UserError(
             f"--workdir {config.workdir} holds a run with other mathematics:"
-            f" {'; '.join(changed)}. Use the same flags and records, another --workdir, or"
-            " --allow_config_change.",
+            f" {'; '.join(changed)}. Use the same flags and records, or another --workdir{allow}.",
             ExitCode.MISMATCH,
         )
     try:
