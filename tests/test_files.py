@@ -50,7 +50,28 @@ def test_a_folder_replaces_the_one_that_was_there_with_all_that_was_in_it(tmp_pa
         ("sync", "inner"),
         ("sync", "new"),
     ]
-    assert steps[3:] == [("replace", "1"), ("sync", tmp_path.name)]
+    aside = f".1.tmp-{os.getpid()}.old"
+    assert steps[3:] == [("replace", aside), ("replace", "1"), ("sync", tmp_path.name)]
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "old").write_text("old")
+    replace = os.replace
+
+    def refuse(before, after):
+        if before.name == f".1.tmp-{os.getpid()}":
+            raise OSError(errno.EIO, "broken")
+        replace(before, after)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with (
+        pytest.raises(UserError, match="cannot be written"),
+        files.replacing(tmp_path / "1") as new,
+    ):
+        new.mkdir()
+    assert [path.name for path in tmp_path.rglob("*")] == ["1", "old"]
 
 
 @pytest.mark.parametrize("folder", [False, True])
@@ -66,11 +87,41 @@ def test_what_fails_leaves_the_old_one_and_nothing_else(tmp_path, folder):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_nothing_put_there_replaces_nothing(tmp_path):
+def test_nothing_put_there_replaces_nothing_and_is_an_error_unless_it_may_be(tmp_path):
+    """As when another process takes it for a leftover."""
     files.write(tmp_path / "made", "old")
-    with files.replacing(tmp_path / "made"):
+    with files.replacing(tmp_path / "made", optional=True):
         pass
-    assert (tmp_path / "made").read_text() == "old"
+    with (
+        pytest.raises(UserError, match="--output cannot be written") as caught,
+        files.replacing(tmp_path / "made") as beside,
+    ):
+        beside.write_text("new")
+        files.remove_unfinished(tmp_path.iterdir())
+    assert caught.value.exit_code == 6 and (tmp_path / "made").read_text() == "old"
+
+
+def test_a_disk_that_became_read_only_is_said_in_a_sentence(tmp_path, monkeypatch):
+    def refuse(path):
+        raise OSError(errno.EROFS, "of /secret/path")
+
+    monkeypatch.setattr(files, "remove", refuse)
+    with pytest.raises(UserError, match="^--output cannot be written"):
+        files.write(tmp_path / "made", "text")
+
+
+def test_a_directory_is_held_by_one_process_at_a_time(tmp_path):
+    directory = tmp_path / "new" / "directory"
+    with (
+        files.locked(directory),
+        pytest.raises(UserError, match="in use by another process") as caught,
+        files.locked(directory),
+    ):
+        pass
+    assert caught.value.exit_code == 8
+    with files.locked(directory):
+        pass
+    assert list(directory.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_a_second_run_at_the_same_time_is_refused(tmp_path, study):
     with (tmp_path / "out" / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         error = refused(tmp_path, study)
-    assert error.exit_code == 8 and "in use by another conversion" in str(error)
+    assert error.exit_code == 8 and "in use by another process" in str(error)
 
 
 @case(91)

@@ -108,7 +108,7 @@ def test_a_second_conversion_at_the_same_time_is_refused(tmp_path, study):
         fcntl.flock(lock, fcntl.LOCK_EX)
         error = refused(tmp_path, study)
         assert (tmp_path / "out" / ".lock").exists(), "the lock belongs to the other conversion"
-    assert error.exit_code == 8 and "in use by another conversion" in str(error)
+    assert error.exit_code == 8 and "in use by another process" in str(error)
 
 
 def test_converting_again_gives_the_same_bytes(tmp_path, study):

@@ -154,6 +154,21 @@ def test_the_risk_of_a_slice_of_air_is_over_the_whole_frame():
     np.testing.assert_allclose(audit.risk(tf.constant(residual), air), expected, rtol=1e-6)
 
 
+def test_noise_of_air_is_no_head_and_takes_no_part_in_the_risk_of_a_small_one():
+    rng = np.random.default_rng(0)
+    noise = rng.rayleigh(0.012, (64, 64)).astype(np.float32)
+    vertex = noise.copy()
+    vertex[20:30, 20:30] = 0.7
+    vertex[24, 24] = 0.0  # enclosed
+    doubts = rng.uniform(0, 1, (2, 64, 64)).astype(np.float32)
+    expected = [np.percentile(doubts[0], 99), np.percentile(doubts[1, 20:30, 20:30], 99)]
+    sources = np.stack([noise, vertex])
+    served = audit.risk(tf.constant(doubts[..., None]), tf.constant(sources[..., None]))
+    np.testing.assert_allclose(served, expected, rtol=1e-6)
+    translated = [passes.risk_of(*pair) for pair in zip(doubts, sources, strict=True)]
+    np.testing.assert_allclose(translated, expected, rtol=1e-6)
+
+
 def maze(size: int) -> np.ndarray:
     """A way from the frame to the middle that turns at every wall, and closed rooms beside it."""
     image = np.ones((size, size), np.float32)

@@ -18,5 +18,5 @@ class ExportConfig(Command):
     output: str = flag("", "Directory that gets the next version number.", required=True)
     audit: bool = flag(
         False,
-        "Every signature also returns cycle_residual and risk, at the price of the way back.",
+        "Every signature also returns cycle_residual and risk, for three times the work.",
     )

@@ -7,16 +7,19 @@ RIM = 0.06
 """Thickness of the rim of a head as a share of the frame."""
 
 
-def head(images: np.ndarray) -> np.ndarray:
+def head(images: np.ndarray, at_least: float = -np.inf) -> np.ndarray:
     """Returns where the head is: what is brighter than the slice's mean, and all that it encloses.
 
     Args:
         images: float32 [N, H, W, 1].
+        at_least: What is not brighter than this is no head either. Where a slice may hold little
+            or no head, `intensity.FOREGROUND` keeps the noise of air out.
 
     Returns:
         bool [N, H, W].
     """
-    bright = images[..., 0] > images.mean(axis=(1, 2, 3))[:, np.newaxis, np.newaxis]
+    limit = np.maximum(images.mean(axis=(1, 2, 3)), np.float32(at_least))
+    bright = images[..., 0] > limit[:, np.newaxis, np.newaxis]
     filled = [ndimage.binary_fill_holes(mask) for mask in bright]
     return np.stack(filled) if filled else bright
 

@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from tfcyclegan import files
 from tfcyclegan.data.intensity import STORED_MAX
 from tfcyclegan.evaluation.scoring import MODEL, Scored
 
@@ -35,7 +36,8 @@ def draw(scored: list[Scored], output: pathlib.Path) -> list[str]:
 
 def save(figure: Figure, path: pathlib.Path) -> None:
     """Writes a figure as PNG without the chunk that names the program and its version."""
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    with files.replacing(path, suffix=path.suffix) as beside:
+        figure.savefig(beside, dpi=DPI, metadata={"Software": None})
 
 
 def per_patient(scored: list[Scored]) -> Figure:

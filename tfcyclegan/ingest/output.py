@@ -1,9 +1,7 @@
 """The output directory: claimed by one process, of one configuration, written atomically."""
 
 import contextlib
-import fcntl
 import json
-import os
 import pathlib
 import re
 from collections.abc import Iterator
@@ -15,9 +13,9 @@ from tfcyclegan.errors import ExitCode, UserError
 SERIES, QUARANTINE, AUDIT = "series.csv", "quarantine.jsonl", "audit.jsonl"
 SHEETS, PICTURES = "qa", "png"
 JOURNAL = ".finished.jsonl"
-LOCK, _STATE = ".lock", ".conversion.json"
+_STATE = ".conversion.json"
 _OWN = {manifest.MANIFEST, manifest.CARD, SERIES, QUARANTINE, AUDIT, SHEETS, PICTURES}
-_OWN |= {JOURNAL, LOCK, _STATE}
+_OWN |= {JOURNAL, files.LOCK, _STATE}
 _SHARD = re.compile(r"[a-z0-9]+-(train|val|test)-[a-z0-9_]+-\d{5}-of-\d{5}\.tfrecord")
 
 
@@ -33,7 +31,7 @@ def claimed(directory: pathlib.Path, identity: dict) -> Iterator[None]:
         UserError: It cannot be written (6); or another process holds it, it has foreign files, or
             shards of another configuration or key (8).
     """
-    with locked(directory):
+    with files.locked(directory):
         _check_contents(directory, identity)
         # Written before the card is removed. After a kill in between, one of the two files still
         # says which configuration the shards are of.
@@ -42,49 +40,6 @@ def claimed(directory: pathlib.Path, identity: dict) -> Iterator[None]:
         yield
         (directory / JOURNAL).unlink(missing_ok=True)
         (directory / _STATE).unlink()
-
-
-@contextlib.contextmanager
-def locked(directory: pathlib.Path) -> Iterator[None]:
-    """Holds a directory, which is made if it does not exist, against other processes.
-
-    Raises:
-        UserError: It cannot be written (6), or another process holds it (8).
-    """
-    lock = _take(directory)
-    try:
-        yield
-    finally:
-        # Removed while it is still locked. A process that opened the file meanwhile gets the lock
-        # of a file that is gone, and notices that in _take.
-        with contextlib.suppress(OSError):
-            (directory / LOCK).unlink()
-        os.close(lock)
-
-
-def _take(directory: pathlib.Path) -> int:
-    """Returns the descriptor of the lock file; its lock ends with the process, however it ends."""
-    path = directory / LOCK
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise UserError(
-            "--output cannot be written. Name a directory that you can write to.",
-            ExitCode.NOT_WRITABLE,
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        holds_lock = os.path.samestat(os.fstat(lock), os.stat(path))
-    except OSError:
-        holds_lock = False
-    if not holds_lock:
-        os.close(lock)
-        raise UserError(
-            "--output is in use by another conversion. Wait for it, or name another directory.",
-            ExitCode.MISMATCH,
-        )
-    return lock
 
 
 def _check_contents(directory: pathlib.Path, identity: dict) -> None:
@@ -114,7 +69,7 @@ def _is_own(name: str) -> bool:
 def is_published(name: str) -> bool:
     """Tells whether a finished conversion leaves a file of this name in its directory."""
     return (
-        name in _OWN - {JOURNAL, LOCK, _STATE, SHEETS, PICTURES}
+        name in _OWN - {JOURNAL, files.LOCK, _STATE, SHEETS, PICTURES}
         or _SHARD.fullmatch(name) is not None
     )
 
@@ -129,7 +84,7 @@ def _read(path: pathlib.Path) -> dict:
 
 def _forget(directory: pathlib.Path) -> None:
     """Removes what ends a conversion, and leftovers of one that was interrupted."""
-    files.remove_unfinished(directory.iterdir())
+    files.remove_unfinished(directory.rglob("*"))
     for name in (manifest.MANIFEST, manifest.CARD):
         (directory / name).unlink(missing_ok=True)
 

@@ -49,11 +49,12 @@ class SeriesWriter:
 
     def __init__(self, path: pathlib.Path, identity: str, header, key: Pseudonyms):
         self._identity, self._header, self._key = identity, header, key
-        self._replacing = files.replacing(path)
+        self._replacing = files.replacing(path, optional=True)
 
     def __enter__(self) -> "SeriesWriter":
         self._beside = self._replacing.__enter__()
-        self._beside.mkdir(parents=True)
+        with files.explained("--output"):
+            self._beside.mkdir(parents=True)
         return self
 
     def add(

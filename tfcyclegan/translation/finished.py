@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from tfcyclegan import files
 from tfcyclegan.errors import ExitCode, UserError
-from tfcyclegan.ingest import output
 from tfcyclegan.ingest.account.journal import Outcome
 from tfcyclegan.ingest.scan import Scanned
 from tfcyclegan.privacy import pseudonyms
@@ -28,7 +27,7 @@ KEY = ".key"
 
 
 class Account:
-    """The finished volumes of an output directory, which `output.locked` holds.
+    """The finished volumes of an output directory, which `files.locked` holds.
 
     Args:
         directory: The output.
@@ -94,15 +93,18 @@ def fresh_key(directory: pathlib.Path) -> Pseudonyms:
             " with, or name an empty directory; with --key_file a translation can be continued.",
             ExitCode.MISMATCH,
         )
-    files.write(path, secrets.token_bytes(pseudonyms.KEY_BYTES))
-    os.chmod(path, pseudonyms.MODE)
+    with files.replacing(path) as beside:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, pseudonyms.MODE)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(pseudonyms.KEY_BYTES))
     return Pseudonyms(path.read_bytes())
 
 
 def _check(directory: pathlib.Path, identity: dict) -> None:
-    own_files = {output.LOCK, KEY}
+    own_files = {files.LOCK, KEY}
     if not (directory / STATE).exists():
-        if any(path.name not in own_files for path in directory.iterdir()):
+        found = (path.name for path in directory.iterdir())
+        if any(not (name in own_files or files.TEMPORARY.fullmatch(name)) for name in found):
             raise UserError(
                 "--output holds files that no translation wrote. Name an empty directory.",
                 ExitCode.MISMATCH,

@@ -55,7 +55,8 @@ class VolumeWriter:
         self._voxels = np.zeros(self._image.shape, np.uint16, order="F")
 
     def __enter__(self) -> "VolumeWriter":
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with files.explained("--output"):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         return self
 
     def add(self, frame: Frame, image: np.ndarray) -> None:

@@ -78,7 +78,7 @@ def risk_of(risk_map: np.ndarray, source: np.ndarray) -> float:
 
     An export with --audit computes the same (`models.serving.audit`).
     """
-    inside = head(source[np.newaxis, ..., np.newaxis])[0]
+    inside = head(source[np.newaxis, ..., np.newaxis], intensity.FOREGROUND)[0]
     return float(np.percentile(risk_map[inside | ~inside.any()], RISK_PERCENTILE))
 
 

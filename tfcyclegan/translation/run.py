@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable
 
 import tfcyclegan
+from tfcyclegan import files
 from tfcyclegan.config import TranslateConfig
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.ingest import output
@@ -93,7 +94,7 @@ def _studies(
     directory: pathlib.Path,
 ) -> int:
     """Writes series or volumes."""
-    with output.locked(directory):
+    with files.locked(directory):
         key = _key(config, directory)
         books = Account(directory, _identity(settings, config, loaded, key))
         result = studies.translate(survey(key), loaded, config, books)

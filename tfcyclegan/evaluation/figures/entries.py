@@ -4,6 +4,7 @@ Reports are strict JSON: what is not finite is null, and a null has a reason bes
 """
 
 import csv
+import io
 import json
 import math
 import pathlib
@@ -11,7 +12,7 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from tfcyclegan import metrics
+from tfcyclegan import files, metrics
 
 SEED = 0
 """Of every resampling and of the noise of the perturbed variants."""
@@ -85,11 +86,12 @@ def strict_json(report: dict) -> str:
 
 def write_csv(path: pathlib.Path, columns: list[str], rows: list[dict]) -> None:
     """Writes rows under a header; a figure that a row lacks or that is NaN is an empty cell."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({key: _cell(value) for key, value in row.items()})
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: _cell(value) for key, value in row.items()})
+    files.write(path, text.getvalue())
 
 
 def _cell(value) -> str:

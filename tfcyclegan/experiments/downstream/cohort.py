@@ -1,10 +1,12 @@
 """Simulated patients as NIfTI images with lesion masks, and who of them has which sequence."""
 
 import csv
+import io
 import pathlib
 
 import numpy as np
 
+from tfcyclegan import files
 from tfcyclegan.config import DownstreamConfig
 from tfcyclegan.imaging.phantom import studies
 from tfcyclegan.imaging.phantom.anatomy import Grid
@@ -46,8 +48,9 @@ def _homes(number: int, config: DownstreamConfig) -> dict[str, str]:
 
 
 def _write_table(path: pathlib.Path, rows: list) -> pathlib.Path:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("patient", "study", "sequence", "path", "lesion_mask"))
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("patient", "study", "sequence", "path", "lesion_mask"))
+    writer.writerows(rows)
+    files.write(path, text.getvalue())
     return path

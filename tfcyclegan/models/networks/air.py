@@ -10,7 +10,7 @@ MARGIN = 32
 
 
 def near_head(image: tf.Tensor) -> tf.Tensor:
-    """Returns where the head may be: more than `data.head.head`, as nothing of it may be missing.
+    """Returns where the head may be: wider than `data.head.head`, as nothing of it may be missing.
 
     What is foreground in the mean of 3 x 3 pixels, so that a thin scalp counts and specks do not;
     what has it in three of four directions, as dark eyes before the brain have; and a margin, as

@@ -5,6 +5,8 @@
 
 import tensorflow as tf
 
+from tfcyclegan.data.intensity import FOREGROUND
+
 RISK_SHARE = 0.99
 """The percentile that stands for a slice, as a share, so that a risk is about a spot."""
 
@@ -45,12 +47,12 @@ def risk(risk_map: tf.Tensor, source: tf.Tensor) -> tf.Tensor:
 
 
 def head(image: tf.Tensor) -> tf.Tensor:
-    """Returns what `data.head.head` returns, in a graph: bool [N, H, W, 1] of [N, H, W, 1].
+    """Returns `data.head.head(image, FOREGROUND)` in a graph: bool [N, H, W, 1] of [N, H, W, 1].
 
-    What is not brighter than the mean and is joined to the frame is outside.
+    What is not brighter than the limit and is joined to the frame is outside.
     """
     mean = tf.reduce_mean(image, axis=[1, 2, 3], keepdims=True)
-    bright = tf.cast(image > mean, tf.float32)
+    bright = tf.cast(image > tf.maximum(mean, FOREGROUND), tf.float32)
     # Straight ways to the frame first, which leaves few steps around corners.
     ways = [tf.cumsum(bright, axis, reverse=back) for axis in (1, 2) for back in (False, True)]
     outside = tf.cast(tf.reduce_min(tf.stack(ways), axis=0) == 0, tf.float32)

@@ -17,10 +17,15 @@ def write_version(output: pathlib.Path, served: ServedTranslator, card: dict) ->
     """Writes OUTPUT/<next version> beside, checks it in a fresh process, and renames it.
 
     Raises:
-        UserError: The output cannot be written, or the check failed; nothing is left then.
+        UserError: The output cannot be written (6), another export writes there (8), or the check
+            failed; nothing is left then.
     """
+    with files.locked(output):
+        return _write_version(output, served, card)
+
+
+def _write_version(output: pathlib.Path, served: ServedTranslator, card: dict) -> pathlib.Path:
     try:
-        output.mkdir(parents=True, exist_ok=True)
         files.remove_unfinished(output.iterdir())
         taken = [int(path.name) for path in output.iterdir() if path.name.isdecimal()]
         version = output / str(max(taken, default=0) + 1)
