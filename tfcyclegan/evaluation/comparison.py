@@ -22,7 +22,7 @@ from tfcyclegan.evaluation.figures.distances import (
     TWO_PATIENTS,
     standard_error,
 )
-from tfcyclegan.evaluation.figures.entries import ONE_PATIENT, SEED, null, plain
+from tfcyclegan.evaluation.figures.entries import SEED, mean_over_patients, null, plain
 from tfcyclegan.evaluation.metrics_json import SCHEMA_VERSION, figure
 from tfcyclegan.evaluation.scoring import MODEL
 
@@ -227,15 +227,7 @@ def _difference(run: Evaluated, first: Evaluated, direction: str, name: str) -> 
     patients = sorted(values_run.keys() & values_first.keys())
     if not patients:
         return null(NO_PATIENTS)
-    values = [values_run[patient] - values_first[patient] for patient in patients]
-    if len(values) == 1:
-        return {"value": values[0], "ci": None, "reason": ONE_PATIENT, "n_patients": 1}
-    interval = metrics.patient_bootstrap(values, seed=SEED)
-    return {
-        "value": interval.estimate,
-        "ci": [interval.low, interval.high],
-        "n_patients": len(values),
-    }
+    return mean_over_patients([values_run[patient] - values_first[patient] for patient in patients])
 
 
 def _kid_difference(mine, other) -> dict:

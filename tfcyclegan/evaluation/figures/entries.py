@@ -8,7 +8,7 @@ import io
 import json
 import math
 import pathlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -38,15 +38,26 @@ def entry(per_patient: dict[Hashable, float], n_slices: int, reason: str = "") -
         identical = bool(np.isposinf(values).any())
         reason = "images are identical" if identical else reason or UNDEFINED
         return {**null(reason), "n_patients": 0, "n_slices": n_slices}
-    figure = {"value": float(finite.mean()), "ci": None}
-    if finite.size > 1:
-        interval = metrics.patient_bootstrap(finite, seed=SEED)
-        figure = {"value": interval.estimate, "ci": [interval.low, interval.high]}
-    else:
-        figure["reason"] = ONE_PATIENT
-    figure |= {"n_patients": int(finite.size), "n_slices": n_slices}
+    figure = {**mean_over_patients(finite), "n_slices": n_slices}
     identical = int(np.isposinf(values).sum())
     return {**figure, "n_identical": identical} if identical else figure
+
+
+def mean_over_patients(values: Sequence[float], alone: str = ONE_PATIENT) -> dict:
+    """Returns value, ci and n_patients of finite values, one a patient, at least one.
+
+    Args:
+        values: The values.
+        alone: The reason that stands beside a single one, which has no interval.
+    """
+    if len(values) == 1:
+        return {"value": float(values[0]), "ci": None, "reason": alone, "n_patients": 1}
+    interval = metrics.patient_bootstrap(values, seed=SEED)
+    return {
+        "value": interval.estimate,
+        "ci": [interval.low, interval.high],
+        "n_patients": len(values),
+    }
 
 
 def null(reason: str) -> dict:

@@ -6,10 +6,9 @@ standard deviation of the means over patients, and only seeds that have all fold
 
 import statistics
 
-from tfcyclegan import metrics
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation import comparison, scoring
-from tfcyclegan.evaluation.figures.entries import SEED, null, strict_json
+from tfcyclegan.evaluation.figures.entries import mean_over_patients, null, strict_json
 from tfcyclegan.evaluation.metrics_json import NOT_FOR_DIAGNOSIS, figure
 from tfcyclegan.experiments.ablation.runs import Run, done, every
 from tfcyclegan.experiments.ablation.study import TEST, Study
@@ -222,15 +221,7 @@ def interval(patients: dict[str, float]) -> dict:
     """Returns the mean over patients with its bootstrap interval."""
     if not patients:
         return null(NO_RUN)
-    values = list(patients.values())
-    if len(values) == 1:
-        return {"value": values[0], "ci": None, "reason": ONE_PATIENT, "n_patients": 1}
-    bootstrap = metrics.patient_bootstrap(values, seed=SEED)
-    return {
-        "value": bootstrap.estimate,
-        "ci": [bootstrap.low, bootstrap.high],
-        "n_patients": len(values),
-    }
+    return mean_over_patients(list(patients.values()), alone=ONE_PATIENT)
 
 
 def markdown(collected: dict) -> str:
