@@ -101,6 +101,14 @@ def test_nothing_put_there_replaces_nothing_and_is_an_error_unless_it_may_be(tmp
     assert caught.value.exit_code == 6 and (tmp_path / "made").read_text() == "old"
 
 
+def test_a_file_of_its_owner_alone_is_never_anybody_elses(tmp_path):
+    with files.replacing(tmp_path / "key", mode=0o600) as beside:
+        assert beside.stat().st_mode & 0o777 == 0o600
+        beside.write_bytes(b"secret")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "key").read_bytes() == b"secret"
+
+
 def test_a_disk_that_became_read_only_is_said_in_a_sentence(tmp_path, monkeypatch):
     def refuse(path):
         raise OSError(errno.EROFS, "of /secret/path")

@@ -35,7 +35,12 @@ def append(path: pathlib.Path, line: str, flag: str | None = "--output") -> None
 
 @contextlib.contextmanager
 def replacing(
-    path: pathlib.Path, flag: str | None = "--output", suffix: str = "", *, optional: bool = False
+    path: pathlib.Path,
+    flag: str | None = "--output",
+    suffix: str = "",
+    *,
+    optional: bool = False,
+    mode: int | None = None,
 ) -> Iterator[pathlib.Path]:
     """Yields a name beside `path`; what the block puts there takes its place.
 
@@ -48,6 +53,7 @@ def replacing(
         flag: What a message calls the place; None passes an OSError on as it is.
         suffix: End of the name, where a library goes by it.
         optional: The block may put nothing there, and `path` stays. Otherwise that is an error.
+        mode: Permissions of a file, which is there and empty then, and never has others.
 
     Raises:
         UserError: The disk is full, the place is not writable, or what was put there is gone (6).
@@ -57,6 +63,8 @@ def replacing(
     try:
         with explained(flag):
             remove(beside)
+            if mode is not None:
+                os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
             yield beside
             if optional and not beside.exists():
                 return

@@ -7,7 +7,6 @@ so that the same command later translates what is new. No string in it was read 
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 import secrets
 from collections.abc import Sequence
@@ -93,10 +92,8 @@ def fresh_key(directory: pathlib.Path) -> Pseudonyms:
             " with, or name an empty directory; with --key_file a translation can be continued.",
             ExitCode.MISMATCH,
         )
-    with files.replacing(path) as beside:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, pseudonyms.MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(pseudonyms.KEY_BYTES))
+    with files.replacing(path, mode=pseudonyms.MODE) as beside:
+        beside.write_bytes(secrets.token_bytes(pseudonyms.KEY_BYTES))
     return Pseudonyms(path.read_bytes())
 
 

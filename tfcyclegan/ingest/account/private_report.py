@@ -65,13 +65,14 @@ def write(
     ]
     descriptions = list(workers.map(describe, tasks))
     try:
-        with files.replacing(path, flag=None) as beside:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                for item, scanned_object, text in zip(objects, scanned, descriptions, strict=True):
-                    file.write(
-                        _line(item, scanned_object, text if isinstance(text, str) else "") + "\n"
-                    )
+        with (
+            files.replacing(path, flag=None, mode=MODE) as beside,
+            beside.open("w", encoding="ascii") as file,
+        ):
+            for item, scanned_object, text in zip(objects, scanned, descriptions, strict=True):
+                file.write(
+                    _line(item, scanned_object, text if isinstance(text, str) else "") + "\n"
+                )
     except OSError as error:
         raise UserError(
             "--private_report cannot be written. Name another file.", ExitCode.USAGE
