@@ -38,12 +38,11 @@ def planted_words(path: pathlib.Path) -> set[str]:
     return words
 
 
-def config(folder: pathlib.Path, source, *flags: str) -> IngestConfig:
-    """Returns the configuration of a conversion of `source` to folder/out."""
+def flags_of(folder: pathlib.Path) -> tuple[str, ...]:
+    """Flags of a conversion to folder/out by one worker, with a key that is made if need be."""
     if not (folder / "key").exists():
         key_file(folder)
-    return IngestConfig.parse(
-        f"--input={source}",
+    return (
         f"--output={folder / 'out'}",
         f"--key_file={folder / 'key'}",
         "--splits=train:1",
@@ -51,8 +50,12 @@ def config(folder: pathlib.Path, source, *flags: str) -> IngestConfig:
         "--max_bad=1",
         # Most fixtures are drawn by a formula without noise, which is what the guard looks for.
         "--text_guard=off",
-        *flags,
     )
+
+
+def config(folder: pathlib.Path, source, *flags: str) -> IngestConfig:
+    """Returns the configuration of a conversion of `source` to folder/out."""
+    return IngestConfig.parse(f"--input={source}", *flags_of(folder), *flags)
 
 
 def convert(folder: pathlib.Path, source, *flags: str) -> tuple[int, "Result"]:

@@ -6,7 +6,7 @@ import pathlib
 
 import nibabel
 import numpy as np
-from ingest_runs import Result, key_file
+from ingest_runs import Result, flags_of
 
 from tfcyclegan.config import NiftiConfig
 from tfcyclegan.data import records
@@ -85,19 +85,7 @@ def row(path, sequence="flair", patient="P1", study="S1", **masks) -> dict:
 
 def convert_table(folder: pathlib.Path, source: pathlib.Path, *flags: str) -> tuple[int, Result]:
     """Converts a table to folder/out, and returns the exit code and what was written."""
-    if not (folder / "key").exists():
-        key_file(folder)
-    config = NiftiConfig.parse(
-        f"--table={source}",
-        f"--output={folder / 'out'}",
-        f"--key_file={folder / 'key'}",
-        "--splits=train:1",
-        "--workers=1",
-        "--max_bad=1",
-        # Most fixtures are drawn by a formula without noise, which is what the guard looks for.
-        "--text_guard=off",
-        *flags,
-    )
+    config = NiftiConfig.parse(f"--table={source}", *flags_of(folder), *flags)
     code = run.run(config.conversion(), lambda asked: table.read(source, asked.plane))
     return code, Result(folder / "out")
 
