@@ -59,7 +59,6 @@ REASONS = {
     "steps_per_epoch": SHORT,
     "strategy": "each of them; single where a test has two logical devices",
     "structure_loss": OFF_BY_DEFAULT,
-    "val_split": "what --fold asks for",
     "validate_every": "every epoch, so that each row of a short history has scores",
     "validation_pairs": "fewer than there are, so that choosing them is tested",
 }

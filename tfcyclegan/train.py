@@ -15,7 +15,13 @@ from tfcyclegan.training.distribution.strategies import (
     is_chief,
     make_strategy,
 )
-from tfcyclegan.training.setup import facts, load_domains, open_workdir, set_up_numerics
+from tfcyclegan.training.setup import (
+    facts,
+    load_domains,
+    open_workdir,
+    set_up_numerics,
+    validation_split,
+)
 
 
 @explained_loss()
@@ -28,14 +34,15 @@ def main(config: TrainConfig) -> None:
     check_agreement(strategy, facts(config, shards))
     set_up_numerics(config)
     train_a, train_b = load_domains(config, shards, "train", config.drop_lesions)
+    split = validation_split(config, shards)
     validated = ValidationSlices.choose(
-        *load_domains(config, shards, config.val_split), config.validation_pairs
+        *load_domains(config, shards, split), config.validation_pairs
     )
     steps = config.steps_per_epoch or -(-max(len(train_a), len(train_b)) // config.batch_size)
     print(
         f"train: {len(train_a)} {config.domain_a} and {len(train_b)} {config.domain_b} slices,"
         f" {steps} steps per epoch, {strategy.num_replicas_in_sync} replica(s); validation:"
-        f" {validated}"
+        f" {validated} of split {split}"
     )
     if config.dry_run:
         return

@@ -10,6 +10,7 @@ from tfcyclegan.data import manifest, slices
 from tfcyclegan.errors import UserError
 from tfcyclegan.evaluation import inputs
 from tfcyclegan.evaluation.gates import leakage
+from tfcyclegan.training import setup
 from tfcyclegan.training.rundir.workdir import claim_workdir
 
 PATIENTS = sorted(pseudonym(f"patient{number}") for number in range(7))
@@ -87,10 +88,9 @@ def test_more_folds_than_patients_are_refused(dataset):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--fold=0/1", "--val_split=train"), "--fold is K/N, with N at least 2 and K from 0 to"),
-        (("--fold=3/3", "--val_split=train"), "--fold is K/N"),
+        (("--fold=0/1",), "--fold is K/N, with N at least 2 and K from 0 to"),
+        (("--fold=3/3",), "--fold is K/N"),
         (("--fold=1",), "--fold is K/N"),
-        (("--fold=0/3",), "give --val_split=train, or --val_split=test"),
     ],
 )
 def test_wrong_folds_are_explained(flags, message):
@@ -98,8 +98,17 @@ def test_wrong_folds_are_explained(flags, message):
         TrainConfig.parse("--data_dir=d", "--workdir=w", *flags)
 
 
+def test_validation_never_sees_who_is_held_out(dataset):
+    shards = manifest.read(dataset)
+    config = TrainConfig(data_dir="d", workdir="w")
+    assert setup.validation_split(config, shards) == "val"
+    assert setup.validation_split(config, manifest.deal(shards, 3, 0)) == "train"
+    lacks_flair = [s for s in shards if (s.split, s.sequence) != ("val", "flair")]
+    assert setup.validation_split(config, lacks_flair) == "train"
+
+
 def test_another_fold_in_the_same_workdir_is_refused_by_name(tmp_path):
-    config = TrainConfig(data_dir="d", workdir=str(tmp_path), fold="0/3", val_split="train")
+    config = TrainConfig(data_dir="d", workdir=str(tmp_path), fold="0/3")
     claim_workdir(config)
     with pytest.raises(UserError, match="--fold was 0/3 and is 1/3"):
         claim_workdir(dataclasses.replace(config, fold="1/3"))

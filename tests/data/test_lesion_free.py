@@ -48,9 +48,7 @@ def dataset(tmp_path_factory):
 
 
 def settings(directory, *flags: str) -> TrainConfig:
-    return TrainConfig.parse(
-        f"--data_dir={directory}", "--workdir=-", "--image_size=32", "--val_split=test", *flags
-    )
+    return TrainConfig.parse(f"--data_dir={directory}", "--workdir=-", "--image_size=32", *flags)
 
 
 def domains(directory, *flags: str) -> tuple[data_slices.Slices, data_slices.Slices]:
@@ -127,11 +125,11 @@ def test_what_is_left_is_matched_by_position(dataset, dropped):
 def test_the_command_trains_without_them_and_validates_with_them(dataset, tmp_path):
     code, text = finished(
         "-m", "tfcyclegan.train", f"--data_dir={dataset}", f"--workdir={tmp_path / 'run'}",
-        "--image_size=32", "--val_split=test", "--drop_lesions=b", "--dry_run",
+        "--image_size=32", "--drop_lesions=b", "--dry_run",
     )  # fmt: skip
     assert code == 0, text
     assert "train: 18 t2 and 10 flair slices" in text
-    assert "validation: 18 pairs" in text
+    assert "validation: 18 pairs of split train" in text
 
 
 @pytest.mark.parametrize(

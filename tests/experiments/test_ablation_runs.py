@@ -13,10 +13,8 @@ from tfcyclegan.experiments.ablation import clock as ablation_clock
 from tfcyclegan.experiments.ablation import runs as ablation_runs
 from tfcyclegan.experiments.ablation import study as ablation_study
 
-OUT = "--val_split=train"
-"""What a study with folds gives to all its variants."""
 STUDY = study(
-    variants=(variant("a", OUT, "--epochs=200", "--decay_start_epoch=100"), variant("b", OUT)),
+    variants=(variant("a", "--epochs=200", "--decay_start_epoch=100"), variant("b")),
     reference="a",
     seeds=(5, 6),
     minutes=2.0,
@@ -81,9 +79,7 @@ def test_variants_turn_fastest_then_folds_then_seeds(tmp_path):
 def test_the_fall_of_the_rate_keeps_its_share_of_the_run(tmp_path):
     runs = ablation_runs.plan(STUDY, tmp_path)
     flags = ablation_runs.flags_of(runs[2], STUDY, 1234)
-    made = TrainConfig.parse(
-        "--data_dir=d", "--workdir=w", "--fold=0/2", "--val_split=train", *flags
-    )
+    made = TrainConfig.parse("--data_dir=d", "--workdir=w", "--fold=0/2", *flags)
     assert (made.epochs, made.decay_start_epoch, made.steps_per_epoch) == (10, 5, 123)
     assert (made.fold, made.seed) == ("1/2", 5)
 
@@ -152,7 +148,7 @@ def test_a_study_that_was_begun_before_flags_were_taken_out_goes_on(finished, tm
 
 def of_file(path):
     """Variant b with the flags that its file now holds."""
-    return variant("b", OUT, f"--flagfile={path}")
+    return variant("b", f"--flagfile={path}")
 
 
 def refused(made, folder) -> str:

@@ -39,7 +39,7 @@ def test_a_study_is_read_with_its_defaults(tmp_path):
     assert (study.folds, study.seeds, study.minutes, study.steps) == (3, (0, 1), 20.0, 0)
     assert (study.epochs, study.phantom, study.reference) == (10, False, "plain")
     plain, ema = study.variants
-    assert plain.flags == ("--fold=0/3", "--val_split=train", "--image_size=64", "--pool_size=7")
+    assert plain.flags == ("--image_size=64", "--pool_size=7")
     assert (ema.config.ema_decay, ema.config.pool_size, plain.config.pool_size) == (0.99, 9, 7)
     (external,) = study.external
     assert (external.name, external.data_dir, external.split) == ("elsewhere", "others", "test")

@@ -13,11 +13,10 @@ class DataFlags(Command):
     data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
     domain_a: str = flag("t2", "Sequence that is domain a.")
     domain_b: str = flag("flair", "Sequence that is domain b.")
-    val_split: str = flag("val", "Split to validate on.", choices=["train", "val", "test"])
     fold: str = flag(
         "",
         "K/N deals all patients, whatever their split, into N folds; fold K, from 0, is split test"
-        " and the rest split train. Empty takes the splits of the records.",
+        " and the rest split train, also for validation. Empty takes the records' own splits.",
     )
     drop_lesions: str = flag(
         "none",

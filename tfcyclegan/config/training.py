@@ -47,6 +47,7 @@ RETIRED = {
     "schedule": ("linear",),
     "structure_weight": ("1.0",),
     "train_split": ("train",),
+    "val_split": ("train", "val"),
     "wrong_basin": ("ignore", "report"),
 }
 """Flags that runs of earlier versions have in flags.txt, with the values that changed nothing."""
@@ -94,12 +95,6 @@ class TrainConfig(RunFlags, OptimisationFlags, ObjectiveFlags, NetworkFlags, Dat
             ["fold"],
             lambda v: v["fold"] == "" or _is_fold(v["fold"]),
             "--fold is K/N, with N at least 2 and K from 0 to N - 1",
-        ),
-        (
-            ["fold", "val_split"],
-            lambda v: not v["fold"] or v["val_split"] != "val",
-            "--fold leaves the splits train and test: give --val_split=train, or --val_split=test"
-            " to look at the patients that are held out",
         ),
         (
             ["decay_start_epoch", "epochs"],

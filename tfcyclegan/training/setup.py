@@ -71,6 +71,16 @@ def load_domains(
     return tuple(loaded)
 
 
+def validation_split(config: TrainConfig, shards: list) -> str:
+    """Returns the split to validate on: val, or train where val has not both domains.
+
+    Folds have no split val. Patients that are held out are never validated on, because an epoch
+    and a recipe are chosen by what validation says: that would be a leak.
+    """
+    has = {shard.sequence for shard in shards if shard.split == "val"}
+    return "val" if {config.domain_a, config.domain_b} <= has else "train"
+
+
 def open_workdir(config: TrainConfig, shards: list, arguments: list[str]) -> None:
     """Writes flags.txt and run.json, or checks that the run found there is this one.
 

@@ -134,9 +134,6 @@ def read(path: pathlib.Path) -> Study:
     phantom = table.take("phantom", bool, "true where pictures show no patient", default=False)
     base = table.take("flagfile", str, "the flagfile of variants without their own", default="")
     flags = table.take("flags", list, FLAGS_RULE, _are_flags, ())
-    if folds:
-        # In front, so that a study may ask to see the patients that are held out.
-        flags = [f"--fold=0/{folds}", "--val_split=train", *flags]
     entries = table.take("variants", list, "one [[variants]] or more", bool)
     variants = tuple(
         _variant(path, n, entry, base, tuple(flags)) for n, entry in enumerate(entries, 1)

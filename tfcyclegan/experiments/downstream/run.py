@@ -70,8 +70,6 @@ def translator_flags(output: pathlib.Path, config: DownstreamConfig) -> TrainCon
         f"--data_dir={output / cohort.AVAILABLE}",
         f"--workdir={output / 'run'}",
         f"--image_size={config.size}",
-        # Nothing is selected by validation, so it needs no patients of its own, who are few.
-        "--val_split=train",
     )
 
 
