@@ -28,7 +28,6 @@ REASONS = {
     "accumulate_steps": OFF_BY_DEFAULT,
     "allow_config_change": OFF_BY_DEFAULT,
     "batch_size": "as many examples as replicas or parts, as docs/distributed.md has it",
-    "checkpoint_minutes": "after every step, or never: half an hour does not pass in a test",
     "cycle_weight": "a change of the mathematics, in tests that look for its name",
     "decay_start_epoch": SHORT,
     "discriminator_filters": NETWORK,
@@ -47,7 +46,6 @@ REASONS = {
     "generator": "the third kind, a U-Net",
     "generator_blocks": NETWORK,
     "generator_filters": NETWORK,
-    "histograms": "a flag that a run may change; it is what is tested",
     "image_size": "32 px, so that a step takes milliseconds; pools and views follow it",
     "nodeterministic": "what run.json says of it; every training of a test leaves it on",
     "pool_size": "3 is full within an epoch of 6 steps, so that images leave it again",
@@ -70,7 +68,6 @@ TURNED_OFF = {
     ("test_config.py", "flips"),  # an empty list survives a flagfile
     ("test_conformance.py", "r1_weight"),  # half precision refuses the penalty
     ("test_judging.py", "pool_size"),  # refused
-    ("test_resume.py", "checkpoint_minutes"),  # so that a signal is what saves
     ("test_resume.py", "dry_run"),  # --dry_run=false is a run
 }
 """(file, flag) of values that switch something off; another file is another decision."""

@@ -18,9 +18,9 @@ from ends_of_runs import assert_same_end, checkpoints
 from forked import Forked, finished, wait_for
 from tiny_runs import train
 
+from tfcyclegan.training.callbacks import order
+
 KILLS = int(os.environ.get("TFCYCLEGAN_KILLS", "1"))
-OFTEN = "--checkpoint_minutes=0.00001"
-"""Less than a step: a checkpoint after every one, so that many kills come while one is written."""
 
 INJECT = """
 import tensorflow as tf
@@ -48,6 +48,11 @@ run(train.main, TrainConfig)
 """Training whose input is infinite from step 14 (the second of epoch 3) in the first fits."""
 
 
+def save_every_step() -> None:
+    """Checkpoints after every step, so that many kills come while one is written."""
+    order.CHECKPOINT_MINUTES = 1e-5
+
+
 def wait_for_change(process: Forked, workdir: pathlib.Path) -> None:
     """Waits until the run has written a checkpoint."""
     before = checkpoints(workdir)
@@ -67,7 +72,7 @@ def test_kill_at_any_instant_then_run_again(tiny_run, dataset, tmp_path):
     draw, landed, inside, runs = random.Random(KILLS), 0, 0, 0
     workdir = tmp_path / "killed"
     while landed < KILLS:
-        process = Forked(*train(dataset, workdir, OFTEN))
+        process = Forked(*train(dataset, workdir), first=save_every_step)
         # Most of the command's time is its start, so most kills wait for the first step after it.
         if draw.random() < 0.9:
             wait_for_change(process, workdir)
@@ -80,7 +85,7 @@ def test_kill_at_any_instant_then_run_again(tiny_run, dataset, tmp_path):
         inside += killed and bool(checkpoints(workdir)) and "000000" not in checkpoints(workdir)[-1]
         # Some are killed several times before they may finish.
         if not killed or landed % 3 == 0 or landed == KILLS:
-            code, text = finished(*train(dataset, workdir, OFTEN))
+            code, text = finished(*train(dataset, workdir), first=save_every_step)
             assert code == 0, text
             assert_same_end(workdir, tiny_run)
             shutil.rmtree(workdir)
@@ -93,7 +98,7 @@ def test_a_signal_saves_inside_the_epoch_and_the_next_start_continues(
 ):
     saved = ["epoch-0003-step-000000"]
     for number, expected in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        process = Forked(*train(dataset, interrupted, "--checkpoint_minutes=0"))
+        process = Forked(*train(dataset, interrupted))
         assert wait_for(process, lambda p=process: "continue after epoch 3" in p.printed())
         time.sleep(0.5)  # into the first step, which takes seconds to trace
         process.send_signal(number)

@@ -183,10 +183,6 @@ class RunFlags(Command):
     extractor_weights: str = flag(
         "", "Weight file of --extractor; nothing is downloaded. randconv_v1 needs none."
     )
-    histograms: bool = flag(False, "Write histograms of all weights to TensorBoard too.")
-    checkpoint_minutes: float = flag(
-        30.0, "Minutes between checkpoints inside an epoch; 0 makes none.", lower=0.0
-    )
     allow_config_change: bool = flag(
         False, "Continue a run although flags that change its mathematics have changed."
     )

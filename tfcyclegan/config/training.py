@@ -35,10 +35,12 @@ RETIRED = {
     "diff_augment": ("",),
     "best_by": ANY,
     "checkpoint_every": ANY,
+    "checkpoint_minutes": ANY,
     "clip_gradient_norm": ("0.0",),
     "doctor": ("False",),
     "fold": ("0",),  # where no folds were dealt
     "folds": ("0",),
+    "histograms": ANY,
     "intensity_discriminator_weight": ("0.0",),
     "keep_checkpoints": ANY,
     "max_skipped_steps": ANY,

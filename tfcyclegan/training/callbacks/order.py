@@ -24,6 +24,8 @@ from tfcyclegan.training.validation import Validation, epochs_between
 
 SHOWN_PAIRS = 4
 KEPT_BESTS = 2
+CHECKPOINT_MINUTES = 30.0
+"""Between checkpoints inside an epoch: the most that a run loses which ends without a signal."""
 MAX_SKIPPED_STEPS = 10
 """Steps in a row that are not finite, after which a run turns back."""
 
@@ -75,7 +77,7 @@ def make_callbacks(
         stop,
         start=start,
         # Clocks differ, and workers have to save at the same step.
-        minutes=0.0 if on_workers(strategy) else config.checkpoint_minutes,
+        minutes=0.0 if on_workers(strategy) else CHECKPOINT_MINUTES,
     )
     if not is_chief(strategy):
         return [guard, validation, *keeping, saving]
@@ -94,7 +96,6 @@ def make_callbacks(
             translators.translators_of(model),
             config.to_flagfile(),
             validation.due,
-            config.histograms,
         ),
         history.History(
             workdir / "history.csv",

@@ -27,7 +27,6 @@ class Summaries(keras.callbacks.Callback):
         translators: Translator of each direction.
         text: Shown under "flags", the run's flagfile.
         due: Tells whether epoch 0, 1, ... gets pictures.
-        histograms: Also write a histogram of every trained variable, under train/.
     """
 
     def __init__(
@@ -37,13 +36,11 @@ class Summaries(keras.callbacks.Callback):
         translators: dict,
         text: str,
         due: Callable[[int], bool],
-        histograms: bool = False,
     ):
         super().__init__()
         self._translators = translators
         self._workdir = pathlib.Path(workdir)
         self._shown, self._text, self._due = shown, text, due
-        self._histograms = histograms
 
     def on_train_begin(self, logs=None):
         self._train = tf.summary.create_file_writer(str(self._workdir / "train"))
@@ -60,10 +57,6 @@ class Summaries(keras.callbacks.Callback):
                         tf.summary.scalar(tag(name), value)
         if self._due(epoch):
             self._show(epoch + 1)
-        if self._histograms:
-            with self._train.as_default(step=epoch + 1):
-                for variable in self.model.trainable_variables:
-                    tf.summary.histogram(variable.path, variable)
         self._train.flush()
         self._val.flush()
 

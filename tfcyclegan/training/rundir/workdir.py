@@ -24,8 +24,6 @@ FREE_FLAGS = frozenset(
         "strategy",
         "validate_every",
         "validation_pairs",
-        "histograms",
-        "checkpoint_minutes",
         "allow_config_change",
     }
 )
