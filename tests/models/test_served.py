@@ -21,9 +21,7 @@ TOLERANCE = 1e-6
 
 
 def generator(name: str, seed: int):
-    return build_generator(
-        filters=4, blocks=1, upsampling="transpose", initializer="he_normal", seed=seed, name=name
-    )
+    return build_generator(filters=4, blocks=1, initializer="he_normal", seed=seed, name=name)
 
 
 @pytest.fixture(scope="module")

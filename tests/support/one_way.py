@@ -21,7 +21,6 @@ class OneWay(TranslationModel):
             kind="curves",
             filters=4,
             blocks=1,
-            upsampling=config.upsampling,
             initializer=config.initializer,
             seed=config.seed,
             name="generator",

@@ -32,7 +32,6 @@ def generators() -> dict:
         direction: build_generator(
             filters=4,
             blocks=1,
-            upsampling="transpose",
             initializer="normal_0.02",
             seed=seed,
             name=direction,

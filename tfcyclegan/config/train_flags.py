@@ -60,15 +60,14 @@ class NetworkFlags(Command):
     """What is trained."""
 
     model: str = flag("cyclegan", "What is trained.", choices=["cyclegan"])
-    generator: str = flag("resnet", "Kind of the generators.", choices=["resnet", "unet", "curves"])
+    generator: str = flag(
+        "resnet", "Kind of the generators.", choices=["resnet", "resnet_resize", "unet", "curves"]
+    )
     generator_blocks: int = flag(
         9, "Residual blocks of a resnet: 9 for 256 px, 6 for 128 px.", lower=1
     )
     generator_filters: int = flag(64, "Filters of the generator's first layer.", lower=1)
     discriminator_filters: int = flag(64, "Filters of the discriminator's first layer.", lower=1)
-    upsampling: str = flag(
-        "transpose", "How the generator doubles its size.", choices=["transpose", "resize_conv"]
-    )
     initializer: str = flag(
         "he_normal", "Initial weights of convolutions.", choices=["he_normal", "normal_0.02"]
     )

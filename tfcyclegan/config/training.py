@@ -48,6 +48,7 @@ RETIRED = {
     "r1_every": ("1", "4"),  # 1 is the default, of runs without R1
     "schedule": ("linear",),
     "structure_weight": ("1.0",),
+    "upsampling": ("transpose",),
     "train_split": ("train",),
     "val_split": ("train", "val"),
     "wrong_basin": ("ignore", "report"),

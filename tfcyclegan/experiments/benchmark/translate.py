@@ -78,7 +78,6 @@ def export(settings: BenchmarkConfig, directory: str) -> None:
         direction: build_generator(
             filters=settings.filters,
             blocks=settings.blocks,
-            upsampling="transpose",
             initializer="normal_0.02",
             seed=seed,
             name=direction,

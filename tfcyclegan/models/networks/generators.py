@@ -5,6 +5,8 @@ dk halves the size, Rk is a residual block, uk doubles the size. Instance normal
 channel's mean, so the convolutions before it have no bias.
 """
 
+from collections.abc import Callable
+
 import keras
 
 from tfcyclegan.models.networks.air import KeepAir
@@ -27,7 +29,7 @@ UNET_WIDTHS = (1, 2, 4, 8, 8)
 KNOTS = 8
 """Heights of a tone curve."""
 
-MULTIPLE = {"resnet": 4, "unet": 2 ** len(UNET_WIDTHS), "curves": 4}
+MULTIPLE = {"resnet": 4, "resnet_resize": 4, "unet": 2 ** len(UNET_WIDTHS), "curves": 4}
 """Of what a generator's inner height and width are multiples."""
 
 
@@ -35,7 +37,6 @@ def build_generator(
     *,
     filters: int,
     blocks: int,
-    upsampling: str,
     initializer: str,
     seed: int,
     name: str,
@@ -45,32 +46,32 @@ def build_generator(
 ) -> keras.Model:
     """Builds a generator.
 
-    "resnet" is c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-1 (Zhu et al. 2017); "unet" is
-    C64-C128-C256-C512-C512 and back, with skip connections (Isola et al. 2017, arXiv:1611.07004),
-    and the same last layer. "curves" has the ResNet's first half, and instead of the second a tone
-    curve for each 4 x 4 pixels, which is applied to the image itself (Gharbi et al. 2017,
-    doi:10.1145/3072959.3073592): it can turn the contrast of a region, and cannot move an edge.
+    "resnet" is c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-1 (Zhu et al. 2017), with 3x3
+    transposed convolutions for u. "resnet_resize" doubles bilinearly instead, before a 3x3
+    convolution, which cannot write a checkerboard (Odena et al. 2016, doi:10.23915/distill.00003).
+    "unet" is C64-C128-C256-C512-C512 and back in that way, with skip connections (Isola et al.
+    2017, arXiv:1611.07004), and the same last layer. "curves" has the ResNet's first half, and
+    instead of the second a tone curve for each 4 x 4 pixels, which is applied to the image itself
+    (Gharbi et al. 2017, doi:10.1145/3072959.3073592): it can turn the contrast of a region, and
+    cannot move an edge.
 
     Args:
         filters: Filters of the first layer, 64 in the papers.
         blocks: Residual blocks, 9 at 256 px and 6 at 128 px; the U-Net has none.
-        upsampling: Of "resnet" and "unet": "transpose" (3x3 transposed convolution) or
-            "resize_conv" (bilinear, then 3x3), which cannot write a checkerboard (Odena et al.
-            2016, doi:10.23915/distill.00003).
         initializer: "he_normal" or "normal_0.02".
         seed: Seed of the weights.
         name: "generator_ab" or "generator_ba".
-        kind: "resnet", "unet" or "curves".
+        kind: A key of `MULTIPLE`.
         positions: Whether the first layer also sees each pixel's row and column.
         keep_air: Whether what lies outside the head passes through as it is.
 
     Returns:
         A model from [N, H, W, 1] to float32 [N, H, W, 1], both in model range. Any H and W of at
-        least 16 (resnet, curves) or 17 (unet); what `MULTIPLE` does not divide is padded by
+        least 17 (unet) or 16 (the others); what `MULTIPLE` does not divide is padded by
         reflection, and cropped in the end.
     """
     if kind not in MULTIPLE:
-        raise ValueError(f"generator: expected resnet, unet or curves. Received: {kind!r}.")
+        raise ValueError(f"generator: expected one of {', '.join(MULTIPLE)}. Received: {kind!r}.")
     weights = Weights(initializer, seed)
     inputs = keras.Input((None, None, 1), name="image")
     x = Coordinates()(inputs) if positions else inputs
@@ -79,9 +80,9 @@ def build_generator(
         x = _curves(x, filters, blocks, weights)
     else:
         x = (
-            _unet(x, filters, upsampling, weights)
+            _unet(x, filters, weights)
             if kind == "unet"
-            else _resnet(x, filters, blocks, upsampling, weights)
+            else _resnet(x, filters, blocks, weights, UPSAMPLING[kind])
         )
         x = ReflectionPadding(3)(x)
         x = keras.layers.Conv2D(1, 7, kernel_initializer=weights())(x)
@@ -92,10 +93,10 @@ def build_generator(
     return keras.Model(inputs, outputs, name=name)
 
 
-def _resnet(x, filters: int, blocks: int, upsampling: str, weights: Weights):
+def _resnet(x, filters: int, blocks: int, weights: Weights, upsampled: Callable):
     x = _encoded(x, filters, blocks, weights)
     for k in (2, 1):
-        x = _normalized(_upsampled(x, filters * k, upsampling, weights))
+        x = _normalized(upsampled(x, filters * k, weights))
     return x
 
 
@@ -122,7 +123,7 @@ def _encoded(x, filters: int, blocks: int, weights: Weights):
     return x
 
 
-def _unet(x, filters: int, upsampling: str, weights: Weights):
+def _unet(x, filters: int, weights: Weights):
     skips = []
     for level, k in enumerate(UNET_WIDTHS):
         x = keras.layers.Conv2D(filters * k, 4, 2, padding="same", kernel_initializer=weights())(x)
@@ -132,22 +133,25 @@ def _unet(x, filters: int, upsampling: str, weights: Weights):
         x = keras.layers.LeakyReLU(LEAK)(x)
         skips.append(x)
     for k, skip in zip(UNET_WIDTHS[-2::-1], skips[-2::-1], strict=True):
-        x = _normalized(_upsampled(x, filters * k, upsampling, weights))
+        x = _normalized(_resized(x, filters * k, weights))
         x = keras.layers.Concatenate()([x, skip])
-    return _normalized(_upsampled(x, filters, upsampling, weights))
+    return _normalized(_resized(x, filters, weights))
 
 
 def _normalized(x):
     return keras.layers.ReLU()(InstanceNormalization()(x))
 
 
-def _upsampled(x, filters: int, upsampling: str, weights: Weights):
-    if upsampling == "transpose":
-        return keras.layers.Conv2DTranspose(
-            filters, 3, 2, padding="same", use_bias=False, kernel_initializer=weights()
-        )(x)
-    if upsampling == "resize_conv":
-        x = BilinearDoubling()(x)
-        x = ReflectionPadding(1)(x)
-        return PaddedConv2D(filters, 3, kernel_initializer=weights())(x)
-    raise ValueError(f"upsampling: expected transpose or resize_conv. Received: {upsampling!r}.")
+def _transposed(x, filters: int, weights: Weights):
+    return keras.layers.Conv2DTranspose(
+        filters, 3, 2, padding="same", use_bias=False, kernel_initializer=weights()
+    )(x)
+
+
+def _resized(x, filters: int, weights: Weights):
+    x = ReflectionPadding(1)(BilinearDoubling()(x))
+    return PaddedConv2D(filters, 3, kernel_initializer=weights())(x)
+
+
+UPSAMPLING = {"resnet": _transposed, "resnet_resize": _resized}
+"""How a ResNet doubles its size."""
