@@ -56,7 +56,6 @@ REASONS = {
     "seed": "another run",
     "steps_per_epoch": SHORT,
     "strategy": "each of them; single where a test has two logical devices",
-    "structure_loss": OFF_BY_DEFAULT,
     "validate_every": "every epoch, so that each row of a short history has scores",
     "validation_pairs": "fewer than there are, so that choosing them is tested",
 }

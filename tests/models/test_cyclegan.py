@@ -1,7 +1,5 @@
 """The train step: who gets which gradient, what is updated, and that the logs are true."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from tfcyclegan.data.batches import training_batches
 from tfcyclegan.data.slices import Slices
 from tfcyclegan.models.cyclegan.batch import Batch
 from tfcyclegan.models.cyclegan.objective import DIAGNOSED, TRACKED
-from tfcyclegan.models.losses import adversarial, structure
+from tfcyclegan.models.losses import adversarial
 
 
 def with_rates(model, generators: float, discriminators: float):
@@ -69,22 +67,6 @@ def test_the_total_is_equation_9_term_by_term(model):
     )
     values = generator_losses(model, (real_a, real_b), made)
     np.testing.assert_allclose(values["loss"], expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("kind", structure.STRUCTURE)
-def test_the_structure_loss_holds_each_translation_to_its_source(kind):
-    model, (real_a, real_b) = tiny_model(f"--structure_loss={kind}"), batch()
-    made = model.translate(Batch(real_a, real_b))
-    values = generator_losses(model, (real_a, real_b), made)
-    expected = {
-        "structure_ab_loss": structure.structure_loss(real_a, made["fake_b"], kind=kind),
-        "structure_ba_loss": structure.structure_loss(real_b, made["fake_a"], kind=kind),
-    }
-    model.objective = dataclasses.replace(model.objective, structure="none")
-    without = generator_losses(model, (real_a, real_b), made)
-    for name, value in expected.items():
-        np.testing.assert_allclose(values[name], value, rtol=1e-5)
-    np.testing.assert_allclose(values["loss"] - without["loss"], sum(expected.values()), rtol=1e-3)
 
 
 def test_adversarial_terms_reach_their_own_generator_only(model):
@@ -195,7 +177,7 @@ def test_the_moving_average_follows_its_formula_and_is_what_translates():
 def test_mixed_precision_trains_on_blank_slices_without_nan(precision):
     keras.config.set_dtype_policy(precision)
     try:
-        model = tiny_model(f"--precision={precision}", "--pool_size=2", "--structure_loss=ngf")
+        model = tiny_model(f"--precision={precision}", "--pool_size=2")
         step = tf.function(model.train_step)
         blank, (real_a, real_b) = tf.fill([1, 32, 32, 1], -1.0), batch(1)
         for images in ((blank, real_b), (real_a, blank), *[(blank, blank)] * 3):

@@ -65,3 +65,10 @@ def test_fewer_replicas_share_out_what_more_have_saved(summed, expected):
     saved = np.array([[1, 2], [3, 4], [5, 6]], np.int64)
     np.testing.assert_array_equal(dealt(saved, 2, summed=summed), expected)
     np.testing.assert_array_equal(dealt(saved, 3, summed=summed), saved)
+
+
+def test_a_checkpoint_with_another_number_of_variables_is_refused():
+    (saver, _), (reader, variables) = (state("single", THIRDS[:1]) for _ in range(2))
+    reader.deserialize(ReplicaState(variables[:1], saver._strategy).serialize())
+    with pytest.raises(ValueError, match="expected 2 variables. Received: 1"):
+        reader.put_back()

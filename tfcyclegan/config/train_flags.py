@@ -90,11 +90,6 @@ class ObjectiveFlags(Command):
     identity_weight: float = flag(
         0.0, "Weight of the identity loss as a multiple of --cycle_weight.", lower=0.0
     )
-    structure_loss: str = flag(
-        "none",
-        "Loss of a translation that moves anatomy: normalised gradient fields (ngf).",
-        choices=["none", "ngf"],
-    )
     r1_weight: float = flag(
         0.0,
         "Weight of the discriminators' R1 penalty, the slope at real images. Every fourth step has"

@@ -47,7 +47,8 @@ RETIRED = {
     "output_gain": ("1.0",),
     "r1_every": ("1", "4"),  # 1 is the default, of runs without R1
     "schedule": ("linear",),
-    "structure_weight": ("1.0",),
+    "structure_loss": ("none",),
+    "structure_weight": ANY,  # without a loss
     "upsampling": ("transpose",),
     "train_split": ("train",),
     "val_split": ("train", "val"),

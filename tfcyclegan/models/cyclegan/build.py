@@ -41,7 +41,6 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
             adversarial=config.adversarial_loss,
             cycle_weight=config.cycle_weight,
             identity_weight=config.identity_weight,
-            structure=config.structure_loss,
             r1_weight=config.r1_weight,
         ),
         accumulate_steps=config.accumulate_steps,

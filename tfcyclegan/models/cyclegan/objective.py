@@ -11,7 +11,6 @@ from tfcyclegan.models.losses.adversarial import (
     identity_loss,
     share_judged_right,
 )
-from tfcyclegan.models.losses.structure import structure_loss
 
 GENERATOR_LOSSES = (
     "loss",
@@ -21,8 +20,6 @@ GENERATOR_LOSSES = (
     "cycle_b_loss",
     "identity_a_loss",
     "identity_b_loss",
-    "structure_ab_loss",
-    "structure_ba_loss",
 )
 DISCRIMINATOR_LOSSES = ("discriminator_a_loss", "discriminator_b_loss")
 ACCURACIES = (
@@ -48,14 +45,12 @@ class Objective:
         adversarial: "vanilla" or "lsgan".
         cycle_weight: lambda, 10 in the papers.
         identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
-        structure: "none", or the structure loss between an image and its translation.
         r1_weight: Weight of the discriminators' R1 penalty, which every `R1_EVERY`th step has.
     """
 
     adversarial: str = "vanilla"
     cycle_weight: float = 10.0
     identity_weight: float = 0.0
-    structure: str = "none"
     r1_weight: float = 0.0
 
     @property
@@ -98,9 +93,7 @@ def generator_losses(
         total += weight * objective.identity_weight * identity
     else:
         values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
-    structure = structure_losses(real_a, real_b, translated, kind=objective.structure)
-    total += tf.add_n(list(structure.values()))
-    return {**values, **structure, "loss": total}
+    return {**values, "loss": total}
 
 
 def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind: str) -> dict:
@@ -119,14 +112,3 @@ def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind:
         f"{name}_accuracy_real": share_judged_right(real_scores, real=True, kind=kind),
         f"{name}_accuracy_fake": share_judged_right(fake_scores, real=False, kind=kind),
     }
-
-
-def structure_losses(real_a: tf.Tensor, real_b: tf.Tensor, translated: dict, *, kind: str) -> dict:
-    """Returns the structure loss of both directions per example, float32 [N]; 0 for "none"."""
-    pairs = {
-        "structure_ab_loss": (real_a, translated["fake_b"]),
-        "structure_ba_loss": (real_b, translated["fake_a"]),
-    }
-    if kind == "none":
-        return {name: tf.zeros_like(real[:, 0, 0, 0]) for name, (real, _) in pairs.items()}
-    return {name: structure_loss(*pair, kind=kind) for name, pair in pairs.items()}

@@ -82,10 +82,18 @@ class ReplicaState(tf.train.experimental.PythonState):
 
         Not before: TensorFlow reads variables last, and gives each of them one value on all
         replicas.
+
+        Raises:
+            ValueError: The checkpoint is of a model with other variables.
         """
         replicas = self._strategy.num_replicas_in_sync
         saved, self._saved = io.BytesIO(self._saved), b""
         with np.load(saved) as arrays:
+            if len(arrays.files) != len(self._variables):
+                raise ValueError(
+                    f"Replica state: expected {len(self._variables)} variables. Received:"
+                    f" {len(arrays.files)}."
+                )
             for number, variable in enumerate(self._variables):
                 summed = variable.aggregation == "sum"
                 values = dealt(arrays[f"arr_{number}"], replicas, summed=summed)
