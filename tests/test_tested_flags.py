@@ -18,7 +18,7 @@ from tfcyclegan.config import TrainConfig
 SET = re.compile(r"""--(\w+)(=[^"'\s\\]*)?(?=["'\s\\])""")
 """A flag in a string, which may hold several."""
 
-PATHS = {"data_dir", "workdir", "extractor_weights", "model"}
+PATHS = {"data_dir", "workdir", "model"}
 """--model is a path, too, of what is evaluated; test_conformance.py trains every value."""
 NETWORK = "small networks; tests/models/test_networks.py builds the sizes of the papers"
 SHORT = "runs of a few steps"

@@ -24,7 +24,7 @@ def main(config: EvaluateConfig) -> None:
     shards = inputs.dealt(manifest.read(directory), model)
     data = inputs.load(config.data_dir, shards, config.split, model)
     print(f"evaluate: {len(data.pairs)} pairs of split {config.split}")
-    extractor = make_extractor(config.extractor, config.extractor_weights)
+    extractor = make_extractor(*config.extractor.split(":", 1))
     if config.dry_run:
         return
     gate = leakage.check(

