@@ -29,7 +29,7 @@ SMALL = (
 MODEL_ROWS = {
     "cyclegan": (
         *("--pool_size=4", "--ema_decay=0.9", "--identity_weight=0.5", "--discriminator_images=2"),
-        *("--position_channels=both", "--keep_air", "--r1_weight=1"),
+        *("--position_channels=both", "--keep_air", "--r1_weight=1", "--pairs=auto"),
     )
 }
 """Name of a model to flags that put on all that it keeps between steps, and all its ingredients."""
@@ -55,7 +55,12 @@ def batch(model, seed: int, count: int = 2) -> tuple[np.ndarray, ...]:
     count *= model.batch_details.get("images_per_example", 1)
     images = rng.uniform(-1, 1, (2, count, SIZE, SIZE, 1)).astype(np.float32)
     places = rng.uniform(0, 1, (2, count)).astype(np.float32)
-    return (*images, *places) if model.batch_details.get("positions") else tuple(images)
+    pairs = images[:, :: model.batch_details.get("images_per_example", 1)] / 2
+    return (
+        *images,
+        *(places if model.batch_details.get("positions") else ()),
+        *(pairs if model.learns_from_pairs else ()),
+    )
 
 
 def state(model) -> list[keras.Variable]:

@@ -48,6 +48,8 @@ REASONS = {
     "generator_filters": NETWORK,
     "image_size": "32 px, so that a step takes milliseconds; pools and views follow it",
     "nodeterministic": "what run.json says of it; every training of a test leaves it on",
+    "pair_weight": "another weight than the default, in a sum",
+    "pairs": "none, which no configuration has to say",
     "pool_size": "3 is full within an epoch of 6 steps, so that images leave it again",
     "position_channels": "both networks; tests/support/tiny_runs.py has the discriminators'",
     "precision": "half precision; it is what is tested",

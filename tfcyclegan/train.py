@@ -5,6 +5,7 @@ import sys
 
 from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.data import manifest
+from tfcyclegan.data.training_slices import TrainingSlices
 from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.models.build import build_model
 from tfcyclegan.training import fit
@@ -33,24 +34,30 @@ def main(config: TrainConfig) -> None:
     check_batch_size(strategy, config.batch_size, config.accumulate_steps)
     check_agreement(strategy, facts(config, shards))
     set_up_numerics(config)
-    train_a, train_b = load_domains(config, shards, "train", config.drop_lesions)
     split = validation_split(config, shards)
     validated = ValidationSlices.choose(
         *load_domains(config, shards, split), config.validation_pairs
     )
-    steps = config.steps_per_epoch or -(-max(len(train_a), len(train_b)) // config.batch_size)
+    trained = TrainingSlices.choose(
+        *load_domains(config, shards, "train", config.drop_lesions),
+        pairs=config.pairs,
+        patients=config.pair_patients,
+        seed=config.seed,
+    )
+    slices = max(len(trained.a), len(trained.b))
+    steps = config.steps_per_epoch or -(-slices // config.batch_size)
     print(
-        f"train: {len(train_a)} {config.domain_a} and {len(train_b)} {config.domain_b} slices,"
-        f" {steps} steps per epoch, {strategy.num_replicas_in_sync} replica(s); validation:"
-        f" {validated} of split {split}"
+        f"train: {len(trained.a)} {config.domain_a} and {len(trained.b)} {config.domain_b} slices,"
+        f" {trained}, {steps} steps per epoch, {strategy.num_replicas_in_sync} replica(s);"
+        f" validation: {validated} of split {split}"
     )
     if config.dry_run:
         return
     if is_chief(strategy):
-        open_workdir(config, shards, sys.argv[1:])
+        open_workdir(config, shards, trained, sys.argv[1:])
     with strategy.scope():
         model = build_model(config, steps)
-    fit.fit(config, model, train_a, train_b, validated, steps)
+    fit.fit(config, model, trained, validated, steps)
 
 
 if __name__ == "__main__":

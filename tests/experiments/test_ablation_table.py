@@ -140,9 +140,10 @@ def test_the_table_says_what_the_figures_are(made):
         "trained": 4,
         "steps": 40,
         "minutes": 3.0,
+        "trained_on_pairs": ["no pairs"],
     }
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert rows[2] == "| plain | 4 | 40 | 3.0 |"
+    assert rows[2] == "| plain | 4 | 40 | 3.0 | no pairs |"
     assert rows[4] == "| method | volume PSNR, dB | less plain | ventricles | less plain |"
     assert rows[6].startswith("| copy_source | 10 [9, 12] | -2.5 [-3.5, -1.5] | -1 [-1, -1] | ")
     assert rows[8].startswith("| better | 15.5 [13.5, 17.5] ± 2.1 | 3 [3, 3] | 0.35 [0.2, 0.45]")

@@ -24,6 +24,15 @@ class DataFlags(Command):
         " are not trained on.",
         choices=["none", "a", "b"],
     )
+    pairs: str = flag(
+        "none",
+        "Slices of both domains that show one place of one head also teach the generators: auto"
+        " takes those of split train where there are any, only leaves out all other slices.",
+        choices=["auto", "none", "only"],
+    )
+    pair_patients: int = flag(
+        0, "Patients whose pairs are used, drawn by --seed; 0 means all.", lower=0
+    )
     image_size: int = flag(
         256, "Height and width the networks see, in pixels.", lower=32, upper=1024
     )
@@ -89,6 +98,9 @@ class ObjectiveFlags(Command):
     cycle_weight: float = flag(10.0, "Weight of the cycle loss.", lower=0.0)
     identity_weight: float = flag(
         0.0, "Weight of the identity loss as a multiple of --cycle_weight.", lower=0.0
+    )
+    pair_weight: float = flag(
+        10.0, "Weight of the absolute error inside the head on one pair per example.", lower=0.0
     )
     r1_weight: float = flag(
         0.0,

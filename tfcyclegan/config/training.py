@@ -104,6 +104,16 @@ class TrainConfig(RunFlags, OptimisationFlags, ObjectiveFlags, NetworkFlags, Dat
             "--fold is K/N, with N at least 2 and K from 0 to N - 1",
         ),
         (
+            ["pairs", "pair_patients"],
+            lambda v: not v["pair_patients"] or v["pairs"] != "none",
+            "--pair_patients needs --pairs=auto or --pairs=only",
+        ),
+        (
+            ["pairs", "pair_weight"],
+            lambda v: v["pairs"] == "none" or v["pair_weight"] > 0,
+            "--pairs=auto and --pairs=only need a --pair_weight above 0",
+        ),
+        (
             ["decay_start_epoch", "epochs"],
             lambda v: v["decay_start_epoch"] <= v["epochs"],
             "--decay_start_epoch must not exceed --epochs",

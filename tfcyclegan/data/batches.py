@@ -76,21 +76,21 @@ def training_batches(
     """
     images_a, images_b = tf.constant(slices_a.images), tf.constant(slices_b.images)
     context = context or tf.distribute.InputContext()
-    numbers = _numbers(first_step * batch_size, images_per_example, context)
+    numbers = numbers_of(first_step * batch_size, images_per_example, context)
     match = _PositionMatch(slices_a, slices_b, match_slice_position)
     domains = (slices_a, slices_b) if positions else ()
     places = [tf.constant(s.metadata["geom/slice_frac"], tf.float32) for s in domains]
 
     @as_it_is
     def example(n: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        index_a = _shuffled(n, len(slices_a), seed, ORDER_A)
+        index_a = shuffled(n, len(slices_a), seed, ORDER_A)
         if match_slice_position:
-            index_b = match(index_a, _seed(seed, ORDER_B, n))
+            index_b = match(index_a, seed_of(seed, ORDER_B, n))
         else:
-            index_b = _shuffled(n, len(slices_b), seed, ORDER_B)
+            index_b = shuffled(n, len(slices_b), seed, ORDER_B)
         looks = (
-            _look(images_a[index_a], _seed(seed, LOOK_A, n), augmentation),
-            _look(images_b[index_b], _seed(seed, LOOK_B, n), augmentation),
+            look(images_a[index_a], seed_of(seed, LOOK_A, n), augmentation),
+            look(images_b[index_b], seed_of(seed, LOOK_B, n), augmentation),
         )
         return (*looks, places[0][index_a], places[1][index_b]) if positions else looks
 
@@ -99,7 +99,7 @@ def training_batches(
     return examples.batch(per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def _numbers(
+def numbers_of(
     first: int, images_per_example: int, context: tf.distribute.InputContext
 ) -> tf.data.Dataset:
     """Returns the numbers of a worker's slices, from those of example `first` on."""
@@ -116,18 +116,19 @@ def _numbers(
     return numbers.apply(endless)
 
 
-def _seed(seed: int, stream: int, n: tf.Tensor) -> tf.Tensor:
+def seed_of(seed: int, stream: int, n: tf.Tensor) -> tf.Tensor:
     """Returns an int64 [2] seed that differs for each (seed, stream, n)."""
     return tf.random.fold_in(tf.constant([seed, stream], tf.int64), n)
 
 
-def _shuffled(n: tf.Tensor, size: int, seed: int, stream: int) -> tf.Tensor:
+def shuffled(n: tf.Tensor, size: int, seed: int, stream: int) -> tf.Tensor:
     """Returns the index that pass n // size visits at its position n % size."""
-    key = _seed(seed, stream, n // size)
+    key = seed_of(seed, stream, n // size)
     return tf.random.experimental.index_shuffle(tf.cast(n % size, tf.int64), key, size - 1)
 
 
-def _look(stored: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
+def look(stored: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
+    """Returns an augmented slice [S, S, 1], model range, of uint16 [S, S]."""
     unit = intensity.stored_to_unit(tf.cast(stored, tf.float32))[..., tf.newaxis]
     return intensity.unit_to_model(augment(unit, seed, augmentation))
 

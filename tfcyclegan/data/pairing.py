@@ -39,7 +39,10 @@ class Pairs:
         """Returns `count` evenly spaced pairs, or all where there are fewer or `count` is 0."""
         if not count or count >= len(self):
             return self
-        indices = evenly_spaced(len(self), count)
+        return self.take(evenly_spaced(len(self), count))
+
+    def take(self, indices: np.ndarray) -> "Pairs":
+        """Returns the pairs at `indices`, in that order."""
         rows = None if self.rows is None else self.rows[indices]
         return dataclasses.replace(self, a=self.a.take(indices), b=self.b.take(indices), rows=rows)
 

@@ -13,6 +13,7 @@ import pathlib
 from collections.abc import Iterable
 
 from tfcyclegan import metrics
+from tfcyclegan.data.training_slices import NO_PAIRS
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation import kernel_sums
 from tfcyclegan.evaluation.figures.distances import (
@@ -266,6 +267,9 @@ def table(compared: dict) -> str:
     ]
     for direction, figures in compared["directions"].items():
         lines += ["", f"## {direction}", "", _row(columns), _row(["---"] * len(columns))]
+        # Who was shown the answers of other patients is not ranked beside who was not without it.
+        pairs = [run["model"].get("trained_on_pairs", NO_PAIRS) for run in compared["runs"]]
+        lines.append(_row(["trained on", "-", "-", *pairs, *["-"] * len(differences)]))
         frechet = [
             name
             for name, entries in figures.items()

@@ -3,6 +3,7 @@
 import pathlib
 
 from tfcyclegan.data import windows
+from tfcyclegan.data.training_slices import pairs_of
 from tfcyclegan.models import translators
 from tfcyclegan.models.serving import saved_model
 from tfcyclegan.training.rundir.checkpoints import load_run
@@ -38,6 +39,7 @@ def load_translators(
         "folds": training.folds[0],
         "fold": training.folds[1],
         "drop_lesions": training.drop_lesions,
+        "trained_on_pairs": pairs_of(described),
         "checkpoint": checkpoint,
         # A split that was selected by is no test.
         "selection": described.get("selection"),

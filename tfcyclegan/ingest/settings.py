@@ -42,6 +42,7 @@ class Settings:
         deface_timeout_s: Its longest time for one volume.
         deface_folder: Private directory that it runs in. Each run has another, so it is no part of
             what decides the content.
+        generator_pairs: What pairs the network learnt from, in words; follows from `generator`.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Settings:
     deface_cmd: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     deface_timeout_s: float = dataclasses.field(default=0.0, repr=False)
     deface_folder: str = dataclasses.field(default="", repr=False)
+    generator_pairs: str = dataclasses.field(default="", repr=False)
 
     @property
     def reading(self) -> Reading:

@@ -66,6 +66,11 @@ class TranslationModel(FitsOnWorkers, keras.Model):
         return {}
 
     @property
+    def learns_from_pairs(self) -> bool:
+        """Whether a batch may end with the slices of pairs (`data.paired_batches`)."""
+        return self.data_kind == "paired"
+
+    @property
     def batch_details(self) -> dict:
         """What a batch must bring: arguments of `data.batches.training_batches`."""
         return {}

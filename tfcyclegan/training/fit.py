@@ -1,6 +1,7 @@
 """The epochs of a run: from the position that a checkpoint holds to the end."""
 
 import contextlib
+import functools
 import sys
 
 import keras
@@ -9,7 +10,9 @@ import tensorflow as tf
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data.augment import Augmentation
 from tfcyclegan.data.batches import training_batches
-from tfcyclegan.data.slices import Slices
+from tfcyclegan.data.paired_batches import paired_batches
+from tfcyclegan.data.slices import as_it_is
+from tfcyclegan.data.training_slices import TrainingSlices
 from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.models.step.nonfinite import Diverged
@@ -31,8 +34,7 @@ RATE_AFTER_TROUBLE = 0.5
 def fit(
     config: TrainConfig,
     model: TranslationModel,
-    train_a: Slices,
-    train_b: Slices,
+    trained: TrainingSlices,
     validated: ValidationSlices,
     steps: int,
 ) -> None:
@@ -52,7 +54,7 @@ def fit(
     with contextlib.nullcontext() if on_workers(strategy) else stop:
         while start.epoch < config.epochs:
             done = start.epoch * steps + start.step
-            batches = batches_from(config, model, train_a, train_b, done)
+            batches = batches_from(config, model, trained, done)
             watching = make_callbacks(
                 config, model, checkpoints, validation, validated, start, stop, steps
             )
@@ -65,24 +67,42 @@ def fit(
 
 
 def batches_from(
-    config: TrainConfig, model: TranslationModel, train_a: Slices, train_b: Slices, step: int
+    config: TrainConfig, model: TranslationModel, trained: TrainingSlices, step: int
 ) -> tf.data.Dataset:
     """Returns the run's training batches, that of `step` first."""
     if model.data_kind != "unpaired":
         raise NotImplementedError(f"{model.title} learns from {model.data_kind} batches.")
     return model.distribute_strategy.distribute_datasets_from_function(
-        lambda context: training_batches(
-            train_a,
-            train_b,
-            batch_size=config.batch_size,
-            first_step=step,
-            seed=config.seed,
-            augmentation=augmentation_of(config),
-            match_slice_position=config.match_slice_position,
-            context=context,
-            **model.batch_details,
-        )
+        functools.partial(_share, config, model, trained, step)
     )
+
+
+def _share(
+    config: TrainConfig,
+    model: TranslationModel,
+    trained: TrainingSlices,
+    step: int,
+    context: tf.distribute.InputContext,
+) -> tf.data.Dataset:
+    """Returns the batches of one worker: unpaired slices, and after them pairs if there are any."""
+    common = {
+        "batch_size": config.batch_size,
+        "first_step": step,
+        "seed": config.seed,
+        "augmentation": augmentation_of(config),
+        "context": context,
+    }
+    unpaired = training_batches(
+        trained.a,
+        trained.b,
+        match_slice_position=config.match_slice_position,
+        **common,
+        **model.batch_details,
+    )
+    if trained.pairs is None or not model.learns_from_pairs:
+        return unpaired
+    both = tf.data.Dataset.zip(unpaired, paired_batches(trained.pairs, **common))
+    return both.map(as_it_is(lambda slices, pairs: (*slices, *pairs)))
 
 
 def augmentation_of(config: TrainConfig) -> Augmentation:

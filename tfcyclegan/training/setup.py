@@ -13,6 +13,7 @@ from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import manifest
 from tfcyclegan.data.lesion_free import MASK, lesion_free
 from tfcyclegan.data.slices import Slices, load_slices
+from tfcyclegan.data.training_slices import TrainingSlices
 from tfcyclegan.training.distribution.strategies import emulates_bfloat16
 from tfcyclegan.training.rundir import provenance
 from tfcyclegan.training.rundir.workdir import (
@@ -81,18 +82,21 @@ def validation_split(config: TrainConfig, shards: list) -> str:
     return "val" if {config.domain_a, config.domain_b} <= has else "train"
 
 
-def open_workdir(config: TrainConfig, shards: list, arguments: list[str]) -> None:
+def open_workdir(
+    config: TrainConfig, shards: list, trained: TrainingSlices, arguments: list[str]
+) -> None:
     """Writes flags.txt and run.json, or checks that the run found there is this one.
 
     Args:
         config: Flags of the run.
         shards: Its records.
+        trained: What of them it learns from.
         arguments: The command line, which run.json keeps.
 
     Raises:
         UserError: As `claim_workdir`.
     """
-    described = provenance.describe(config, shards, arguments)
+    described = provenance.describe(config, shards, arguments) | {"pairs": trained.described()}
     claim_workdir(config, {name: described[name] for name in RECORDS})
     workdir = pathlib.Path(config.workdir)
     before = recorded(workdir)

@@ -62,7 +62,7 @@ def run(
     if config.dry_run:
         print(f"would translate {sum(s.records for s in source_shards)} slices")
         return ExitCode.DONE
-    facts = _facts(source, synthetic_dataset.generator_of(model, config))
+    facts = _facts(source, model, synthetic_dataset.generator_of(model, config))
     identity = {name: facts[name] for name in ("config_hash", "key_id")}
     with output.claimed(directory, identity):
         journal = Journal(directory, manifest.dataset_hash(source_shards))
@@ -86,7 +86,7 @@ def run(
     return ExitCode.DONE
 
 
-def _facts(source: pathlib.Path, generator: str) -> dict:
+def _facts(source: pathlib.Path, model: Model, generator: str) -> dict:
     """Returns the card of the input as that of the output; splits are counted later."""
     facts = json.loads((source / manifest.CARD).read_text())
     facts.pop(card.DEMOGRAPHICS, None)  # as the records lose them
@@ -95,6 +95,7 @@ def _facts(source: pathlib.Path, generator: str) -> dict:
         **facts,
         "synthetic": True,
         "generator": generator,
+        "generator_trained_on_pairs": model.described["trained_on_pairs"],
         "converter_version": tfcyclegan.__version__,
         "config_hash": hashlib.sha256(provenance.encode()).hexdigest()[:32],
     }

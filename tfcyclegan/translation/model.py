@@ -9,6 +9,8 @@ from tfcyclegan.errors import UserError
 from tfcyclegan.models.serving import saved_model
 from tfcyclegan.models.translators import OPPOSITE, Translator
 
+DESCRIBED = ("domain_a", "domain_b", "image_size", "epochs", "trained_on_pairs")
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:
@@ -66,7 +68,7 @@ def load(path: str, direction: str) -> Model:
         forward=translators[direction],
         back=translators.get(OPPOSITE[direction]),
         title=described["title"],
-        described={k: described[k] for k in ("domain_a", "domain_b", "image_size", "epochs")},
+        described={k: described[k] for k in DESCRIBED},
     )
 
 

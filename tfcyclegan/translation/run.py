@@ -43,7 +43,8 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
     settings = dataclasses.replace(settings, percentiles=loaded.percentiles)
     if config.dataset:
         generator = synthetic_dataset.generator_of(loaded, config)
-        settings = dataclasses.replace(settings, generator=generator)
+        pairs = loaded.described["trained_on_pairs"]
+        settings = dataclasses.replace(settings, generator=generator, generator_pairs=pairs)
     with_pages = config.report and not config.dataset
     sequences = (loaded.source, loaded.target) if with_pages else (loaded.source,)
     objects = inputs.find(config, sequences)

@@ -6,12 +6,14 @@ standard deviation of the means over patients, and only seeds that have all fold
 
 import statistics
 
+from tfcyclegan.data.training_slices import pairs_of
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation import comparison, scoring
 from tfcyclegan.evaluation.figures.entries import mean_over_patients, null, strict_json
 from tfcyclegan.evaluation.metrics_json import NOT_FOR_DIAGNOSIS, figure
 from tfcyclegan.experiments.ablation.runs import Run, done, every
 from tfcyclegan.experiments.ablation.study import TEST, Study
+from tfcyclegan.training.rundir.workdir import recorded
 
 __all__ = ["collect", "markdown", "strict_json"]
 
@@ -74,9 +76,10 @@ def collect(study: Study, runs: list[Run]) -> dict:
 
 
 def _lengths(name: str, runs: list[Run]) -> dict:
-    """Returns how many runs of a variant have finished training, their steps and their minutes."""
-    accounts = [run.account() for run in runs if run.variant.name == name]
-    finished = [account for account in accounts if account["trained"]]
+    """Returns how many runs of a variant have finished training, how long, and on which pairs."""
+    accounts = [(run, run.account()) for run in runs if run.variant.name == name]
+    finished = [account for _, account in accounts if account["trained"]]
+    trained = [run.directory / "workdir" for run, account in accounts if account["trained"]]
     steps = 0
     if finished:
         flags = dict(flag.removeprefix("--").split("=", 1) for flag in finished[0]["flags"])
@@ -86,6 +89,7 @@ def _lengths(name: str, runs: list[Run]) -> dict:
         "trained": len(finished),
         "steps": steps or None,
         "minutes": statistics.fmean(minutes) if minutes else None,
+        "trained_on_pairs": sorted({pairs_of(recorded(workdir)) for workdir in trained}),
     }
 
 
@@ -239,10 +243,13 @@ def markdown(collected: dict) -> str:
         if len(rules) > 1:
             kinds = "; ".join(f"{rule} in folds {folds}" for rule, folds in sorted(rules.items()))
             lines += ["", f"The brain of {name} is not of one kind, and means mix them: {kinds}."]
-    lines += ["", _row(["variant", "runs", "steps", "minutes"]), _row(["---"] * 4)]
+    lines += ["", _row(["variant", "runs", "steps", "minutes", "trained on"]), _row(["---"] * 5)]
     for name, variant in collected["variants"].items():
         minutes = "-" if variant["minutes"] is None else f"{variant['minutes']:.1f}"
-        lines.append(_row([name, str(variant["trained"]), str(variant["steps"] or "-"), minutes]))
+        pairs = "; ".join(variant["trained_on_pairs"]) or "-"
+        lines.append(
+            _row([name, str(variant["trained"]), str(variant["steps"] or "-"), minutes, pairs])
+        )
     for name, directions in collected["sets"].items():
         for direction, figures in directions.items():
             lines += ["", f"## {name}, {direction}", ""]

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfcyclegan.config import BenchmarkConfig
 from tfcyclegan.data import slices
+from tfcyclegan.data.training_slices import TrainingSlices
 from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.experiments.benchmark import step
 from tfcyclegan.training import fit
@@ -72,7 +73,7 @@ def _fitted(settings: BenchmarkConfig, workdir: str, steps: int) -> tuple[Times,
     validated = ValidationSlices(*train[2:], config.validation_pairs)
     start, stop = Position(), StopRequest()
     checkpoints = RunCheckpoints(workdir, model, fit.KEPT_CHECKPOINTS)
-    batches = fit.batches_from(config, model, *train[:2], step=0)
+    batches = fit.batches_from(config, model, TrainingSlices(*train[:2]), step=0)
     validation = order.make_validation(config, model, validated, steps)
     watching = order.make_callbacks(
         config, model, checkpoints, validation, validated, start, stop, steps

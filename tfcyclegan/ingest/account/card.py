@@ -158,6 +158,7 @@ def card(
         "name": settings.name,
         "synthetic": bool(settings.generator),
         "generator": settings.generator,
+        **({"generator_trained_on_pairs": settings.generator_pairs} if settings.generator else {}),
         "splits": _splits(shards, tasks),
         "planes": _by_patient(tasks, lambda task: task.plane),
         "manufacturers": _by_patient(tasks, lambda task: task.series.volume.physics.manufacturer),

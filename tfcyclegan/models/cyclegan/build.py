@@ -42,6 +42,7 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
             cycle_weight=config.cycle_weight,
             identity_weight=config.identity_weight,
             r1_weight=config.r1_weight,
+            pair_weight=0.0 if config.pairs == "none" else config.pair_weight,
         ),
         accumulate_steps=config.accumulate_steps,
     )

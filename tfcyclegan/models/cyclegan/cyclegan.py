@@ -9,9 +9,10 @@ from tfcyclegan.models.cyclegan.discriminators import Discriminators
 from tfcyclegan.models.cyclegan.objective import (
     ACCURACIES,
     DIAGNOSED,
-    GENERATOR_LOSSES,
+    PAIR_LOSSES,
     Objective,
     generator_losses,
+    pair_losses,
 )
 from tfcyclegan.models.step.gradients import over_parts, replica_loss, summed
 from tfcyclegan.models.step.image_pool import ImagePool
@@ -95,7 +96,7 @@ class CycleGAN(TranslationModel):
         self.discriminator_optimizer = discriminator_optimizer
         self.objective = objective
         # What an objective does not have gets no variable, and a checkpoint no place for it.
-        self.tracked = (*GENERATOR_LOSSES, *objective.discriminator_losses)
+        self.tracked = (*objective.generator_losses, *objective.discriminator_losses)
         names = (*self.tracked, *DIAGNOSED)
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         generator_optimizer.build(self.generator_variables)
@@ -132,6 +133,10 @@ class CycleGAN(TranslationModel):
         return {"a": self.pool_a, "b": self.pool_b}
 
     @property
+    def learns_from_pairs(self) -> bool:
+        return bool(self.objective.pair_weight)
+
+    @property
     def batch_details(self) -> dict:
         return {
             "positions": self.discriminators.view.positions,
@@ -140,31 +145,34 @@ class CycleGAN(TranslationModel):
 
     @tf.autograph.experimental.do_not_convert  # as in Keras' fit; a third of the time to trace it
     def train_step(self, data: tuple[tf.Tensor, ...]) -> dict:
-        """Updates the generators and the discriminators on one unpaired batch.
+        """Updates the generators and the discriminators on one batch.
 
         Where a loss or gradient is not finite on any replica, nothing changes on any of them.
 
         Args:
             data: (real_a, real_b), float32 [N, H, W, 1], model range; N is this replica's share of
                 the global batch, times `discriminator_images`, of one example one after the other.
-                After them the positions of their slices, [N] each, where the view shows them.
+                After them the positions of their slices, [N] each, where the view shows them; and
+                the two slices of pairs, one pair for each example, where the run has any.
 
         Returns:
             Means of `tracked` and `DIAGNOSED` since the start of the epoch.
         """
-        batch = Batch(*data)
+        batch = self._batch(data)
+        every = self.discriminator_images
+        slices = (x if x is None else x[::every] for x in batch[:4])
         values, descent_g = over_parts(
             self._taught_generators,
-            Batch(*(x[:: self.discriminator_images] for x in data)),
+            Batch(*slices, batch.pair_a, batch.pair_b),
             parts=self.accumulate_steps,
             variables=self.generator_variables,
-            names=(*GENERATOR_LOSSES, "fake_a", "fake_b"),
+            names=(*self.objective.generator_losses, "fake_a", "fake_b"),
         )
         fake_a, pool_a = self._through(self.pool_a, values.pop("fake_a"))
         fake_b, pool_b = self._through(self.pool_b, values.pop("fake_b"))
         judged, descent_d = over_parts(
             self._taught_discriminators,
-            (fake_a, fake_b, *batch),
+            (fake_a, fake_b, *batch[:4]),
             parts=self.accumulate_steps,
             variables=self.discriminators.variables,
             names=(*self.objective.discriminator_losses, *ACCURACIES),
@@ -180,6 +188,12 @@ class CycleGAN(TranslationModel):
         )
         update_if(good, self._update, (descent_g, descent_d, pool_a, pool_b, values))
         return self.get_metrics_result()
+
+    def _batch(self, data: tuple[tf.Tensor, ...]) -> Batch:
+        """Returns the tensors of a batch by their names; which there are is known when tracing."""
+        places = data[2:4] if self.discriminators.view.positions else (None, None)
+        pairs = data[4:] if self.discriminators.view.positions else data[2:]
+        return Batch(*data[:2], *places, *pairs)
 
     def _through(self, pool: ImagePool, fakes: tf.Tensor) -> tuple[tf.Tensor, tuple]:
         """Returns `discriminator_images` fakes for each new one, and the pool's state after."""
@@ -219,23 +233,28 @@ class CycleGAN(TranslationModel):
         )
 
     def translate(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Returns fake, cycled and identity images of a batch, float32 [N, H, W, 1], model range.
+        """Returns the images that the losses are of, float32 [N, H, W, 1], model range.
 
-        Translation and identity go through a generator as one batch; instance normalisation keeps
+        What goes through a generator goes as one batch; instance normalisation keeps
         the examples apart.
         """
-        (real_a, real_b, *_), images = batch, {}
+        of_a, of_b = {"fake_b": batch.real_a}, {"fake_a": batch.real_b}
         if self.objective.identity_weight:
-            both_b = self.generator_ab(tf.concat([real_a, real_b], 0), training=True)
-            both_a = self.generator_ba(tf.concat([real_b, real_a], 0), training=True)
-            images["fake_b"], images["identity_b"] = tf.split(both_b, 2)
-            images["fake_a"], images["identity_a"] = tf.split(both_a, 2)
-        else:
-            images["fake_b"] = self.generator_ab(real_a, training=True)
-            images["fake_a"] = self.generator_ba(real_b, training=True)
+            of_a["identity_b"], of_b["identity_a"] = batch.real_b, batch.real_a
+        if self.objective.pair_weight and batch.pair_a is not None:
+            of_a["paired_b"], of_b["paired_a"] = batch.pair_a, batch.pair_b
+        images = self._each(self.generator_ab, of_a) | self._each(self.generator_ba, of_b)
         images["cycled_a"] = self.generator_ba(images["fake_b"], training=True)
         images["cycled_b"] = self.generator_ab(images["fake_a"], training=True)
         return images
+
+    @staticmethod
+    def _each(generator: keras.Model, sources: dict) -> dict[str, tf.Tensor]:
+        """Returns what a generator makes of each batch, of all of them at once."""
+        if len(sources) == 1:
+            return {name: generator(images, training=True) for name, images in sources.items()}
+        made = generator(tf.concat(list(sources.values()), 0), training=True)
+        return dict(zip(sources, tf.split(made, len(sources)), strict=True))
 
     def generator_losses(self, batch: Batch, translated: dict, shown: dict) -> dict:
         """Returns every generator loss per example, float32 [N]; "loss" is equation 9.
@@ -248,6 +267,14 @@ class CycleGAN(TranslationModel):
             shown: The fakes as the discriminators see them.
         """
         scores = self.discriminators.scores(shown)
-        return generator_losses(
+        values = generator_losses(
             batch.real_a, batch.real_b, translated, scores, objective=self.objective
         )
+        if not self.objective.pair_weight:
+            return values
+        if "paired_a" in translated:
+            pairs = pair_losses(batch.pair_a, batch.pair_b, translated)
+        else:
+            pairs = {name: tf.zeros_like(values["loss"]) for name in PAIR_LOSSES}
+        total = values["loss"] + self.objective.pair_weight * tf.add_n(list(pairs.values()))
+        return values | pairs | {"loss": total}

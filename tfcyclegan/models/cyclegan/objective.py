@@ -11,6 +11,8 @@ from tfcyclegan.models.losses.adversarial import (
     identity_loss,
     share_judged_right,
 )
+from tfcyclegan.models.losses.paired import masked_l1
+from tfcyclegan.models.networks.air import near_head
 
 GENERATOR_LOSSES = (
     "loss",
@@ -21,6 +23,7 @@ GENERATOR_LOSSES = (
     "identity_a_loss",
     "identity_b_loss",
 )
+PAIR_LOSSES = ("pair_ab_loss", "pair_ba_loss")
 DISCRIMINATOR_LOSSES = ("discriminator_a_loss", "discriminator_b_loss")
 ACCURACIES = (
     "discriminator_a_accuracy_real",
@@ -46,12 +49,19 @@ class Objective:
         cycle_weight: lambda, 10 in the papers.
         identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
         r1_weight: Weight of the discriminators' R1 penalty, which every `R1_EVERY`th step has.
+        pair_weight: Weight of the error on pairs; 0 where a run does not learn from any.
     """
 
     adversarial: str = "vanilla"
     cycle_weight: float = 10.0
     identity_weight: float = 0.0
     r1_weight: float = 0.0
+    pair_weight: float = 0.0
+
+    @property
+    def generator_losses(self) -> tuple[str, ...]:
+        """Names in the logs of the generators' losses."""
+        return (*GENERATOR_LOSSES, *(PAIR_LOSSES if self.pair_weight else ()))
 
     @property
     def discriminator_losses(self) -> tuple[str, ...]:
@@ -94,6 +104,24 @@ def generator_losses(
     else:
         values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
     return {**values, "loss": total}
+
+
+def pair_losses(pair_a: tf.Tensor, pair_b: tf.Tensor, translated: dict) -> dict:
+    """Returns how far the translations of a pair are from each other's slice, float32 [N].
+
+    Inside the head of either slice: what a fluid that is black in FLAIR leaves out is in T2.
+
+    Args:
+        pair_a: Slices of domain a, [N, H, W, 1], model range.
+        pair_b: Slices of domain b that show the same places.
+        translated: `paired_a` and `paired_b`, what the generators make of the other slice.
+    """
+    heads = [near_head((images + 1.0) / 2.0) for images in (pair_a, pair_b)]
+    inside = tf.logical_or(*heads)
+    return {
+        "pair_ab_loss": masked_l1(pair_b, translated["paired_b"], inside),
+        "pair_ba_loss": masked_l1(pair_a, translated["paired_a"], inside),
+    }
 
 
 def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind: str) -> dict:

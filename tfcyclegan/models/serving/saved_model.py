@@ -9,6 +9,7 @@ import pathlib
 import tensorflow as tf
 
 from tfcyclegan.data import windows
+from tfcyclegan.data.training_slices import NO_PAIRS
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.models import translators
 
@@ -49,6 +50,7 @@ def load(directory: pathlib.Path) -> tuple[dict[str, translators.Translator], di
         "folds": described.get("folds", 0),
         "fold": described.get("fold", 0),
         "drop_lesions": described.get("drop_lesions", "none"),
+        "trained_on_pairs": described.get("trained_on_pairs", NO_PAIRS),
     }
     directions = described.get("directions", translators.DIRECTIONS)
     return {name: translator(name) for name in directions}, description

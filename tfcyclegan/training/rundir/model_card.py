@@ -6,6 +6,7 @@ import pathlib
 import tfcyclegan
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import windows
+from tfcyclegan.data.training_slices import pairs_of
 from tfcyclegan.models.translation_model import TranslationModel
 
 
@@ -30,6 +31,7 @@ def model_card(
         "folds": config.folds[0],
         "fold": config.folds[1],
         "drop_lesions": config.drop_lesions,
+        "trained_on_pairs": pairs_of(described),
         "metrics": metrics_of(workdir, epochs),
         "versions": described["versions"],
         "flags": [
@@ -37,7 +39,7 @@ def model_card(
             for line in config.to_flagfile().splitlines()
             if not line.startswith(("--data_dir", "--workdir"))
         ],
-        "intended_use": f"Research on {model.data_kind} translation between MRI sequences.",
+        "intended_use": "Research on translation between MRI sequences.",
         "limits": "Synthetic images can lose or invent lesions. Not for diagnosis.",
     }
 

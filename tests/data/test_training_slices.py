@@ -1,0 +1,172 @@
+"""Which pairs a run learns from, and that both slices of one are looked at alike."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.data import intensity, manifest
+from tfcyclegan.data.augment import Augmentation
+from tfcyclegan.data.batches import training_batches
+from tfcyclegan.data.paired_batches import paired_batches
+from tfcyclegan.data.pairing import Pairs
+from tfcyclegan.data.slices import Slices
+from tfcyclegan.data.training_slices import NO_PAIRS, TrainingSlices, pairs_of
+from tfcyclegan.errors import UserError
+from tfcyclegan.training import setup
+
+EVERYTHING = Augmentation(
+    flips=("horizontal", "vertical"),
+    rotations=(30.0, 90.0),
+    brightness=0.5,
+    contrast=0.4,
+    enlarge_crop=1.2,
+)
+
+
+def slices(patients: list[int], shift_mm: float = 0.0, size: int = 8) -> Slices:
+    """Slices of patients in one grid each, one every 3 mm, with noise for pixels."""
+    count = len(patients)
+    names = np.array([f"{p:02d}" for p in patients])
+    place = np.array([3.0 * patients[:i].count(p) for i, p in enumerate(patients)])
+    metadata = dict.fromkeys(("id/patient", "id/study", "id/frame_of_ref", "geom/grid"), names)
+    metadata |= {
+        "geom/frame_pos_mm": (place + shift_mm).astype(np.float32),
+        "geom/slice_spacing_mm": np.full(count, 3, np.float32),
+        "geom/slice_frac": np.linspace(0, 1, count),
+    }
+    images = np.random.default_rng(count).integers(0, 65536, (count, size, size), np.uint16)
+    return Slices(images, metadata)
+
+
+A = slices([1, 1, 1, 2, 2, 3, 4, 5])
+B = slices([1, 1, 2, 2, 2, 3, 4, 6])
+"""Pairs: two of patient 1, two of 2, one of 3 and of 4."""
+
+
+def owners(trained: TrainingSlices) -> set[str]:
+    return set(trained.pairs.a.metadata["id/patient"])
+
+
+def test_auto_adds_pairs_to_all_slices_and_only_leaves_out_the_others():
+    auto = TrainingSlices.choose(A, B, pairs="auto")
+    assert (len(auto.a), len(auto.b), len(auto.pairs)) == (8, 8, 6)
+    assert owners(auto) == {"01", "02", "03", "04"} and str(auto) == "6 pairs of 4 patients"
+    only = TrainingSlices.choose(A, B, pairs="only")
+    np.testing.assert_array_equal(only.a.images, auto.pairs.a.images)
+    np.testing.assert_array_equal(only.b.images, auto.pairs.b.images)
+    none = TrainingSlices.choose(A, B, pairs="none")
+    assert none.pairs is None and str(none) == NO_PAIRS and (len(none.a), len(none.b)) == (8, 8)
+
+
+def test_more_patients_are_the_same_ones_and_others():
+    chosen = [
+        owners(TrainingSlices.choose(A, B, pairs="auto", patients=n, seed=3)) for n in (1, 2, 3, 9)
+    ]
+    assert [len(patients) for patients in chosen] == [1, 2, 3, 4]
+    assert chosen[0] < chosen[1] < chosen[2] < chosen[3]
+    firsts = {
+        min(owners(TrainingSlices.choose(A, B, pairs="auto", patients=1, seed=seed)))
+        for seed in range(20)
+    }
+    assert len(firsts) > 1, "the seed draws them"
+
+
+def test_where_there_are_no_pairs_auto_goes_on_and_only_does_not():
+    apart = slices([1, 1, 2], shift_mm=1.6)  # more than half a spacing
+    auto = TrainingSlices.choose(slices([1, 7]), apart, pairs="auto")
+    assert auto.pairs is None and str(auto) == NO_PAIRS and auto.described()["n_pairs"] == 0
+    with pytest.raises(UserError, match="--pairs=only needs .* train with --pairs=none"):
+        TrainingSlices.choose(slices([1, 7]), apart, pairs="only")
+
+
+def test_a_run_says_how_many_pairs_of_whom_and_how_far_apart_they_are():
+    described = TrainingSlices.choose(A, slices([1], shift_mm=0.5), pairs="auto").described()
+    assert (described["n_pairs"], described["n_patients"]) == (1, 1)
+    assert described["offset_mm_max"] == 0.5
+    assert pairs_of({"pairs": described}) == "1 pair of 1 patient"
+    assert pairs_of({}) == NO_PAIRS, "a run of before"
+
+
+def test_no_patient_of_another_split_is_in_a_pair(dataset):
+    shards = manifest.read(dataset)
+    for fold, split in (("", "val"), ("", "test"), ("1/3", "test")):
+        config = TrainConfig.parse(
+            f"--data_dir={dataset}", "--workdir=-", "--image_size=32", f"--fold={fold}"
+        )
+        dealt = manifest.deal(shards, *config.folds)
+        train = TrainingSlices.choose(*setup.load_domains(config, dealt, "train"), pairs="auto")
+        held_out = {p for shard in dealt if shard.split == split for p in shard.patients}
+        patients = {bytes(p).decode() for p in train.pairs.a.metadata["id/patient"]}
+        assert held_out and patients and not held_out & patients
+
+
+def drawn(pairs: Pairs, count: int, **settings) -> list[tuple[np.ndarray, np.ndarray]]:
+    settings = {
+        "batch_size": 1,
+        "first_step": 0,
+        "seed": 5,
+        "augmentation": Augmentation(),
+    } | settings
+    return list(paired_batches(pairs, **settings).take(count).as_numpy_iterator())
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        Augmentation(flips=("horizontal", "vertical")),
+        Augmentation(rotations=(30.0, 90.0)),
+        Augmentation(brightness=0.5),
+        Augmentation(contrast=0.4),
+        Augmentation(enlarge_crop=1.2),
+        EVERYTHING,
+    ],
+)
+def test_both_slices_of_a_pair_have_one_draw(augmentation):
+    twins = Pairs(A, A, 0, 0)
+    looks = drawn(twins, 24, augmentation=augmentation)
+    for a, b in looks:
+        np.testing.assert_array_equal(a, b)
+    plain = intensity.unit_to_model(A.unit())
+    assert any(np.abs(plain - a).max(axis=(1, 2, 3)).min() > 0.01 for a, _ in looks)
+
+
+def test_each_pass_has_every_pair_once_in_another_order_and_a_run_can_continue():
+    pairs = TrainingSlices.choose(A, B, pairs="auto").pairs
+    stored = {
+        domain: [image.tobytes() for image in intensity.unit_to_model(slices_of.unit())]
+        for domain, slices_of in (("a", pairs.a), ("b", pairs.b))
+    }
+    looks = drawn(pairs, 18)
+    places = [stored["a"].index(a[0].tobytes()) for a, _ in looks]
+    assert places == [stored["b"].index(b[0].tobytes()) for _, b in looks], "partners"
+    passes = [places[i : i + 6] for i in (0, 6, 12)]
+    assert all(sorted(one) == list(range(6)) for one in passes) and passes[0] != passes[1]
+    for late, expected in zip(drawn(pairs, 4, first_step=7), looks[7:], strict=False):
+        np.testing.assert_array_equal(late, expected)
+
+
+def test_workers_share_the_global_batch():
+    pairs = TrainingSlices.choose(A, B, pairs="auto").pairs
+    whole = drawn(pairs, 3, batch_size=4, augmentation=EVERYTHING)
+    shares = [
+        drawn(
+            pairs, 3, batch_size=4, augmentation=EVERYTHING,
+            context=tf.distribute.InputContext(2, worker, 2),
+        )
+        for worker in (0, 1)
+    ]  # fmt: skip
+    for step in range(3):
+        for domain in (0, 1):
+            for worker in (0, 1):
+                np.testing.assert_array_equal(
+                    shares[worker][step][domain], whole[step][domain][worker::2]
+                )
+
+
+def test_pairs_change_nothing_that_is_drawn_beside_them():
+    settings = {"batch_size": 1, "first_step": 0, "seed": 5, "augmentation": EVERYTHING}
+    unpaired = training_batches(A, B, **settings).take(3).as_numpy_iterator()
+    looks = drawn(Pairs(A, B, 0, 0), 3, augmentation=EVERYTHING)
+    for (a, b), (pair_a, pair_b) in zip(unpaired, looks, strict=True):
+        assert (a != pair_a).any() and (b != pair_b).any(), "streams of their own"

@@ -1,0 +1,51 @@
+"""Batches of pairs: slices of both domains that show one place of one head, looked at alike."""
+
+import tensorflow as tf
+
+from tfcyclegan.data.augment import Augmentation
+from tfcyclegan.data.batches import look, numbers_of, seed_of, shuffled
+from tfcyclegan.data.pairing import Pairs
+from tfcyclegan.data.slices import as_it_is
+
+ORDER, LOOK = 4, 5
+"""Random streams beside those of `batches`, so that pairs change nothing that is drawn there."""
+
+
+def paired_batches(
+    pairs: Pairs,
+    *,
+    batch_size: int,
+    first_step: int,
+    seed: int,
+    augmentation: Augmentation,
+    context: tf.distribute.InputContext | None = None,
+) -> tf.data.Dataset:
+    """Returns an endless dataset of augmented pairs.
+
+    Pairs come in a permutation, a new one each pass. Both slices of a pair have one seed, and so
+    one flip, rotation, crop, gain and contrast: no network could tell from the source what was
+    drawn for the target alone.
+
+    Args:
+        pairs: At least one.
+        batch_size: Global batch size.
+        first_step: Step whose batch comes first.
+        seed: Seed of order and augmentation.
+        augmentation: What is done to each slice.
+        context: The worker that asks, as of `batches.training_batches`.
+
+    Returns:
+        Dataset of (a, b), float32 [N, S, S, 1], model range, with N = batch_size / replicas.
+    """
+    images_a, images_b = tf.constant(pairs.a.images), tf.constant(pairs.b.images)
+    context = context or tf.distribute.InputContext()
+
+    @as_it_is
+    def example(n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        index, drawn = shuffled(n, len(pairs), seed, ORDER), seed_of(seed, LOOK, n)
+        return tuple(look(images[index], drawn, augmentation) for images in (images_a, images_b))
+
+    numbers = numbers_of(first_step * batch_size, 1, context)
+    examples = numbers.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    per_replica = context.get_per_replica_batch_size(batch_size)
+    return examples.batch(per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)

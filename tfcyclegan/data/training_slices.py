@@ -1,0 +1,99 @@
+"""The slices that a run learns from: all of both domains, and the pairs among them."""
+
+import dataclasses
+
+import numpy as np
+
+from tfcyclegan.data.pairing import Pairs, pair
+from tfcyclegan.data.slices import Slices
+from tfcyclegan.errors import ExitCode, UserError
+
+NO_PAIRS = "no pairs"
+
+
+def pairs_of(described: dict) -> str:
+    """Returns what run.json says of the pairs that its run learns from, in words.
+
+    Runs of before there was a choice learnt from none.
+    """
+    pairs = described.get("pairs", {})
+    if not pairs.get("n_pairs"):
+        return NO_PAIRS
+    counts = (("pair", pairs["n_pairs"]), ("patient", pairs["n_patients"]))
+    return " of ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in counts)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSlices:
+    """Slices of the patients that are trained on.
+
+    Args:
+        a: Slices of domain a, which are drawn without regard to b.
+        b: Slices of domain b.
+        pairs: Slices of a and b that show the same places; None where a run learns from none.
+    """
+
+    a: Slices
+    b: Slices
+    pairs: Pairs | None = None
+
+    @classmethod
+    def choose(
+        cls, slices_a: Slices, slices_b: Slices, *, pairs: str, patients: int = 0, seed: int = 0
+    ) -> "TrainingSlices":
+        """Returns what --pairs and --pair_patients ask for.
+
+        Args:
+            slices_a: Slices of domain a.
+            slices_b: Slices of domain b.
+            pairs: "auto", "none" or "only", which leaves out all slices but those of the pairs.
+            patients: Number of patients whose pairs count, the first of an order that `seed`
+                draws, so that more patients are the same ones and others; 0 means all.
+            seed: Of that order.
+
+        Raises:
+            UserError: "only", and there are no pairs.
+        """
+        if pairs == "none":
+            return cls(slices_a, slices_b)
+        found = of_patients(pair(slices_a, slices_b), patients, seed)
+        if len(found):
+            return (
+                cls(found.a, found.b, found) if pairs == "only" else cls(slices_a, slices_b, found)
+            )
+        if pairs == "only":
+            raise UserError(
+                "--pairs=only needs slices of both domains of one study on one grid, and split"
+                " train has none. Convert both series of a patient together, or train with"
+                " --pairs=none.",
+                ExitCode.MISSING,
+            )
+        return cls(slices_a, slices_b)
+
+    @property
+    def pair_patients(self) -> int:
+        """Number of patients whose pairs are learnt from."""
+        return 0 if self.pairs is None else len(np.unique(self.pairs.a.metadata["id/patient"]))
+
+    def described(self) -> dict:
+        """Returns what run.json says of the pairs: how many, of whom, and why they count as such.
+
+        `n_pairs` is 0 where a run learns from none.
+        """
+        if self.pairs is None:
+            return {"n_pairs": 0, "n_patients": 0}
+        return {**self.pairs.registration(), "n_patients": self.pair_patients}
+
+    def __str__(self) -> str:
+        """What a run says of its pairs when it starts."""
+        return pairs_of({"pairs": self.described()})
+
+
+def of_patients(pairs: Pairs, patients: int, seed: int) -> Pairs:
+    """Returns the pairs of so many patients, or all where there are fewer or `patients` is 0."""
+    owners = pairs.a.metadata["id/patient"]
+    names = np.unique(owners)
+    if not patients or patients >= len(names):
+        return pairs
+    chosen = np.random.default_rng(seed).permutation(names)[:patients]
+    return pairs.take(np.isin(owners, chosen).nonzero()[0])
