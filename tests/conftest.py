@@ -1,11 +1,18 @@
 """Two logical CPUs for tests of distribution, set before TensorFlow initialises; one shared run."""
 
+import gc
 import os
 import pathlib
-import subprocess
 
 import pytest
-from tiny_runs import TINY_RUN, command, logical_devices, made_once
+from forked import finished
+from forked_python import stand_in
+from tiny_runs import logical_devices, made_once
+from tiny_runs import train as training
+
+# Imports and traced models make objects by the million, hardly any of them garbage; going through
+# all of them as often as Python does took a second of every import of TensorFlow.
+gc.set_threshold(20_000, 10, 10)
 
 # What tests pin, some of it to the bit, is the CPU's arithmetic, also where there is a GPU
 # (CONTRIBUTING.md). Processes that tests start inherit it.
@@ -21,16 +28,22 @@ def pytest_configure(config):
 LONGEST = (
     "test_resume",
     "test_multi_worker",
-    "test_end_to_end",
+    "test_conformance",
     "test_benchmark",
-    "test_train",
+    "test_end_to_end",
+    "test_ablation",
+    "test_distribution",
+    "test_slurm",
+    "test_downstream",
+    "test_export",
+    "test_ingest_resume",
     "test_serving_clients",
     "test_gradients",
-    "test_distribution",
-    "test_ingest_resume",
-    "test_ablation",
+    "test_one_way",
+    "test_validation",
+    "test_train",
 )
-"""Files that take half a minute or more go first, lest one process be left with them at the end."""
+"""The files that take longest go first, lest one process be left with them at the end."""
 
 
 def pytest_collection_modifyitems(items):
@@ -73,13 +86,17 @@ def tiny_run(dataset, tmp_path_factory):
     """Workdir of a finished tiny training run, made by the command itself."""
 
     def train(workdir: pathlib.Path) -> None:
-        flags = (*TINY_RUN, f"--data_dir={dataset}", f"--workdir={workdir}")
-        result = subprocess.run(
-            command("-m", "tfcyclegan.train", *flags), capture_output=True, text=True, check=False
-        )
-        assert result.returncode == 0, result.stderr
+        code, text = finished(*training(dataset, workdir))
+        assert code == 0, text
 
     return made_once(tmp_path_factory, "tiny_run", train)
+
+
+@pytest.fixture(scope="session")
+def forked_python(tmp_path_factory):
+    """Path of what programs may take for `python`; its processes are forked."""
+    with stand_in(tmp_path_factory.mktemp("python")) as path:
+        yield path
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """A model of one direction goes the whole road: nothing outside a model counts on two."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -18,10 +19,11 @@ from tfcyclegan.models.translators import DIRECTIONS
 
 
 @pytest.fixture(scope="module")
-def root(dataset, tmp_path_factory):
+def root(dataset, tmp_path_factory, forked_python):
     """Both directions, each of a model of its own: trained, evaluated, and compared."""
     root, patch = tmp_path_factory.mktemp("one_way"), pytest.MonkeyPatch()
     data = f"--data_dir={dataset}"
+    patch.setattr(sys, "executable", forked_python)  # loads the exports
     try:
         for direction in DIRECTIONS:
             patch.setitem(build.MODELS, "cyclegan", builder(direction))

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from matplotlib import image as pictures
 from places import ROOT
-from tiny_runs import TINY_RUN, command
+from tiny_runs import TINY_RUN
 
 from tfcyclegan.config import AblationConfig
 from tfcyclegan.errors import UserError
@@ -41,16 +41,21 @@ def write(folder: pathlib.Path, dataset: pathlib.Path, more: str = "") -> list[s
 
 
 @pytest.fixture(scope="module")
-def made(dataset, tmp_path_factory):
-    """What the command says of a new study, and of a finished one; and where it wrote."""
+def made(dataset, tmp_path_factory, forked_python):
+    """What the command says of a new study, and of a finished one; and where it wrote.
+
+    The first start and all that it starts are forked, the second is as a user's.
+    """
     folder = tmp_path_factory.mktemp("study")
     words = write(folder, dataset)
 
-    def run(*flags: str):
-        line = command("tools/ablation.py", *words, *flags)
+    def run(python: str, *flags: str):
+        line = [python, "tools/ablation.py", *words, *flags]
         return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    return SimpleNamespace(first=run(), again=run("--dry_run"), output=folder / "out")
+    return SimpleNamespace(
+        first=run(forked_python), again=run(sys.executable, "--dry_run"), output=folder / "out"
+    )
 
 
 def test_the_table_has_every_patient_and_copy_source(made):

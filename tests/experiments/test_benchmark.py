@@ -100,7 +100,7 @@ def test_pipeline_reports_two_images_per_example():
     assert abs(found["images_per_s"] - 8 * found["batches_per_s"]) < 1.0
 
 
-def test_translate_reports_every_runtime_and_its_ratio_to_pytorch(tmp_path):
+def test_translate_reports_every_runtime_and_its_ratio_to_pytorch(tmp_path, forked_python):
     # A stand-in for PyTorch, which this environment need not have; the ratios are to its figures.
     figures = {"seconds_one": 3.0, "seconds_batch": 16.0, "load_seconds": 1.0}
     figures |= {"cpu_seconds_one": 5.0, "cpu_seconds_batch": 24.0}
@@ -108,7 +108,10 @@ def test_translate_reports_every_runtime_and_its_ratio_to_pytorch(tmp_path):
     program.write_text(f"#!/bin/sh\necho noise\necho '{json.dumps(figures)}'\n")
     program.chmod(0o755)
     flags = ("--size=32", "--filters=4", "--blocks=1", "--steps=2", f"--torch_python={program}")
-    found = measured("translate", *flags)
+    # Starts a process for each runtime, forked as this one is.
+    command = [forked_python, BENCHMARK, "--what=translate", "--json", *flags]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found = checked("translate", run.stdout)
     assert found["torch_slices_per_s"] == 0.5
     names = [name.removesuffix("_load_seconds") for name in found if name.endswith("load_seconds")]
     assert {"tensorflow", "torch"} <= {*names} <= {"tensorflow", "openvino", "torch"}

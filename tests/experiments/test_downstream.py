@@ -1,6 +1,7 @@
 """The example with and without synthetic slices: its scores by hand, and one tiny run of it all."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_a_network_learns_to_mark_what_is_small_and_rare_and_starts_from_scratch
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny(tmp_path_factory, forked_python):
     flags = ("--patients=3", "--with_flair=1", "--test_patients=3", "--slices=6", "--size=32")
     flags += ("--filters=2", "--segmenter_steps=2", "--seeds=2")
     folder = tmp_path_factory.mktemp("downstream")
@@ -99,7 +100,9 @@ def tiny(tmp_path_factory):
     output = folder / "out"
     flags += (f"--translator={folder / 'tiny.flags'}",)
     config = DownstreamConfig.parse(f"--output={output}", *flags)
-    downstream.run(config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", forked_python)  # loads the translator's export
+        downstream.run(config)
     return output, config
 
 

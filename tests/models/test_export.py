@@ -43,10 +43,18 @@ def served(exported):
     return tf.saved_model.load(str(exported / "1"))
 
 
+@pytest.fixture
+def forked_reload(forked_python, monkeypatch):
+    """The process that loads an export is forked; that of `exported` has a true start."""
+    monkeypatch.setattr(sys, "executable", forked_python)
+
+
 @pytest.fixture(scope="module")
-def audited(tiny_run, tmp_path_factory):
+def audited(tiny_run, tmp_path_factory, forked_python):
     output = tmp_path_factory.mktemp("audited") / "model"
-    export.main(ExportConfig.parse(f"--workdir={tiny_run}", f"--output={output}", "--audit"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", forked_python)  # `exported` has a true start
+        export.main(ExportConfig.parse(f"--workdir={tiny_run}", f"--output={output}", "--audit"))
     return output / "1"
 
 
@@ -154,6 +162,7 @@ def test_the_card_holds_the_data_and_the_scores_of_its_epoch(exported, tiny_run)
     assert card["metrics"] == scores and len(scores) > 3
 
 
+@pytest.mark.usefixtures("forked_reload")
 def test_volumes_are_windowed_as_those_of_training_were(tiny_run, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
     path = tmp_path / "run" / "run.json"
@@ -238,12 +247,14 @@ def test_without_the_serving_api_an_export_has_no_warm_up_and_says_so(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("forked_reload")
 def test_a_second_export_is_the_next_version(tmp_path):
     (tmp_path / "9").mkdir()
     assert serving_version.write_version(tmp_path, tiny(), {}) == tmp_path / "10"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "9"]
 
 
+@pytest.mark.usefixtures("forked_reload")
 def test_a_model_that_changes_on_its_way_is_not_published(tmp_path, monkeypatch):
     monkeypatch.setattr(self_check, "PARITY", -1.0)
     with pytest.raises(UserError, match="differs from the trained one"):
@@ -251,6 +262,7 @@ def test_a_model_that_changes_on_its_way_is_not_published(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("forked_reload")
 def test_an_output_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path, monkeypatch):
     """The disk fills up between the model and its warm-up requests."""
 

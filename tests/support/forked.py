@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing import forkserver
 from unittest import mock
 
@@ -22,15 +22,8 @@ DEADLINE_S = 900
 _FORK = multiprocessing.get_context("forkserver")
 # Not the one server of multiprocessing, which a conversion's workers need without TensorFlow.
 _SERVER = forkserver.ForkServer()
-# What the commands import, but not they, which have to run as __main__.
-_SERVER.set_forkserver_preload(
-    [
-        "tfcyclegan.evaluation.run",
-        "tfcyclegan.training.fit",
-        "tfcyclegan.training.setup",
-        "tfcyclegan.translation.run",
-    ]
-)
+# A module of the repository's root, where tests run: the server finds no others of tests.
+_SERVER.set_forkserver_preload(["tests.support.preloaded"])
 
 
 class Forked:
@@ -103,6 +96,11 @@ def _run(arguments: tuple[str, ...], log: str, environment: dict, first) -> None
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.environ.update(environment)
+    run_as_main(arguments)
+
+
+def run_as_main(arguments: Sequence[str]) -> None:
+    """Runs in this process what would follow `python`."""
     kind, *rest = arguments
     if kind == "-m":
         sys.argv = rest

@@ -67,13 +67,13 @@ def install(directory: pathlib.Path, **programs: str) -> None:
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
-def test_the_slurm_script_trains_on_its_nodes(nodes, dataset, tmp_path):
+def test_the_slurm_script_trains_on_its_nodes(nodes, dataset, tmp_path, forked_python):
     values = {"python": sys.executable, "ports": free_ports(nodes), "port": PORT}
     install(
         tmp_path / "bin",
         scontrol=SCONTROL.format(**values),
         srun=SRUN.format(**values),
-        python=PYTHON.format(**values, flags=" ".join(SMALL)),
+        python=PYTHON.format(python=forked_python, flags=" ".join(SMALL)),
     )
     (tmp_path / "records").symlink_to(dataset)
     slurm = {

@@ -1,15 +1,14 @@
 """Scores between epochs: right, the same on any number of replicas, absent when they fail."""
 
 import json
-import subprocess
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from forked import Forked
 from places import SUPPORT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny_runs import command
 from validation_run import PAIRS, noise, odd_slices, scores, untrained
 
 from tfcyclegan import metrics
@@ -53,10 +52,9 @@ class Translators:
 
 @pytest.fixture(scope="module")
 def three_replicas():
-    program = str(SUPPORT / "validation_run.py")
-    with subprocess.Popen(command(program, "3"), stdout=subprocess.PIPE, text=True) as process:
-        yield process
-        process.kill()
+    process = Forked(str(SUPPORT / "validation_run.py"), "3")
+    yield process
+    process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +103,8 @@ def test_two_and_three_replicas_score_as_one(single, three_replicas, tmp_path):
     double = untrained("mirrored")
     assert double.distribute_strategy.num_replicas_in_sync == 2
     assert scores(double, odd_slices(), tmp_path) == pytest.approx(single, rel=SAME)
-    printed, _ = three_replicas.communicate(timeout=600)
+    code, printed = three_replicas.wait(), three_replicas.printed()
+    assert code == 0, printed
     assert json.loads(printed.splitlines()[-1]) == pytest.approx(single, rel=SAME)
 
 
