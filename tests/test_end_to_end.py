@@ -47,7 +47,9 @@ def road(tmp_path_factory):
     succeed("-m", "tfcyclegan.train", *TINY_RUN, "--epochs=2", data, f"--workdir={root}/run")
     succeed("-m", "tfcyclegan.evaluate", f"--workdir={root}/run", data, f"--output={root}/eval")
     succeed("-m", "tfcyclegan.export", f"--workdir={root}/run", f"--output={root}/export")
-    succeed("-m", "tfcyclegan.evaluate", f"--model={root}/export/1", data, f"--output={root}/eval2")
+    again = (f"--model={root}/export/1", data, f"--output={root}/eval2")
+    code, text = finished("-m", "tfcyclegan.evaluate", *again)  # started above as a user does
+    assert code == 0, text
     study = (f"--input={root}/dicom/patient001", f"--output={root}/translated")
     succeed("-m", "tfcyclegan.translate", f"--model={root}/export", "--audit", *study)
     return root
