@@ -21,6 +21,8 @@ from tiny_runs import train
 from tfcyclegan.training.callbacks import order
 
 KILLS = int(os.environ.get("TFCYCLEGAN_KILLS", "1"))
+NEWEST = "epoch-0003-step-000000"
+"""The newest checkpoint of `interrupted`."""
 
 INJECT = """
 import tensorflow as tf
@@ -96,7 +98,7 @@ def test_kill_at_any_instant_then_run_again(tiny_run, dataset, tmp_path):
 def test_a_signal_saves_inside_the_epoch_and_the_next_start_continues(
     interrupted, tiny_run, dataset
 ):
-    saved = ["epoch-0003-step-000000"]
+    saved = [NEWEST]
     for number, expected in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
         process = Forked(*train(dataset, interrupted))
         assert wait_for(process, lambda p=process: "continue after epoch 3" in p.printed())
@@ -109,15 +111,6 @@ def test_a_signal_saves_inside_the_epoch_and_the_next_start_continues(
         assert saved[-1].startswith("epoch-0003-step-00000") and saved[-1] > saved[-2]
     code, text = finished(*train(dataset, interrupted))
     assert code == 0 and "continue after epoch 3 and" in text
-    assert_same_end(interrupted, tiny_run)
-
-
-def test_a_damaged_newest_checkpoint_costs_an_epoch_and_says_so(interrupted, tiny_run, dataset):
-    path = next((interrupted / "checkpoints" / "epoch-0003-step-000000").glob("state.data*"))
-    os.truncate(path, path.stat().st_size // 2)
-    code, text = finished(*train(dataset, interrupted))
-    assert code == 0 and "epoch-0003-step-000000/state is damaged" in text
-    assert "continue after epoch 2 of 4" in text
     assert_same_end(interrupted, tiny_run)
 
 
@@ -135,9 +128,14 @@ def little_disk() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
-def test_a_full_disk_and_a_damaged_shard_end_in_a_sentence_and_the_run_goes_on(
+def contents(folder: pathlib.Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_full_disk_and_damage_to_a_shard_and_the_newest_checkpoint_cost_an_epoch_at_most(
     interrupted, tiny_run, dataset, tmp_path
 ):
+    """Each ends in a sentence of its own, and then the run goes on; it is traced but twice."""
     code, text = finished(*train(dataset, interrupted), first=little_disk)
     assert code == 6 and "Traceback" not in text
     assert text.splitlines()[-1].startswith("error: ")
@@ -147,8 +145,15 @@ def test_a_full_disk_and_a_damaged_shard_end_in_a_sentence_and_the_run_goes_on(
     os.truncate(shard, shard.stat().st_size - 1)
     code, text = finished(*train(copy, interrupted))
     assert code == 8 and shard.name in text and "Traceback" not in text
+    # So far the run could have gone on from where it stood.
+    assert checkpoints(interrupted)[-1] == NEWEST
+    newest, kept = (run / "checkpoints" / NEWEST for run in (interrupted, tiny_run))
+    assert contents(newest) == contents(kept)
+    path = next(newest.glob("state.data*"))
+    os.truncate(path, path.stat().st_size // 2)
     code, text = finished(*train(dataset, interrupted))
-    assert code == 0, text
+    assert code == 0 and f"{NEWEST}/state is damaged" in text
+    assert "continue after epoch 2 of 4" in text
     assert_same_end(interrupted, tiny_run)
 
 
