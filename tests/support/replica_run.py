@@ -19,6 +19,7 @@ from tfcyclegan.models.build import build_model
 from tfcyclegan.training.distribution.replica_state import local_values
 from tfcyclegan.training.distribution.strategies import make_strategy
 
+INGREDIENTS = ("--position_channels=both", "--r1_weight=1", "--keep_air")
 STEPS = 20
 BATCH = 2
 
@@ -34,9 +35,10 @@ def trained(kind: str):
     The pools are not full at the end, so that they return every image as it came: with a full pool,
     what a discriminator sees depends on the number of replicas.
     """
-    flags = ("--identity_weight=0.5", "--ema_decay=0.9")
+    flags = ("--identity_weight=0.5", "--ema_decay=0.9", *INGREDIENTS)
     strategy = make_strategy(kind)
     images = np.random.default_rng(0).integers(0, 65536, (2, 8, 32, 32), np.uint16)
+    images[:, :, :8] = 0  # air, which generators keep
     positions = {"geom/slice_frac": np.linspace(0, 1, 8, dtype=np.float32)}
     slices = [Slices(one, positions) for one in images]
 
@@ -47,9 +49,11 @@ def trained(kind: str):
             first_step=0,
             seed=0,
             augmentation=Augmentation(("horizontal",), (30.0,), 0.2),
+            positions=True,
             context=context,
         )
-        return batches.map(lambda *pair: tuple(tf.cast(x, keras.config.floatx()) for x in pair))
+        kind = keras.config.floatx()
+        return batches.map(lambda a, b, *places: (tf.cast(a, kind), tf.cast(b, kind), *places))
 
     with strategy.scope():
         model = build_model(TrainConfig.parse(*TINY, *flags), steps_per_epoch=STEPS)

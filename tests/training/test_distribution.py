@@ -1,4 +1,7 @@
-"""One process, two logical CPU devices and two worker processes do the same training."""
+"""One process, two logical CPU devices and two worker processes do the same training.
+
+It has ingredients that no other test has together; test_conformance.py cuts a run of them.
+"""
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 @pytest.fixture(scope="module")
 def single(float64):
     model, logs = trained("single")
-    return *weights_and_pools(model), logs
+    return *weights_and_pools(model), logs, model
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +45,15 @@ def assert_equal(single, weights: list, pools: dict[int, np.ndarray], logs: dict
         alone = single[1][:, 0, replica : STEPS * BATCH : BATCH]
         np.testing.assert_allclose(images[:, :STEPS], alone, atol=TOLERANCE)
         assert not images[:, STEPS:].any() and images[:, :STEPS].any(axis=(2, 3, 4)).all()
-    assert len(single[2]) == len((*TRACKED, *DIAGNOSED))
+    assert {"r1_a_loss", "r1_b_loss"} <= single[2].keys()
+    assert len(single[2]) == len((*TRACKED, *DIAGNOSED)) + 2
     for name, values in single[2].items():
         np.testing.assert_allclose(values, logs[name], rtol=TOLERANCE, err_msg=name)
 
 
 def test_two_replicas_equal_one_in_weights_pools_and_logs(single):
     double, logs = trained("mirrored")
+    assert logs.keys() == single[2].keys()
     assert double.distribute_strategy.num_replicas_in_sync == BATCH == 2
     weights, pools = weights_and_pools(double)
     assert_equal(single, weights, {0: pools[:, 0], 1: pools[:, 1]}, logs)
@@ -59,6 +64,14 @@ def test_two_workers_equal_one_process_in_weights_pools_and_logs(single, workers
     made = workers[index]
     weights = [made[f"arr_{i}"] for i in range(len(single[0]))]
     assert_equal(single, weights, {index: made["pools"][:, 0]}, made)
+
+
+def test_generators_keep_air(single):
+    image = np.full((1, 32, 32, 1), -1.0)
+    image[:, 12:20, 12:20] = np.random.default_rng(0).uniform(0, 1, (8, 8, 1))
+    for generator in (single[3].generator_ab, single[3].generator_ba):
+        changed = generator(image).numpy() != image
+        assert changed[0, 12:20, 12:20].all() and not changed[0, :9].any()
 
 
 def test_a_batch_that_does_not_divide_among_replicas_is_refused():
