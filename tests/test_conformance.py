@@ -30,7 +30,11 @@ MODEL_ROWS = {
     "cyclegan": (
         *("--pool_size=4", "--ema_decay=0.9", "--identity_weight=0.5", "--discriminator_images=2"),
         *("--position_channels=both", "--keep_air", "--r1_weight=1", "--pairs=auto"),
-    )
+    ),
+    "pix2pix": (
+        *("--pairs=only", "--ema_decay=0.9", "--generator=unet_deep", "--unet_levels=4"),
+        *("--position_channels=generator", "--keep_air"),
+    ),
 }
 """Name of a model to flags that put on all that it keeps between steps, and all its ingredients."""
 STEPS, CUT = 4, 2
@@ -50,10 +54,12 @@ def built(name: str, kind: str, *flags: str):
 
 def batch(model, seed: int, count: int = 2) -> tuple[np.ndarray, ...]:
     """What `data.batches` would bring this model."""
-    assert model.data_kind == "unpaired"  # a model that learns otherwise needs another batch here
+    assert model.data_kind in ("unpaired", "paired")  # another kind needs another batch here
     rng = np.random.default_rng(seed)
     count *= model.batch_details.get("images_per_example", 1)
     images = rng.uniform(-1, 1, (2, count, SIZE, SIZE, 1)).astype(np.float32)
+    if model.data_kind == "paired":
+        return tuple(images)
     places = rng.uniform(0, 1, (2, count)).astype(np.float32)
     pairs = images[:, :: model.batch_details.get("images_per_example", 1)] / 2
     return (

@@ -30,6 +30,7 @@ REASONS = {
     "batch_size": "as many examples as replicas or parts, as docs/distributed.md has it",
     "cycle_weight": "a change of the mathematics, in tests that look for its name",
     "decay_start_epoch": SHORT,
+    "direction": "one of two, where the other has nothing to add",
     "discriminator_filters": NETWORK,
     "discriminator_images": "2 and 3 are counted by hand; 4 is in tests/support/tiny_runs.py",
     "discriminator_learning_rate": "a rate of its own, compared with the generators'",
@@ -46,10 +47,11 @@ REASONS = {
     "generator": "the third kind, a U-Net",
     "generator_blocks": NETWORK,
     "generator_filters": NETWORK,
+    "identity_weight": REFUSED,
     "image_size": "32 px, so that a step takes milliseconds; pools and views follow it",
     "nodeterministic": "what run.json says of it; every training of a test leaves it on",
+    "match_slice_position": REFUSED,
     "pair_weight": "another weight than the default, in a sum",
-    "pairs": "none, which no configuration has to say",
     "pool_size": "3 is full within an epoch of 6 steps, so that images leave it again",
     "position_channels": "both networks; tests/support/tiny_runs.py has the discriminators'",
     "precision": "half precision; it is what is tested",
@@ -58,6 +60,7 @@ REASONS = {
     "seed": "another run",
     "steps_per_epoch": SHORT,
     "strategy": "each of them; single where a test has two logical devices",
+    "unet_levels": NETWORK,
     "validate_every": "every epoch, so that each row of a short history has scores",
     "validation_pairs": "fewer than there are, so that choosing them is tested",
 }
@@ -68,7 +71,6 @@ TURNED_OFF = {
     ("test_config.py", "epochs"),  # refused
     ("test_config.py", "flips"),  # an empty list survives a flagfile
     ("test_conformance.py", "r1_weight"),  # half precision refuses the penalty
-    ("test_judging.py", "pool_size"),  # refused
     ("test_resume.py", "dry_run"),  # --dry_run=false is a run
 }
 """(file, flag) of values that switch something off; another file is another decision."""

@@ -68,12 +68,22 @@ class DataFlags(Command):
 class NetworkFlags(Command):
     """What is trained."""
 
-    model: str = flag("cyclegan", "What is trained.", choices=["cyclegan"])
+    model: str = flag("cyclegan", "What is trained.", choices=["cyclegan", "pix2pix"])
+    direction: str = flag(
+        "both",
+        "Directions that are trained; a model with a cycle needs both.",
+        choices=["both", "a_to_b", "b_to_a"],
+    )
     generator: str = flag(
-        "resnet", "Kind of the generators.", choices=["resnet", "resnet_resize", "unet", "curves"]
+        "resnet",
+        "Kind of the generators.",
+        choices=["resnet", "resnet_resize", "unet", "unet_deep", "curves"],
     )
     generator_blocks: int = flag(
         9, "Residual blocks of a resnet: 9 for 256 px, 6 for 128 px.", lower=1
+    )
+    unet_levels: int = flag(
+        8, "Levels of --generator=unet_deep: 8 for 256 px, 7 for 128 px.", lower=2, upper=10
     )
     generator_filters: int = flag(64, "Filters of the generator's first layer.", lower=1)
     discriminator_filters: int = flag(64, "Filters of the discriminator's first layer.", lower=1)

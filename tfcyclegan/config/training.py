@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from tfcyclegan.config.domains import DOMAINS_DIFFER
 from tfcyclegan.config.evaluation import EXTRACTOR_IS_KNOWN
+from tfcyclegan.config.models import rules
 from tfcyclegan.config.train_flags import (
     DataFlags,
     NetworkFlags,
@@ -96,6 +97,7 @@ class TrainConfig(RunFlags, OptimisationFlags, ObjectiveFlags, NetworkFlags, Dat
             lambda v: v["enlarge_crop"] == 0 or v["enlarge_crop"] > 1,
             "--enlarge_crop is 0 or a factor above 1",
         ),
+        *rules(),
         DOMAINS_DIFFER,
         EXTRACTOR_IS_KNOWN,
         (

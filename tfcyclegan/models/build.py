@@ -4,9 +4,13 @@ from collections.abc import Callable
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.models.cyclegan import build as cyclegan
+from tfcyclegan.models.pix2pix import build as pix2pix
 from tfcyclegan.models.translation_model import TranslationModel
 
-MODELS: dict[str, Callable[[TrainConfig, int], TranslationModel]] = {"cyclegan": cyclegan.build}
+MODELS: dict[str, Callable[[TrainConfig, int], TranslationModel]] = {
+    "cyclegan": cyclegan.build,
+    "pix2pix": pix2pix.build,
+}
 """Value of --model to what builds it from the flags and the updates per epoch."""
 
 

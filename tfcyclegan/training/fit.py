@@ -70,8 +70,6 @@ def batches_from(
     config: TrainConfig, model: TranslationModel, trained: TrainingSlices, step: int
 ) -> tf.data.Dataset:
     """Returns the run's training batches, that of `step` first."""
-    if model.data_kind != "unpaired":
-        raise NotImplementedError(f"{model.title} learns from {model.data_kind} batches.")
     return model.distribute_strategy.distribute_datasets_from_function(
         functools.partial(_share, config, model, trained, step)
     )
@@ -92,6 +90,8 @@ def _share(
         "augmentation": augmentation_of(config),
         "context": context,
     }
+    if model.data_kind == "paired":
+        return paired_batches(trained.pairs, **common)
     unpaired = training_batches(
         trained.a,
         trained.b,

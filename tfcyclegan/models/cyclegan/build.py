@@ -62,6 +62,7 @@ def _networks(config: TrainConfig, view: View) -> dict[str, keras.Model]:
         "kind": config.generator,
         "filters": config.generator_filters,
         "blocks": config.generator_blocks,
+        "levels": config.unet_levels,
         "initializer": config.initializer,
         "positions": config.position_channels in ("generator", "both"),
         "keep_air": config.keep_air,

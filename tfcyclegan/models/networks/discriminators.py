@@ -7,7 +7,13 @@ from tfcyclegan.models.networks.layers import Coordinates, InstanceNormalization
 
 
 def build_discriminator(
-    *, filters: int, initializer: str, seed: int, name: str, positions: bool = False
+    *,
+    filters: int,
+    initializer: str,
+    seed: int,
+    name: str,
+    positions: bool = False,
+    channels: int = 1,
 ) -> keras.Model:
     """Builds the 70x70 PatchGAN C64-C128-C256-C512 (Isola et al. 2017, arXiv:1611.07004).
 
@@ -17,14 +23,15 @@ def build_discriminator(
         seed: Seed of the weights.
         name: "discriminator_a" or "discriminator_b".
         positions: Whether the first layer also sees where a pixel is: row, column and slice. The
-            image then has a second channel, the slice's relative position from -1 to 1.
+            image then has one more channel, the slice's relative position from -1 to 1.
+        channels: Of the images: 2 where the source stands beside what is judged.
 
     Returns:
-        A model from [N, H, W, 1] in model range (2 channels with `positions`) to float32 logits
-        [N, H/8 - 2, W/8 - 2, 1], one per patch; H and W at least 32.
+        A model from [N, H, W, `channels`] in model range, one more with `positions`, to float32
+        logits [N, H/8 - 2, W/8 - 2, 1], one per patch; H and W at least 32.
     """
     weights = Weights(initializer, seed)
-    inputs = keras.Input((None, None, 2 if positions else 1), name="image")
+    inputs = keras.Input((None, None, channels + positions), name="image")
     x = Coordinates()(inputs) if positions else inputs
     x = keras.layers.Conv2D(filters, 4, 2, padding="same", kernel_initializer=weights())(x)
     x = keras.layers.LeakyReLU(LEAK)(x)

@@ -1,4 +1,4 @@
-"""The generators and discriminators of CycleGAN as functional Keras models.
+"""The generators as functional Keras models.
 
 Names of layers follow Zhu et al. (2017), section 7.2: c7s1-k is a 7x7 convolution of stride 1,
 dk halves the size, Rk is a residual block, uk doubles the size. Instance normalisation removes a
@@ -22,6 +22,7 @@ from tfcyclegan.models.networks.layers import (
     ToneCurves,
 )
 from tfcyclegan.models.networks.residual import ResidualBlock
+from tfcyclegan.models.networks.unets import deep_unet
 
 UNET_WIDTHS = (1, 2, 4, 8, 8)
 """Filters of the U-Net's levels, as multiples of the first; each level halves the size."""
@@ -29,8 +30,7 @@ UNET_WIDTHS = (1, 2, 4, 8, 8)
 KNOTS = 8
 """Heights of a tone curve."""
 
-MULTIPLE = {"resnet": 4, "resnet_resize": 4, "unet": 2 ** len(UNET_WIDTHS), "curves": 4}
-"""Of what a generator's inner height and width are multiples."""
+KINDS = ("resnet", "resnet_resize", "unet", "unet_deep", "curves")
 
 
 def build_generator(
@@ -41,6 +41,7 @@ def build_generator(
     seed: int,
     name: str,
     kind: str = "resnet",
+    levels: int = 8,
     positions: bool = False,
     keep_air: bool = False,
 ) -> keras.Model:
@@ -53,7 +54,7 @@ def build_generator(
     2017, arXiv:1611.07004), and the same last layer. "curves" has the ResNet's first half, and
     instead of the second a tone curve for each 4 x 4 pixels, which is applied to the image itself
     (Gharbi et al. 2017, doi:10.1145/3072959.3073592): it can turn the contrast of a region, and
-    cannot move an edge.
+    cannot move an edge. "unet_deep" is `unets.deep_unet`.
 
     Args:
         filters: Filters of the first layer, 64 in the papers.
@@ -61,23 +62,28 @@ def build_generator(
         initializer: "he_normal" or "normal_0.02".
         seed: Seed of the weights.
         name: "generator_ab" or "generator_ba".
-        kind: A key of `MULTIPLE`.
+        kind: One of `KINDS`.
+        levels: Of "unet_deep", 8 at 256 px.
         positions: Whether the first layer also sees each pixel's row and column.
         keep_air: Whether what lies outside the head passes through as it is.
 
     Returns:
         A model from [N, H, W, 1] to float32 [N, H, W, 1], both in model range. Any H and W of at
-        least 17 (unet) or 16 (the others); what `MULTIPLE` does not divide is padded by
-        reflection, and cropped in the end.
+        least 17 (unet), about a third of 2 ** levels (unet_deep), or 16 (the others). Inside, a
+        ResNet and curves have a multiple of 4, a U-Net one of 2 to the power of its levels: the
+        image is padded by reflection, and cropped in the end.
     """
-    if kind not in MULTIPLE:
-        raise ValueError(f"generator: expected one of {', '.join(MULTIPLE)}. Received: {kind!r}.")
+    if kind not in KINDS:
+        raise ValueError(f"generator: expected one of {', '.join(KINDS)}. Received: {kind!r}.")
     weights = Weights(initializer, seed)
     inputs = keras.Input((None, None, 1), name="image")
     x = Coordinates()(inputs) if positions else inputs
-    x = PadToMultiple(MULTIPLE[kind])(x)
+    halvings = {"unet": len(UNET_WIDTHS), "unet_deep": levels}.get(kind, 2)
+    x = PadToMultiple(2**halvings)(x)
     if kind == "curves":
         x = _curves(x, filters, blocks, weights)
+    elif kind == "unet_deep":
+        x = deep_unet(x, filters, levels, weights)
     else:
         x = (
             _unet(x, filters, weights)

@@ -1,0 +1,97 @@
+"""The other models go the whole road, and say on it what they learnt from.
+
+Trained, killed, continued to the bit, evaluated, compared, exported, and DICOM to DICOM. The road
+of the CycleGAN is in test_end_to_end.py.
+"""
+
+import json
+import pathlib
+
+import pydicom
+import pytest
+from dicom_studies import write_study
+from ends_of_runs import assert_same_end, checkpoints
+from forked import Forked, finished, wait_for
+from ingest_runs import key_file
+from places import ROOT
+from tiny_runs import rows
+
+from tfcyclegan import compare, evaluate, export, translate
+from tfcyclegan.config import CompareConfig, EvaluateConfig, ExportConfig, TranslateConfig
+from tfcyclegan.models.build import MODELS
+from tfcyclegan.models.serving.saved_model import CARD
+
+SMALL = (
+    *("--image_size=64", "--generator_filters=4", "--discriminator_filters=4"),
+    *("--epochs=2", "--decay_start_epoch=1", "--steps_per_epoch=6"),
+    *("--validation_pairs=4", "--validate_every=1"),
+)
+ROADS = {"pix2pix": ("pix2pix_128", ("--unet_levels=3", "--direction=a_to_b"), ["a_to_b"])}
+"""Model to its configuration, what makes it small, and its directions then."""
+
+
+def test_every_model_has_a_road():
+    assert {"cyclegan", *ROADS} == set(MODELS)
+
+
+@pytest.fixture(scope="module", params=sorted(ROADS))
+def road(request, dataset, tiny_run, tmp_path_factory, forked_python):
+    configuration, flags, directions = ROADS[request.param]
+    root, data = tmp_path_factory.mktemp("road"), f"--data_dir={dataset}"
+    run, uncut = f"--workdir={root}/run", f"--workdir={root}/uncut"
+    start = ("-m", "tfcyclegan.train", f"--flagfile={ROOT}/configs/{configuration}.flags")
+    words = (*start, *SMALL, *flags, data)
+    process = Forked(*words, run)
+    assert wait_for(process, lambda: len(checkpoints(root / "run")) == 2), process.printed()
+    process.kill()
+    for workdir in (run, uncut):
+        code, text = finished(*words, workdir)
+        assert code == 0, text
+    for workdir, name in ((run, "eval"), (f"--workdir={tiny_run}", "cyclegan")):
+        evaluate.main(EvaluateConfig.parse(workdir, data, f"--output={root}/{name}"))
+    both = f"--runs={root}/eval,{root}/cyclegan"
+    compare.main(CompareConfig.parse(both, f"--output={root}/compared"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.executable", forked_python)  # loads the export
+        export.main(ExportConfig.parse(run, f"--output={root}/export"))
+    write_study(root / "study")
+    key = f"--key_file={key_file(root)}"
+    paths = (f"--model={root}/export", f"--input={root}/study", f"--output={root}/translated")
+    assert translate.main(TranslateConfig.parse(*paths, key, "--text_guard=off")) == 0
+    return request.param, directions, root
+
+
+def test_a_run_that_was_killed_ends_as_one_that_was_not(road):
+    _, _, root = road
+    assert_same_end(root / "run", root / "uncut", fewest=50)
+
+
+def test_everything_says_which_model_it_is_and_what_it_learnt_from(road, dataset):
+    name, directions, root = road
+    pairs = json.loads((root / "run" / "run.json").read_text())["pairs"]
+    said = f"{pairs['n_pairs']} pairs of {pairs['n_patients']} patients"
+    assert pairs["n_pairs"] > 10 and pairs["offset_mm_max"] is not None
+    card = json.loads((root / "export" / "1" / CARD).read_text())
+    report = json.loads((root / "eval" / "metrics.json").read_text())
+    assert card["trained_on_pairs"] == report["model"]["trained_on_pairs"] == said
+    assert card["directions"] == list(report["directions"]) == directions
+    assert card["model"] == report["model"]["title"] == name and card["cycled"] is False
+    assert said in (root / "eval" / "report.html").read_text()
+    compared = (root / "compared" / "compare.md").read_text()
+    assert f"| trained on | - | - | {said} | " in compared
+
+
+def test_its_loss_on_pairs_falls(road):
+    _, directions, root = road
+    history = rows(root / "run")
+    for direction in directions:
+        name = f"pair_{direction[0]}{direction[-1]}_loss"
+        assert float(history[-1][name]) < float(history[0][name])
+
+
+def test_a_study_becomes_a_derived_series_that_names_the_model(road):
+    name, _, root = road
+    made = [pydicom.dcmread(p) for p in pathlib.Path(root / "translated").rglob("*.dcm")]
+    source = list((root / "study" / "t2").rglob("*.dcm"))
+    assert len(made) == len(source) > 0
+    assert all(image.DerivationDescription.startswith(f"{name} ") for image in made)
