@@ -14,8 +14,8 @@ from tfcyclegan.models.networks.layers import INSTANCE_NORM_EPSILON, ToneCurves
 # Counts of the reference implementation (3 channels, biases everywhere), as its log prints them.
 REFERENCE_GENERATOR_9 = 11_378_179
 REFERENCE_DISCRIMINATOR = 2_764_737
-KINDS = ("resnet", "resnet_resize", "unet")
-UNET_PARAMETERS = 20_000
+MULTIPLES = {"resnet": 4, "resnet_resize": 4, "unet": 32, "unet_small": 16}
+"""Kind of a generator to what its inner height and width are multiples of."""
 """Between a resnet and a U-Net of 4 filters."""
 TINY = {"initializer": "he_normal", "seed": 1}
 
@@ -60,7 +60,7 @@ def test_discriminator_sees_patches_of_70_pixels():
     assert rows[-1] - rows[0] + 1 == 70
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=MULTIPLES)
 def generator(request):
     return generators.build_generator(kind=request.param, filters=4, blocks=1, name="g", **TINY)
 
@@ -77,11 +77,11 @@ def test_generator_keeps_the_size_and_stays_in_model_range(generator, shape):
     assert np.abs(made).max() <= 1 and made.std() > 1e-3
 
 
-def test_any_size_is_padded_by_reflection_and_cropped_eager_and_in_a_graph(generator):
+def test_any_size_is_padded_by_reflection_and_cropped_eager_and_in_a_graph(request, generator):
     image = images(1, 37, 50)
     padded = np.pad(image, [(0, 0), (0, 27), (0, 14), (0, 0)], mode="reflect")
-    if generator.count_params() < UNET_PARAMETERS:  # the resnet needs multiples of 4 only
-        padded = padded[:, :40, :52]
+    multiple = MULTIPLES[request.node.callspec.params["generator"]]
+    padded = padded[:, : 37 + -37 % multiple, : 50 + -50 % multiple]
     expected = generator(padded)[:, :37, :50]
     anything = tf.TensorSpec([None, None, None, 1])
     np.testing.assert_allclose(generator(image), expected, atol=1e-5)
@@ -97,6 +97,17 @@ def test_unet_has_the_parameters_of_its_convolutions(filters):
     up = [(8 * f, 8 * f), (16 * f, 4 * f), (8 * f, 2 * f), (4 * f, f), (2 * f, f)]
     expected = sum(16 * i * o + o for i, o in down) + sum(9 * i * o for i, o in up) + 49 * f + 1
     model = generators.build_generator(kind="unet", filters=f, blocks=9, name="g", **TINY)
+    assert model.count_params() == expected
+
+
+@pytest.mark.parametrize("filters", [2, 16])
+def test_the_small_unet_has_the_parameters_of_its_convolutions(filters):
+    f = filters
+    down = [(1, f), (f, 2 * f), (2 * f, 2 * f), (2 * f, 4 * f), (4 * f, 4 * f)]
+    down += [(4 * f, 8 * f), (8 * f, 8 * f), (8 * f, 8 * f), (8 * f, 8 * f)]
+    up = [(16 * f, 8 * f), (12 * f, 4 * f), (6 * f, 2 * f), (3 * f, f)]
+    expected = sum(9 * i * o for i, o in down + up) + 9 * f + 1
+    model = generators.build_generator(kind="unet_small", filters=f, blocks=9, name="g", **TINY)
     assert model.count_params() == expected
 
 

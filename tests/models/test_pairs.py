@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 from tiny_models import batch, generator_losses, tiny_model
 
+from tfcyclegan.metrics import ssim
 from tfcyclegan.models.cyclegan.batch import Batch
-from tfcyclegan.models.losses.paired import masked_l1
+from tfcyclegan.models.losses.paired import masked_dissimilarity, masked_l1
 from tfcyclegan.models.networks.air import near_head
 
 PAIRS = ("--pairs=auto", "--pair_weight=7")
@@ -123,3 +124,31 @@ def test_without_pairs_there_is_no_trace_of_them():
     model = tiny_model("--pairs=none", "--pair_weight=7")
     assert not model.learns_from_pairs and not any("pair" in name for name in model.trackers)
     assert Batch(*batch()).pair_a is None
+
+
+def test_the_dissimilarity_is_one_less_the_published_similarity_inside_the_mask():
+    rng = np.random.default_rng(0)
+    target = rng.uniform(0, 1, (3, 40, 36, 1))
+    made = np.clip(target + rng.normal(0, [[[[0.02]]], [[[0.2]]], [[[0.0]]]], target.shape), 0, 1)
+    mask = np.zeros(target.shape, bool)
+    mask[0, 3:20, 8:30], mask[1, 25:, :], mask[2, 10:15, 10:15] = True, True, True
+    expected = 1 - ssim(target, made, data_range=1.0, mask=mask)
+    given = (tf.constant(2 * x - 1, tf.float32) for x in (target, made))
+    np.testing.assert_allclose(masked_dissimilarity(*given, tf.constant(mask)), expected, atol=2e-5)
+    empty = tf.zeros([1, 16, 16, 1])
+    assert float(masked_dissimilarity(empty, empty, empty > 1)[0]) == 0
+
+
+def test_the_dissimilarity_is_weighed_into_the_total_and_teaches_the_same_generator():
+    model = tiny_model(*PAIRS, "--pair_ssim_weight=3")
+    places = (None, None, *heads())
+    with tf.GradientTape() as tape:
+        values = generator_losses(model, batch(), places=places)
+        value = tf.reduce_sum(values["pair_ssim_ab_loss"])
+    without = generator_losses(tiny_model(*PAIRS), batch(), places=places)
+    added = 3 * (values["pair_ssim_ab_loss"] + values["pair_ssim_ba_loss"])
+    np.testing.assert_allclose(values["loss"] - without["loss"], added, rtol=1e-4)
+    gradients = tape.gradient(value, model.generator_ab.trainable_variables)
+    assert sum(float(tf.norm(g)) for g in gradients if g is not None) > 1e-3
+    assert "pair_ssim_ab_loss" in model.train_step((*batch(), *heads()))
+    assert "pair_ssim_ab_loss" not in tiny_model(*PAIRS).trackers

@@ -7,6 +7,7 @@ NOT_OF = {
     "pix2pix": {
         "cycle_weight": 10.0,
         "identity_weight": 0.0,
+        "pair_ssim_weight": 0.0,
         "r1_weight": 0.0,
         "pool_size": 50,
         "discriminator_images": 1,

@@ -77,7 +77,7 @@ class NetworkFlags(Command):
     generator: str = flag(
         "resnet",
         "Kind of the generators.",
-        choices=["resnet", "resnet_resize", "unet", "unet_deep", "curves"],
+        choices=["resnet", "resnet_resize", "unet", "unet_deep", "unet_small", "curves"],
     )
     generator_blocks: int = flag(
         9, "Residual blocks of a resnet: 9 for 256 px, 6 for 128 px.", lower=1
@@ -111,6 +111,11 @@ class ObjectiveFlags(Command):
     )
     pair_weight: float = flag(
         10.0, "Weight of the absolute error inside the head on one pair per example.", lower=0.0
+    )
+    pair_ssim_weight: float = flag(
+        0.0,
+        "Weight of 1 - SSIM inside the head on one pair per example; 0 is off.",
+        lower=0.0,
     )
     r1_weight: float = flag(
         0.0,

@@ -42,11 +42,17 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
             cycle_weight=config.cycle_weight,
             identity_weight=config.identity_weight,
             r1_weight=config.r1_weight,
-            pair_weight=0.0 if config.pairs == "none" else config.pair_weight,
+            **_pair_weights(config),
         ),
         accumulate_steps=config.accumulate_steps,
     )
     return model
+
+
+def _pair_weights(config: TrainConfig) -> dict[str, float]:
+    if config.pairs == "none":
+        return {}
+    return {"pair_weight": config.pair_weight, "pair_ssim_weight": config.pair_ssim_weight}
 
 
 def view_of(config: TrainConfig) -> View:

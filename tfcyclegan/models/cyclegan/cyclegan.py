@@ -9,7 +9,6 @@ from tfcyclegan.models.cyclegan.discriminators import Discriminators
 from tfcyclegan.models.cyclegan.objective import (
     ACCURACIES,
     DIAGNOSED,
-    PAIR_LOSSES,
     Objective,
     generator_losses,
     pair_losses,
@@ -270,11 +269,13 @@ class CycleGAN(TranslationModel):
         values = generator_losses(
             batch.real_a, batch.real_b, translated, scores, objective=self.objective
         )
-        if not self.objective.pair_weight:
+        weights = self.objective.pair_weights
+        if not weights:
             return values
         if "paired_a" in translated:
-            pairs = pair_losses(batch.pair_a, batch.pair_b, translated)
+            with_ssim = bool(self.objective.pair_ssim_weight)
+            pairs = pair_losses(batch.pair_a, batch.pair_b, translated, with_ssim=with_ssim)
         else:
-            pairs = {name: tf.zeros_like(values["loss"]) for name in PAIR_LOSSES}
-        total = values["loss"] + self.objective.pair_weight * tf.add_n(list(pairs.values()))
+            pairs = {name: tf.zeros_like(values["loss"]) for name in weights}
+        total = tf.add_n([values["loss"], *(weights[name] * pairs[name] for name in weights)])
         return values | pairs | {"loss": total}

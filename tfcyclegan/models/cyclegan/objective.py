@@ -11,7 +11,7 @@ from tfcyclegan.models.losses.adversarial import (
     identity_loss,
     share_judged_right,
 )
-from tfcyclegan.models.losses.paired import masked_l1
+from tfcyclegan.models.losses.paired import masked_dissimilarity, masked_l1
 from tfcyclegan.models.networks.air import near_head
 
 GENERATOR_LOSSES = (
@@ -24,6 +24,7 @@ GENERATOR_LOSSES = (
     "identity_b_loss",
 )
 PAIR_LOSSES = ("pair_ab_loss", "pair_ba_loss")
+SSIM_LOSSES = ("pair_ssim_ab_loss", "pair_ssim_ba_loss")
 DISCRIMINATOR_LOSSES = ("discriminator_a_loss", "discriminator_b_loss")
 ACCURACIES = (
     "discriminator_a_accuracy_real",
@@ -50,6 +51,7 @@ class Objective:
         identity_weight: Weight of the identity loss as a multiple of `cycle_weight`.
         r1_weight: Weight of the discriminators' R1 penalty, which every `R1_EVERY`th step has.
         pair_weight: Weight of the error on pairs; 0 where a run does not learn from any.
+        pair_ssim_weight: Weight of what is missing to a structural similarity of 1 on pairs.
     """
 
     adversarial: str = "vanilla"
@@ -57,11 +59,19 @@ class Objective:
     identity_weight: float = 0.0
     r1_weight: float = 0.0
     pair_weight: float = 0.0
+    pair_ssim_weight: float = 0.0
 
     @property
     def generator_losses(self) -> tuple[str, ...]:
         """Names in the logs of the generators' losses."""
-        return (*GENERATOR_LOSSES, *(PAIR_LOSSES if self.pair_weight else ()))
+        return (*GENERATOR_LOSSES, *self.pair_weights)
+
+    @property
+    def pair_weights(self) -> dict[str, float]:
+        """Names in the logs of the losses on pairs, and their weights; empty without pairs."""
+        weights = dict.fromkeys(PAIR_LOSSES, self.pair_weight)
+        weights |= dict.fromkeys(SSIM_LOSSES, self.pair_ssim_weight)
+        return {name: weight for name, weight in weights.items() if weight}
 
     @property
     def discriminator_losses(self) -> tuple[str, ...]:
@@ -106,7 +116,7 @@ def generator_losses(
     return {**values, "loss": total}
 
 
-def pair_losses(pair_a: tf.Tensor, pair_b: tf.Tensor, translated: dict) -> dict:
+def pair_losses(pair_a: tf.Tensor, pair_b: tf.Tensor, translated: dict, *, with_ssim: bool) -> dict:
     """Returns how far the translations of a pair are from each other's slice, float32 [N].
 
     Inside the head of either slice: what a fluid that is black in FLAIR leaves out is in T2.
@@ -115,13 +125,17 @@ def pair_losses(pair_a: tf.Tensor, pair_b: tf.Tensor, translated: dict) -> dict:
         pair_a: Slices of domain a, [N, H, W, 1], model range.
         pair_b: Slices of domain b that show the same places.
         translated: `paired_a` and `paired_b`, what the generators make of the other slice.
+        with_ssim: Whether the dissimilarity is wanted too.
     """
     heads = [near_head((images + 1.0) / 2.0) for images in (pair_a, pair_b)]
     inside = tf.logical_or(*heads)
-    return {
-        "pair_ab_loss": masked_l1(pair_b, translated["paired_b"], inside),
-        "pair_ba_loss": masked_l1(pair_a, translated["paired_a"], inside),
-    }
+    values = {}
+    for way, target, made in (("ab", pair_b, "paired_b"), ("ba", pair_a, "paired_a")):
+        values[f"pair_{way}_loss"] = masked_l1(target, translated[made], inside)
+        if with_ssim:
+            dissimilarity = masked_dissimilarity(target, translated[made], inside)
+            values[f"pair_ssim_{way}_loss"] = dissimilarity
+    return values
 
 
 def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind: str) -> dict:

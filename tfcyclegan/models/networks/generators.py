@@ -22,7 +22,7 @@ from tfcyclegan.models.networks.layers import (
     ToneCurves,
 )
 from tfcyclegan.models.networks.residual import ResidualBlock
-from tfcyclegan.models.networks.unets import deep_unet
+from tfcyclegan.models.networks.unets import deep_unet, small_unet
 
 UNET_WIDTHS = (1, 2, 4, 8, 8)
 """Filters of the U-Net's levels, as multiples of the first; each level halves the size."""
@@ -30,7 +30,7 @@ UNET_WIDTHS = (1, 2, 4, 8, 8)
 KNOTS = 8
 """Heights of a tone curve."""
 
-KINDS = ("resnet", "resnet_resize", "unet", "unet_deep", "curves")
+KINDS = ("resnet", "resnet_resize", "unet", "unet_deep", "unet_small", "curves")
 
 
 def build_generator(
@@ -54,7 +54,8 @@ def build_generator(
     2017, arXiv:1611.07004), and the same last layer. "curves" has the ResNet's first half, and
     instead of the second a tone curve for each 4 x 4 pixels, which is applied to the image itself
     (Gharbi et al. 2017, doi:10.1145/3072959.3073592): it can turn the contrast of a region, and
-    cannot move an edge. "unet_deep" is `unets.deep_unet`.
+    cannot move an edge. "unet_deep" is `unets.deep_unet`,
+    "unet_small" is `unets.small_unet`.
 
     Args:
         filters: Filters of the first layer, 64 in the papers.
@@ -78,12 +79,14 @@ def build_generator(
     weights = Weights(initializer, seed)
     inputs = keras.Input((None, None, 1), name="image")
     x = Coordinates()(inputs) if positions else inputs
-    halvings = {"unet": len(UNET_WIDTHS), "unet_deep": levels}.get(kind, 2)
+    halvings = {"unet": len(UNET_WIDTHS), "unet_deep": levels, "unet_small": 4}.get(kind, 2)
     x = PadToMultiple(2**halvings)(x)
     if kind == "curves":
         x = _curves(x, filters, blocks, weights)
     elif kind == "unet_deep":
         x = deep_unet(x, filters, levels, weights)
+    elif kind == "unet_small":
+        x = small_unet(x, filters, weights)
     else:
         x = (
             _unet(x, filters, weights)

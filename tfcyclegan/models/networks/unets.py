@@ -1,9 +1,9 @@
-"""The deep U-Net of pix2pix, whose innermost map is one pixel at the size that it is made for."""
+"""U-Nets: that of pix2pix, and one of small convolutions for few images."""
 
 import keras
 
 from tfcyclegan.models.networks.initializers import LEAK, Weights
-from tfcyclegan.models.networks.layers import InstanceNormalization
+from tfcyclegan.models.networks.layers import BilinearDoubling, InstanceNormalization
 
 WIDEST = 8
 """Most filters of a level, as a multiple of the first's."""
@@ -37,6 +37,39 @@ def deep_unet(x, filters: int, levels: int, weights: Weights):
         x = InstanceNormalization()(_doubled(x, width, weights, use_bias=False))
         x = keras.layers.Concatenate()([x, skip])
     return _doubled(x, 1, weights, use_bias=True)
+
+
+SMALL_WIDTHS = (1, 2, 4, 8, 8)
+"""Filters of the small U-Net's levels, as multiples of the first; all but the first halve it."""
+
+
+def small_unet(x, filters: int, weights: Weights):
+    """Returns the image before its tanh, of 3x3 convolutions and bilinear doubling.
+
+    Two convolutions a level on the way down and one on the way up (after Ronneberger et al. 2015,
+    arXiv:1505.04597), the first of a level with stride 2 in place of pooling.
+
+    Args:
+        x: [N, H, W, C]; H and W multiples of 16.
+        filters: Filters of the first level.
+        weights: Of its convolutions.
+    """
+    skips = []
+    for level, k in enumerate(SMALL_WIDTHS):
+        x = _convolved(x, filters * k, weights, stride=2 if level else 1)
+        x = _convolved(x, filters * k, weights) if level else x
+        skips.append(x)
+    for k, skip in zip(SMALL_WIDTHS[-2::-1], skips[-2::-1], strict=True):
+        x = keras.layers.Concatenate()([BilinearDoubling()(x), skip])
+        x = _convolved(x, filters * k, weights)
+    return keras.layers.Conv2D(1, 3, padding="same", kernel_initializer=weights())(x)
+
+
+def _convolved(x, width: int, weights: Weights, *, stride: int = 1):
+    x = keras.layers.Conv2D(
+        width, 3, stride, padding="same", use_bias=False, kernel_initializer=weights()
+    )(x)
+    return keras.layers.LeakyReLU(LEAK)(InstanceNormalization()(x))
 
 
 def _doubled(x, width: int, weights: Weights, *, use_bias: bool):
