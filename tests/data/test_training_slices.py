@@ -164,6 +164,17 @@ def test_workers_share_the_global_batch():
                 )
 
 
+def test_an_example_can_have_several_pairs():
+    pairs = TrainingSlices.choose(A, B, pairs="auto").pairs
+    single = drawn(pairs, 12, augmentation=EVERYTHING)
+    for step, looks in enumerate(
+        drawn(pairs, 2, pairs_per_example=3, batch_size=2, augmentation=EVERYTHING)
+    ):
+        for domain in (0, 1):
+            ones = np.concatenate([look[domain] for look in single[6 * step : 6 * step + 6]])
+            np.testing.assert_array_equal(looks[domain], ones)
+
+
 def test_pairs_change_nothing_that_is_drawn_beside_them():
     settings = {"batch_size": 1, "first_step": 0, "seed": 5, "augmentation": EVERYTHING}
     unpaired = training_batches(A, B, **settings).take(3).as_numpy_iterator()

@@ -110,12 +110,13 @@ def test_a_step_finds_the_pair_in_its_batch(positions):
     np.testing.assert_allclose(logs["pair_ab_loss"], np.mean(expected["pair_ab_loss"]), rtol=1e-5)
 
 
-def test_parts_of_a_batch_have_their_own_pairs():
-    data = (*batch(), *heads())
-    logs = [
-        tiny_model(*PAIRS, "--batch_size=2", f"--accumulate_steps={parts}").train_step(data)
-        for parts in (1, 2)
-    ]
+@pytest.mark.parametrize("pairs", [1, 3])
+def test_parts_of_a_batch_have_their_own_pairs(pairs):
+    data = (*batch(), *heads(2 * pairs))
+    flags = (*PAIRS, "--pair_ssim_weight=3", f"--pairs_per_example={pairs}", "--batch_size=2")
+    logs = [tiny_model(*flags, f"--accumulate_steps={parts}").train_step(data) for parts in (1, 2)]
+    expected = generator_losses(tiny_model(*flags), batch(), places=(None, None, *data[2:]))
+    assert expected["pair_ab_loss"].shape == expected["loss"].shape == (2,)
     for name in logs[0]:
         np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=2e-4, err_msg=name)
 

@@ -8,6 +8,7 @@ NOT_OF = {
         "cycle_weight": 10.0,
         "identity_weight": 0.0,
         "pair_ssim_weight": 0.0,
+        "pairs_per_example": 1,
         "r1_weight": 0.0,
         "pool_size": 50,
         "discriminator_images": 1,

@@ -109,13 +109,12 @@ class ObjectiveFlags(Command):
     identity_weight: float = flag(
         0.0, "Weight of the identity loss as a multiple of --cycle_weight.", lower=0.0
     )
+    pairs_per_example: int = flag(1, "Pairs that an update learns from, per example.", lower=1)
     pair_weight: float = flag(
-        10.0, "Weight of the absolute error inside the head on one pair per example.", lower=0.0
+        10.0, "Weight of the mean absolute error inside the head on pairs.", lower=0.0
     )
     pair_ssim_weight: float = flag(
-        0.0,
-        "Weight of 1 - SSIM inside the head on one pair per example; 0 is off.",
-        lower=0.0,
+        0.0, "Weight of 1 - SSIM inside the head on pairs; 0 is off.", lower=0.0
     )
     r1_weight: float = flag(
         0.0,

@@ -18,6 +18,7 @@ def paired_batches(
     first_step: int,
     seed: int,
     augmentation: Augmentation,
+    pairs_per_example: int = 1,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns an endless dataset of augmented pairs.
@@ -32,10 +33,12 @@ def paired_batches(
         first_step: Step whose batch comes first.
         seed: Seed of order and augmentation.
         augmentation: What is done to each slice.
+        pairs_per_example: Pairs that make one example, one after the other.
         context: The worker that asks, as of `batches.training_batches`.
 
     Returns:
-        Dataset of (a, b), float32 [N, S, S, 1], model range, with N = batch_size / replicas.
+        Dataset of (a, b), float32 [N, S, S, 1], model range, with
+        N = pairs_per_example * batch_size / replicas.
     """
     images_a, images_b = tf.constant(pairs.a.images), tf.constant(pairs.b.images)
     context = context or tf.distribute.InputContext()
@@ -45,7 +48,7 @@ def paired_batches(
         index, drawn = shuffled(n, len(pairs), seed, ORDER), seed_of(seed, LOOK, n)
         return tuple(look(images[index], drawn, augmentation) for images in (images_a, images_b))
 
-    numbers = numbers_of(first_step * batch_size, 1, context)
+    numbers = numbers_of(first_step * batch_size, pairs_per_example, context)
     examples = numbers.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    per_replica = context.get_per_replica_batch_size(batch_size)
+    per_replica = context.get_per_replica_batch_size(batch_size) * pairs_per_example
     return examples.batch(per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)

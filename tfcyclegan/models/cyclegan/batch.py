@@ -12,8 +12,8 @@ class Batch(NamedTuple):
         real_a, real_b: float32 [N, H, W, 1], model range.
         place_a, place_b: Relative position of each slice in its head, [N], 0 to 1; None where the
             discriminators are not shown it.
-        pair_a, pair_b: Slices that show one place of one head, [N, H, W, 1]; None where a run has
-            no pairs.
+        pair_a, pair_b: Slices that show one place of one head, [P N, H, W, 1], P pairs for each
+            example, one after the other; None where a run has no pairs.
     """
 
     real_a: tf.Tensor

@@ -152,7 +152,7 @@ class CycleGAN(TranslationModel):
             data: (real_a, real_b), float32 [N, H, W, 1], model range; N is this replica's share of
                 the global batch, times `discriminator_images`, of one example one after the other.
                 After them the positions of their slices, [N] each, where the view shows them; and
-                the two slices of pairs, one pair for each example, where the run has any.
+                the two slices of pairs, as many for each example, where the run has any.
 
         Returns:
             Means of `tracked` and `DIAGNOSED` since the start of the epoch.
@@ -252,8 +252,9 @@ class CycleGAN(TranslationModel):
         """Returns what a generator makes of each batch, of all of them at once."""
         if len(sources) == 1:
             return {name: generator(images, training=True) for name, images in sources.items()}
+        counts = [images.shape[0] for images in sources.values()]
         made = generator(tf.concat(list(sources.values()), 0), training=True)
-        return dict(zip(sources, tf.split(made, len(sources)), strict=True))
+        return dict(zip(sources, tf.split(made, counts), strict=True))
 
     def generator_losses(self, batch: Batch, translated: dict, shown: dict) -> dict:
         """Returns every generator loss per example, float32 [N]; "loss" is equation 9.
@@ -275,6 +276,11 @@ class CycleGAN(TranslationModel):
         if "paired_a" in translated:
             with_ssim = bool(self.objective.pair_ssim_weight)
             pairs = pair_losses(batch.pair_a, batch.pair_b, translated, with_ssim=with_ssim)
+            examples = batch.real_a.shape[0]
+            pairs = {
+                name: tf.reduce_mean(tf.reshape(value, [examples, -1]), 1)
+                for name, value in pairs.items()
+            }
         else:
             pairs = {name: tf.zeros_like(values["loss"]) for name in weights}
         total = tf.add_n([values["loss"], *(weights[name] * pairs[name] for name in weights)])

@@ -117,12 +117,12 @@ def generator_losses(
 
 
 def pair_losses(pair_a: tf.Tensor, pair_b: tf.Tensor, translated: dict, *, with_ssim: bool) -> dict:
-    """Returns how far the translations of a pair are from each other's slice, float32 [N].
+    """Returns how far the translations of pairs are from each other's slice, float32 [P N].
 
     Inside the head of either slice: what a fluid that is black in FLAIR leaves out is in T2.
 
     Args:
-        pair_a: Slices of domain a, [N, H, W, 1], model range.
+        pair_a: Slices of domain a, [P N, H, W, 1], model range.
         pair_b: Slices of domain b that show the same places.
         translated: `paired_a` and `paired_b`, what the generators make of the other slice.
         with_ssim: Whether the dissimilarity is wanted too.

@@ -22,7 +22,8 @@ def over_parts(
     Args:
         compute: From the tensors of a part, [n, ...], to a dict of values [n, ...] and the
             gradients of `variables`.
-        batch: Tensors [N, ...] with static N, a multiple of `parts`, or None.
+        batch: Tensors [N, ...] with static N, a multiple of `parts`, or None. Some may have a
+            multiple of the N of the first.
         parts: Number of parts; 1 calls `compute` once.
         variables: What the gradients are of.
         names: Keys of the values.
@@ -32,9 +33,8 @@ def over_parts(
     """
     if parts == 1:
         return compute(*batch)
-    size = batch[0].shape[0]
     stacked = [
-        x if x is None else tf.reshape(x, [parts, size // parts, *x.shape[1:]]) for x in batch
+        x if x is None else tf.reshape(x, [parts, x.shape[0] // parts, *x.shape[1:]]) for x in batch
     ]
     arrays = {name: tf.TensorArray(batch[0].dtype, size=parts) for name in names}
 
