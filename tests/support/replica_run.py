@@ -14,12 +14,17 @@ from tiny_models import TINY
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data.augment import Augmentation
 from tfcyclegan.data.batches import training_batches
+from tfcyclegan.data.paired_batches import paired_batches
+from tfcyclegan.data.pairing import Pairs
 from tfcyclegan.data.slices import Slices
 from tfcyclegan.models.build import build_model
 from tfcyclegan.training.distribution.replica_state import local_values
 from tfcyclegan.training.distribution.strategies import make_strategy
 
-INGREDIENTS = ("--position_channels=both", "--r1_weight=1", "--keep_air")
+INGREDIENTS = (
+    *("--position_channels=both", "--r1_weight=1", "--keep_air"),
+    *("--pairs=auto", "--pairs_per_example=2", "--pair_ssim_weight=1"),
+)
 STEPS = 20
 BATCH = 2
 
@@ -43,17 +48,19 @@ def trained(kind: str):
     slices = [Slices(one, positions) for one in images]
 
     def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        batches = training_batches(
-            *slices,
-            batch_size=BATCH,
-            first_step=0,
-            seed=0,
-            augmentation=Augmentation(("horizontal",), (30.0,), 0.2),
-            positions=True,
-            context=context,
-        )
+        common = {
+            "batch_size": BATCH,
+            "first_step": 0,
+            "seed": 0,
+            "augmentation": Augmentation(("horizontal",), (30.0,), 0.2),
+            "context": context,
+        }
+        unpaired = training_batches(*slices, positions=True, **common)
+        paired = paired_batches(Pairs(*slices, 0, 0), pairs_per_example=2, **common)
         kind = keras.config.floatx()
-        return batches.map(lambda a, b, *places: (tf.cast(a, kind), tf.cast(b, kind), *places))
+        return tf.data.Dataset.zip(unpaired, paired).map(
+            lambda one, two: tuple(tf.cast(tensor, kind) for tensor in (*one, *two))
+        )
 
     with strategy.scope():
         model = build_model(TrainConfig.parse(*TINY, *flags), steps_per_epoch=STEPS)

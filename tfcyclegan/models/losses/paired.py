@@ -1,4 +1,4 @@
-"""Losses of a translation whose answer is known."""
+"""Losses of a translation whose answer is known, in the images' precision: float32 at least."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,13 +6,13 @@ import tensorflow as tf
 RADIUS = 5
 """Pixels on each side of the centre of SSIM's window."""
 _TAPS = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / 1.5) ** 2)
-_TAPS = (_TAPS / _TAPS.sum()).astype(np.float32)
+_TAPS /= _TAPS.sum()
 C1, C2 = 0.01**2, 0.03**2
 """Of Wang et al. (2004) for images from 0 to 1."""
 
 
 def masked_l1(target: tf.Tensor, made: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Returns the mean absolute difference inside a mask, float32 [N].
+    """Returns the mean absolute difference inside a mask, [N].
 
     The L1 term of Isola et al. (2017), https://arxiv.org/abs/1611.07004, section 3.1. It leaves out
     the air, which is most of a slice near the top of a head and says nothing of a translation.
@@ -28,7 +28,7 @@ def masked_l1(target: tf.Tensor, made: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def masked_dissimilarity(target: tf.Tensor, made: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Returns 1 minus the mean structural similarity inside a mask, float32 [N].
+    """Returns 1 minus the mean structural similarity inside a mask, [N].
 
     `metrics.ssim` with a mask, whose gradient is that of a few convolutions: SSIM of Wang et al.
     (2004), doi:10.1109/TIP.2003.819861, as a loss (Zhao et al. 2017, doi:10.1109/TCI.2016.2644865).
@@ -38,13 +38,13 @@ def masked_dissimilarity(target: tf.Tensor, made: tf.Tensor, mask: tf.Tensor) ->
         made: What the generator makes of their partners.
         mask: bool [N, H, W, 1]; where it is empty the loss is 0.
     """
-    x, y = ((tf.cast(images, tf.float32) + 1.0) / 2.0 for images in (target, made))
+    x, y = ((images + 1.0) / 2.0 for images in (target, made))
     fields = _window_mean(tf.concat([x, y, x * x, y * y, x * y], 0))
     mean_x, mean_y, square_x, square_y, product = tf.split(fields, 5)
     luminance = (2.0 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
     covariance, variances = product - mean_x * mean_y, square_x + square_y - mean_x**2 - mean_y**2
     structure = (2.0 * covariance + C2) / (variances + C2)
-    inside = tf.cast(mask[:, RADIUS:-RADIUS, RADIUS:-RADIUS], tf.float32)
+    inside = tf.cast(mask[:, RADIUS:-RADIUS, RADIUS:-RADIUS], x.dtype)
     missing = tf.reduce_sum(inside * (1.0 - luminance * structure), axis=(1, 2, 3))
     return tf.math.divide_no_nan(missing, tf.reduce_sum(inside, axis=(1, 2, 3)))
 
@@ -52,5 +52,6 @@ def masked_dissimilarity(target: tf.Tensor, made: tf.Tensor, mask: tf.Tensor) ->
 def _window_mean(images: tf.Tensor) -> tf.Tensor:
     """Returns the Gaussian mean about each pixel whose window fits, [N, H - 10, W - 10, 1]."""
     for shape in ((len(_TAPS), 1, 1, 1), (1, len(_TAPS), 1, 1)):
-        images = tf.nn.conv2d(images, _TAPS.reshape(shape), 1, "VALID")
+        taps = tf.constant(_TAPS.reshape(shape), images.dtype)
+        images = tf.nn.conv2d(images, taps, 1, "VALID")
     return images
