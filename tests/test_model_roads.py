@@ -18,6 +18,7 @@ from tiny_runs import rows
 
 from tfcyclegan import compare, evaluate, export, translate
 from tfcyclegan.config import CompareConfig, EvaluateConfig, ExportConfig, TranslateConfig
+from tfcyclegan.errors import UserError
 from tfcyclegan.models.build import MODELS
 from tfcyclegan.models.serving.saved_model import CARD
 
@@ -57,7 +58,8 @@ def road(request, dataset, tiny_run, tmp_path_factory, forked_python):
     write_study(root / "study")
     key = f"--key_file={key_file(root)}"
     paths = (f"--model={root}/export", f"--input={root}/study", f"--output={root}/translated")
-    assert translate.main(TranslateConfig.parse(*paths, key, "--text_guard=off")) == 0
+    flags = TranslateConfig.parse(*paths, key, "--text_guard=off", "--audit")
+    assert translate.main(flags) == 0
     return request.param, directions, root
 
 
@@ -76,6 +78,8 @@ def test_everything_says_which_model_it_is_and_what_it_learnt_from(road, dataset
     assert card["trained_on_pairs"] == report["model"]["trained_on_pairs"] == said
     assert card["directions"] == list(report["directions"]) == directions
     assert card["model"] == report["model"]["title"] == name and card["cycled"] is False
+    reason = "the model's way back was not trained with the way there"
+    assert report["self_consistency"] == {"value": None, "ci": None, "reason": reason}
     assert said in (root / "eval" / "report.html").read_text()
     compared = (root / "compared" / "compare.md").read_text()
     assert f"| trained on | - | - | {said} | " in compared
@@ -89,9 +93,18 @@ def test_its_loss_on_pairs_falls(road):
         assert float(history[-1][name]) < float(history[0][name])
 
 
+def test_what_only_a_cycle_can_tell_is_refused(road, tmp_path):
+    _, _, root = road
+    with pytest.raises(UserError, match="--audit needs a model that was trained to come back"):
+        export.main(ExportConfig.parse(f"--workdir={root}/run", f"--output={tmp_path}", "--audit"))
+
+
 def test_a_study_becomes_a_derived_series_that_names_the_model(road):
     name, _, root = road
-    made = [pydicom.dcmread(p) for p in pathlib.Path(root / "translated").rglob("*.dcm")]
+    line = json.loads((root / "translated" / "translation.jsonl").read_text())
+    assert max(line["risks"]) > 0, "of the mirror alone"
+    files = pathlib.Path(root / "translated").rglob("*.dcm")
+    made = [image for image in map(pydicom.dcmread, files) if "RISK" not in image.SeriesDescription]
     source = list((root / "study" / "t2").rglob("*.dcm"))
     assert len(made) == len(source) > 0
     assert all(image.DerivationDescription.startswith(f"{name} ") for image in made)

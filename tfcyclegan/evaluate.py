@@ -37,6 +37,7 @@ def main(config: EvaluateConfig) -> None:
         extractor,
         protocol=config.protocol,
         with_inception_score=config.inception_score,
+        cycled=model["cycled"],
     )
     report |= {"model": model, "split": config.split, **facts_of_records(directory, shards)}
     report |= {"leakage": gate, "memorisation": remember(scored, data, output)}

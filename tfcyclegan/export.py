@@ -17,8 +17,11 @@ from tfcyclegan.training.rundir.model_card import model_card
 def main(config: ExportConfig) -> None:
     """Exports a checkpoint as the next version, after a check in a fresh process."""
     model, training, epochs = load_run(config.workdir, config.checkpoint)
-    if config.audit and len(model.translators) < 2:
-        raise UserError("--audit needs a model that translates both ways.")
+    if config.audit and not model.cycled:
+        raise UserError(
+            f"--audit needs a model that was trained to come back. A {model.title} was not: leave"
+            " it out here. translate --audit measures what the model cannot decide."
+        )
     if config.dry_run:
         return
     card = model_card(pathlib.Path(config.workdir), model, training, epochs)

@@ -32,9 +32,10 @@ def of(report: dict, scored: list[Scored], extractor: Extractor) -> list[str]:
 def _about_data(report: dict):
     model = report["model"]
     if not report["n_pairs"]:
+        cycles = " Cycle and identity figures are self-consistency, not fidelity."
         yield (
-            "There are no registered pairs: paired figures are null. Cycle and identity figures are"
-            " self-consistency, not fidelity."
+            "There are no registered pairs: paired figures are null."
+            f"{cycles if model['cycled'] else ''}"
         )
     if report["n_patients"] == 1:
         yield "One patient: there is no interval, and nothing to generalise from."

@@ -53,6 +53,7 @@ def evaluate(
     *,
     protocol: str = "default",
     with_inception_score: bool = False,
+    cycled: bool = True,
 ) -> tuple[dict, list[Scored]]:
     """Scores both directions of a model and every baseline.
 
@@ -62,6 +63,7 @@ def evaluate(
         extractor: Features of the distances.
         protocol: "paper" adds the figures of `figures.paper`.
         with_inception_score: Add it; the extractor is the FID network.
+        cycled: Whether the model was trained to come back.
 
     Returns:
         The report, and per direction the images behind it.
@@ -81,7 +83,11 @@ def evaluate(
         scored.append(score(case, fake, distribution, with_paper=protocol == "paper"))
     fakes = {result.case.name[0]: result.fake for result in scored}
     report = metrics_json.frame(scored, extractor, protocol) | inputs.describe(data)
-    report["self_consistency"] = self_consistency.section(data.slices, fakes, translators)
+    report["self_consistency"] = (
+        self_consistency.section(data.slices, fakes, translators)
+        if cycled
+        else null(self_consistency.NO_CYCLE)
+    )
     return report, scored
 
 

@@ -29,6 +29,7 @@ def load_translators(
     described = recorded(pathlib.Path(workdir))
     description = {
         "title": trained.title,
+        "cycled": trained.cycled,
         "domain_a": training.domain_a,
         "domain_b": training.domain_b,
         "image_size": training.image_size,

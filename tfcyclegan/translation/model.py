@@ -22,7 +22,7 @@ class Model:
         size: Height and width that it was trained at.
         digest: 32 hex digits that change with its weights.
         forward: float32 [N, H, W, 1] to the same shape, unit range.
-        back: The same in the other direction, None of a model that has none.
+        back: The same in the other direction; None of a model that was not trained to come back.
         described: What its card says of it.
         title: What kind of model it is, for texts.
         percentiles: Of windows.WINDOWS, by which the volumes it learnt from were windowed.
@@ -66,7 +66,7 @@ def load(path: str, direction: str) -> Model:
         percentiles=described["window_percentiles"],
         digest=_digest(directory),
         forward=translators[direction],
-        back=translators.get(OPPOSITE[direction]),
+        back=translators.get(OPPOSITE[direction]) if described["cycled"] else None,
         title=described["title"],
         described={k: described[k] for k in DESCRIBED},
     )

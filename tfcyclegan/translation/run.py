@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import sys
 from collections.abc import Callable
 
 import tfcyclegan
@@ -37,6 +38,12 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
     ingest_survey.check_input(config.input)
     _check_output(config, directory)
     loaded = model.load(config.model, config.direction)
+    if config.audit and loaded.back is None:
+        print(
+            "note: this model was not trained to come back, so a risk is what it cannot decide"
+            " under a mirror, and says nothing of what is lost on the way",
+            file=sys.stderr,
+        )
     if records := inputs.records_in(config):
         return from_records.run(records, directory, loaded, config)
     settings = settings_of(config.conversion(loaded.source), {})

@@ -13,6 +13,7 @@ from tfcyclegan.data.slices import Slices
 from tfcyclegan.evaluation.figures.entries import SEED, entry, slice_means
 from tfcyclegan.models.translators import Translator
 
+NO_CYCLE = "the model's way back was not trained with the way there"
 NOISE = 3.0 / 256.0
 """Standard deviation of the noise, unit range: at this much, reconstruction of a hidden source
 breaks (Chu et al. 2017)."""

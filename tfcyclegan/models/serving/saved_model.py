@@ -40,6 +40,7 @@ def load(directory: pathlib.Path) -> tuple[dict[str, translators.Translator], di
 
     description = {
         "title": described.get("model", ""),
+        "cycled": described.get("cycled", True),
         "domain_a": described["domain_a"],
         "domain_b": described["domain_b"],
         "image_size": described["trained_image_size"],
