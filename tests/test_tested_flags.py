@@ -51,6 +51,7 @@ REASONS = {
     "image_size": "32 px, so that a step takes milliseconds; pools and views follow it",
     "nodeterministic": "what run.json says of it; every training of a test leaves it on",
     "match_slice_position": REFUSED,
+    "pairs": "none, beside which other flags of pairs mean nothing",
     "pairs_per_example": "3 are counted by hand",
     "pair_ssim_weight": OFF_BY_DEFAULT,
     "pair_weight": "another weight than the default, in a sum",

@@ -1,4 +1,4 @@
-"""Trains a CycleGAN on converted records: `python -m tfcyclegan.train --flagfile=...`."""
+"""Trains a translation model on converted records: `python -m tfcyclegan.train --flagfile=...`."""
 
 import pathlib
 import sys

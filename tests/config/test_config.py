@@ -99,6 +99,18 @@ def test_a_first_word_is_the_directory_to_verify():
         config.VerifyConfig.parse("out", "more")
 
 
+@pytest.mark.parametrize(
+    "flag", ["pair_weight=7", "pair_ssim_weight=1", "pairs_per_example=2", "pair_patients=3"]
+)
+def test_what_is_asked_of_pairs_is_refused_where_there_are_to_be_none(flag):
+    paths = ("--data_dir=d", "--workdir=w")
+    assert TrainConfig.parse(*paths, "--pairs=auto", f"--{flag}").pairs == "auto"
+    with pytest.raises(
+        UserError, match=f"--{flag.partition('=')[0]} means nothing to --pairs=none"
+    ):
+        TrainConfig.parse(*paths, f"--{flag}")
+
+
 @pytest.mark.parametrize("command", [EvaluateConfig, TrainConfig])
 def test_an_extractor_is_named_with_its_file(command):
     flags = ["--data_dir=d", "--workdir=w"] + (["--output=o"] if command is EvaluateConfig else [])

@@ -1,5 +1,7 @@
 """Which pairs a run learns from, and that both slices of one are looked at alike."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,13 +9,12 @@ import tensorflow as tf
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import intensity, manifest
 from tfcyclegan.data.augment import Augmentation
-from tfcyclegan.data.batches import training_batches
 from tfcyclegan.data.paired_batches import paired_batches
 from tfcyclegan.data.pairing import Pairs
 from tfcyclegan.data.slices import Slices
 from tfcyclegan.data.training_slices import NO_PAIRS, TrainingSlices, pairs_of
 from tfcyclegan.errors import UserError
-from tfcyclegan.training import setup
+from tfcyclegan.training import fit, setup
 
 EVERYTHING = Augmentation(
     flips=("horizontal", "vertical"),
@@ -176,8 +177,17 @@ def test_an_example_can_have_several_pairs():
 
 
 def test_pairs_change_nothing_that_is_drawn_beside_them():
-    settings = {"batch_size": 1, "first_step": 0, "seed": 5, "augmentation": EVERYTHING}
-    unpaired = training_batches(A, B, **settings).take(3).as_numpy_iterator()
-    looks = drawn(Pairs(A, B, 0, 0), 3, augmentation=EVERYTHING)
-    for (a, b), (pair_a, pair_b) in zip(unpaired, looks, strict=True):
-        assert (a != pair_a).any() and (b != pair_b).any(), "streams of their own"
+    """The first tensors of a run's batches are those of a run without pairs, to the bit."""
+    model = SimpleNamespace(data_kind="unpaired", learns_from_pairs=True, batch_details={})
+    flags = ("--data_dir=-", "--workdir=-", "--match_slice_position=0.3")
+    rows = {}
+    for pairs in ("auto", "none"):
+        config = TrainConfig.parse(*flags, f"--pairs={pairs}")
+        trained = TrainingSlices.choose(A, B, pairs=pairs)
+        batches = fit._share(config, model, trained, 3, tf.distribute.InputContext())
+        rows[pairs] = list(batches.take(4).as_numpy_iterator())
+    for with_pairs, without in zip(rows["auto"], rows["none"], strict=True):
+        assert (len(with_pairs), len(without)) == (4, 2)
+        for mine, other in zip(with_pairs, without, strict=False):
+            np.testing.assert_array_equal(mine, other)
+        assert (with_pairs[0] != with_pairs[2]).any(), "pairs have streams of their own"

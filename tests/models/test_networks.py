@@ -16,7 +16,6 @@ REFERENCE_GENERATOR_9 = 11_378_179
 REFERENCE_DISCRIMINATOR = 2_764_737
 MULTIPLES = {"resnet": 4, "resnet_resize": 4, "unet": 32, "unet_small": 16}
 """Kind of a generator to what its inner height and width are multiples of."""
-"""Between a resnet and a U-Net of 4 filters."""
 TINY = {"initializer": "he_normal", "seed": 1}
 
 

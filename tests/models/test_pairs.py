@@ -122,7 +122,7 @@ def test_parts_of_a_batch_have_their_own_pairs(pairs):
 
 
 def test_without_pairs_there_is_no_trace_of_them():
-    model = tiny_model("--pairs=none", "--pair_weight=7")
+    model = tiny_model("--pairs=none")
     assert not model.learns_from_pairs and not any("pair" in name for name in model.trackers)
     assert Batch(*batch()).pair_a is None
 

@@ -61,6 +61,16 @@ def test_a_run_whose_retired_flags_did_nothing_goes_on_and_others_are_refused(tm
             claim_workdir(config(tmp_path))
 
 
+@pytest.mark.parametrize("flag", ["pairs=only", "pair_patients=3", "pair_ssim_weight=1"])
+def test_other_pairs_are_another_run_whatever_is_allowed(tmp_path, flag):
+    claim_workdir(config(tmp_path, "--pairs=auto"))
+    before = (tmp_path / "flags.txt").read_bytes()
+    with pytest.raises(UserError, match=f"--{flag.partition('=')[0]} was") as caught:
+        claim_workdir(config(tmp_path, "--pairs=auto", f"--{flag}", "--allow_config_change"))
+    assert "allow" not in str(caught.value)
+    assert (tmp_path / "flags.txt").read_bytes() == before
+
+
 def test_another_model_is_another_run_whatever_is_allowed(tmp_path):
     claim_workdir(config(tmp_path))
     before = (tmp_path / "flags.txt").read_text()

@@ -18,6 +18,14 @@ NOT_OF = {
 }
 """Model to the flags that mean nothing to it, each with its default, at which it says nothing."""
 
+OF_PAIRS = {
+    "pair_weight": 10.0,
+    "pair_ssim_weight": 0.0,
+    "pairs_per_example": 1,
+    "pair_patients": 0,
+}
+"""Flags that mean nothing where a run learns from no pairs, with their defaults."""
+
 Rule = tuple[list[str], Callable[[dict], bool], str]
 
 
@@ -35,6 +43,23 @@ def rules() -> Iterator[Rule]:
                 ),
                 f"--{name} means nothing to --model={model}: leave it out",
             )
+    for name, default in OF_PAIRS.items():
+        yield (
+            ["pairs", name],
+            lambda v, name=name, default=default: v["pairs"] != "none" or v[name] == default,
+            f"--{name} means nothing to --pairs=none: leave it out",
+        )
+    yield (
+        ["generator", "unet_levels"],
+        lambda v: v["generator"] == "unet_deep" or v["unet_levels"] == 8,
+        "--unet_levels needs --generator=unet_deep",
+    )
+    yield (
+        ["generator", "unet_levels", "image_size"],
+        lambda v: v["generator"] != "unet_deep" or -v["image_size"] % 2 ** v["unet_levels"] == 0,
+        "--generator=unet_deep needs an --image_size that 2 to the power of --unet_levels divides:"
+        " take fewer levels",
+    )
     yield (
         ["model", "pairs"],
         lambda v: v["model"] != "pix2pix" or v["pairs"] == "only",

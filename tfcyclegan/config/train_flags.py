@@ -111,7 +111,10 @@ class ObjectiveFlags(Command):
     )
     pairs_per_example: int = flag(1, "Pairs that an update learns from, per example.", lower=1)
     pair_weight: float = flag(
-        10.0, "Weight of the mean absolute error inside the head on pairs.", lower=0.0
+        10.0,
+        "Weight of the mean absolute error on pairs: inside the head, or for pix2pix, whose paper"
+        " has 100, over the whole slice.",
+        lower=0.0,
     )
     pair_ssim_weight: float = flag(
         0.0, "Weight of 1 - SSIM inside the head on pairs; 0 is off.", lower=0.0

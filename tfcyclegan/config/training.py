@@ -50,8 +50,6 @@ RETIRED = {
     "output_gain": ("1.0",),
     "r1_every": ("1", "4"),  # 1 is the default, of runs without R1
     "schedule": ("linear",),
-    "structure_loss": ("none",),
-    "structure_weight": ANY,  # without a loss
     "upsampling": ("transpose",),
     "train_split": ("train",),
     "val_split": ("train", "val"),
@@ -104,11 +102,6 @@ class TrainConfig(RunFlags, OptimisationFlags, ObjectiveFlags, NetworkFlags, Dat
             ["fold"],
             lambda v: v["fold"] == "" or _is_fold(v["fold"]),
             "--fold is K/N, with N at least 2 and K from 0 to N - 1",
-        ),
-        (
-            ["pairs", "pair_patients"],
-            lambda v: not v["pair_patients"] or v["pairs"] != "none",
-            "--pair_patients needs --pairs=auto or --pairs=only",
         ),
         (
             ["pairs", "pair_weight"],

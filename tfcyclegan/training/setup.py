@@ -96,7 +96,10 @@ def open_workdir(
     Raises:
         UserError: As `claim_workdir`.
     """
-    described = provenance.describe(config, shards, arguments) | {"pairs": trained.described()}
+    described = provenance.describe(config, shards, arguments) | {
+        "pairs": trained.described(),
+        "validation_split": validation_split(config, shards),
+    }
     claim_workdir(config, {name: described[name] for name in RECORDS})
     workdir = pathlib.Path(config.workdir)
     before = recorded(workdir)

@@ -33,6 +33,7 @@ def model_card(
         "drop_lesions": config.drop_lesions,
         "trained_on_pairs": pairs_of(described),
         "metrics": metrics_of(workdir, epochs),
+        "validation_split": described.get("validation_split"),
         "versions": described["versions"],
         "flags": [
             line

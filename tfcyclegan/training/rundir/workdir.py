@@ -28,6 +28,9 @@ FREE_FLAGS = frozenset(
     }
 )
 """Flags that may change when a run continues, because they leave its mathematics alone."""
+ANOTHER_RUN = ("--model", "--direction", "--pairs", "--pair_patients", "--pair_ssim_weight")
+"""Flags whose change makes another run, whatever is allowed: a checkpoint would hold other networks
+or losses, or run.json would say of fewer pairs than the model was shown."""
 RECORDS = ("dataset_hash", "split_hash")
 """What run.json says of the records, wherever they lie."""
 
@@ -36,7 +39,7 @@ def claim_workdir(config: TrainConfig, records: dict[str, str] | None = None) ->
     """Writes the flags of a new run, or checks that they are those of the run found there.
 
     Changes that --allow_config_change lets pass are recorded in run.json before they take effect.
-    It does not let --model pass: the checkpoints of another model hold other networks.
+    It does not let `ANOTHER_RUN` pass.
 
     Args:
         config: Flags of the run.
@@ -48,9 +51,9 @@ def claim_workdir(config: TrainConfig, records: dict[str, str] | None = None) ->
     """
     path = pathlib.Path(config.workdir) / FLAGS_FILE
     changed = changes(config, records or {})
-    other_model = any(change.startswith("--model ") for change in changed)
-    if other_model or (changed and not config.allow_config_change):
-        allow = "" if other_model else ", or --allow_config_change"
+    is_other = any(change.split()[0] in ANOTHER_RUN for change in changed)
+    if is_other or (changed and not config.allow_config_change):
+        allow = "" if is_other else ", or --allow_config_change"
         raise UserError(
             f"--workdir {config.workdir} holds a run with other mathematics:"
             f" {'; '.join(changed)}. Use the same flags and records, or another --workdir{allow}.",
