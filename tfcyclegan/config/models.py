@@ -1,30 +1,23 @@
 """Which training flags belong to which model."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
-NOT_OF = {
-    "cyclegan": {"direction": "both"},
-    "pix2pix": {
-        "cycle_weight": 10.0,
-        "identity_weight": 0.0,
-        "pair_ssim_weight": 0.0,
-        "pairs_per_example": 1,
-        "r1_weight": 0.0,
-        "pool_size": 50,
-        "discriminator_images": 1,
-        "discriminator_size": 0,
-        "match_slice_position": 0.0,
-    },
-}
-"""Model to the flags that mean nothing to it, each with its default, at which it says nothing."""
+from tfcyclegan.config.train_flags import GROUPS
 
-OF_PAIRS = {
-    "pair_weight": 10.0,
-    "pair_ssim_weight": 0.0,
-    "pairs_per_example": 1,
-    "pair_patients": 0,
+NOT_OF = {
+    "cyclegan": ("direction",),
+    "pix2pix": (
+        *("cycle_weight", "identity_weight", "pair_ssim_weight", "pairs_per_example"),
+        *("r1_weight", "pool_size", "discriminator_images", "discriminator_size"),
+        "match_slice_position",
+    ),
 }
-"""Flags that mean nothing where a run learns from no pairs, with their defaults."""
+"""Model to the flags that mean nothing to it."""
+OF_PAIRS = ("pair_weight", "pair_ssim_weight", "pairs_per_example", "pair_patients")
+"""Flags that mean nothing where a run learns from no pairs."""
+DEFAULTS = {field.name: field.default for g in GROUPS.values() for field in dataclasses.fields(g)}
+"""A flag that means nothing says nothing either at its default."""
 
 Rule = tuple[list[str], Callable[[dict], bool], str]
 
@@ -35,23 +28,23 @@ def rules() -> Iterator[Rule]:
     A weight that is ignored in silence spoils a comparison.
     """
     for model, foreign in NOT_OF.items():
-        for name, default in foreign.items():
+        for name in foreign:
             yield (
                 ["model", name],
-                lambda v, model=model, name=name, default=default: (
-                    v["model"] != model or v[name] in (default, 0)
+                lambda v, model=model, name=name: (
+                    v["model"] != model or v[name] in (DEFAULTS[name], 0)
                 ),
                 f"--{name} means nothing to --model={model}: leave it out",
             )
-    for name, default in OF_PAIRS.items():
+    for name in OF_PAIRS:
         yield (
             ["pairs", name],
-            lambda v, name=name, default=default: v["pairs"] != "none" or v[name] == default,
+            lambda v, name=name: v["pairs"] != "none" or v[name] == DEFAULTS[name],
             f"--{name} means nothing to --pairs=none: leave it out",
         )
     yield (
         ["generator", "unet_levels"],
-        lambda v: v["generator"] == "unet_deep" or v["unet_levels"] == 8,
+        lambda v: v["generator"] == "unet_deep" or v["unet_levels"] == DEFAULTS["unet_levels"],
         "--unet_levels needs --generator=unet_deep",
     )
     yield (

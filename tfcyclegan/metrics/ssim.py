@@ -22,8 +22,9 @@ SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 SMALLEST_SIDE = 2 * RADIUS + 1
 
-_TAPS = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
-_TAPS /= _TAPS.sum()
+TAPS = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
+TAPS /= TAPS.sum()
+"""Weights of the window along one axis."""
 
 
 def ssim(
@@ -142,7 +143,7 @@ def _ssim_map(a: np.ndarray, b: np.ndarray, data_range: float) -> np.ndarray:
 
 def _window_mean(image: np.ndarray) -> np.ndarray:
     for axis in (0, 1):
-        image = ndimage.correlate1d(image, _TAPS, axis=axis)
+        image = ndimage.correlate1d(image, TAPS, axis=axis)
     return image[RADIUS:-RADIUS, RADIUS:-RADIUS]
 
 
@@ -168,10 +169,10 @@ def _window_mean_graph(images: tf.Tensor) -> tf.Tensor:
     # 10 bits lose the variances, and answer a wrong shape to the empty batch of an idle replica.
     for axis in (1, 2):
         size = tf.shape(images)[axis] - 2 * RADIUS
-        total = _TAPS[RADIUS] * _shifted(images, axis, RADIUS, size)
+        total = TAPS[RADIUS] * _shifted(images, axis, RADIUS, size)
         for k in range(RADIUS):
             near, far = (_shifted(images, axis, start, size) for start in (k, 2 * RADIUS - k))
-            total += _TAPS[k] * (near + far)
+            total += TAPS[k] * (near + far)
         images = total
     return images
 

@@ -8,11 +8,9 @@ from tfcyclegan.models.cyclegan.discriminator_view import View
 from tfcyclegan.models.cyclegan.objective import Objective
 from tfcyclegan.models.networks.discriminators import build_discriminator
 from tfcyclegan.models.networks.generators import build_generator
+from tfcyclegan.models.networks.initializers import SEED_STRIDE
 from tfcyclegan.models.step.image_pool import ImagePool
-from tfcyclegan.models.step.optimizers import make_adam
-
-SEED_STRIDE = 1000
-"""Seeds of one network's layers; two networks share none."""
+from tfcyclegan.models.step.optimizers import make_adams
 
 
 def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
@@ -30,13 +28,8 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
         view=view,
         discriminator_images=config.discriminator_images,
     )
-    rates = {
-        "generator_optimizer": config.learning_rate,
-        "discriminator_optimizer": config.discriminator_learning_rate or config.learning_rate,
-    }
-    factor = model.guard.rate_factor
     model.compile(
-        **{name: make_adam(config, steps_per_epoch, r, factor) for name, r in rates.items()},
+        **make_adams(config, steps_per_epoch, model.guard.rate_factor),
         objective=Objective(
             adversarial=config.adversarial_loss,
             cycle_weight=config.cycle_weight,

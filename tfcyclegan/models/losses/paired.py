@@ -1,14 +1,11 @@
 """Losses of a translation whose answer is known, in the images' precision: float32 at least."""
 
-import numpy as np
 import tensorflow as tf
 
-RADIUS = 5
-"""Pixels on each side of the centre of SSIM's window."""
-_TAPS = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / 1.5) ** 2)
-_TAPS /= _TAPS.sum()
-C1, C2 = 0.01**2, 0.03**2
-"""Of Wang et al. (2004) for images from 0 to 1."""
+from tfcyclegan.metrics.ssim import K1, K2, TAPS, valid_region
+
+C1, C2 = K1**2, K2**2
+"""For images from 0 to 1."""
 
 
 def masked_l1(target: tf.Tensor, made: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -44,14 +41,14 @@ def masked_dissimilarity(target: tf.Tensor, made: tf.Tensor, mask: tf.Tensor) ->
     luminance = (2.0 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
     covariance, variances = product - mean_x * mean_y, square_x + square_y - mean_x**2 - mean_y**2
     structure = (2.0 * covariance + C2) / (variances + C2)
-    inside = tf.cast(mask[:, RADIUS:-RADIUS, RADIUS:-RADIUS], x.dtype)
+    inside = tf.cast(valid_region(mask), x.dtype)
     missing = tf.reduce_sum(inside * (1.0 - luminance * structure), axis=(1, 2, 3))
     return tf.math.divide_no_nan(missing, tf.reduce_sum(inside, axis=(1, 2, 3)))
 
 
 def _window_mean(images: tf.Tensor) -> tf.Tensor:
     """Returns the Gaussian mean about each pixel whose window fits, [N, H - 10, W - 10, 1]."""
-    for shape in ((len(_TAPS), 1, 1, 1), (1, len(_TAPS), 1, 1)):
-        taps = tf.constant(_TAPS.reshape(shape), images.dtype)
+    for shape in ((len(TAPS), 1, 1, 1), (1, len(TAPS), 1, 1)):
+        taps = tf.constant(TAPS.reshape(shape), images.dtype)
         images = tf.nn.conv2d(images, taps, 1, "VALID")
     return images

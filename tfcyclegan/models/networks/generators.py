@@ -54,8 +54,7 @@ def build_generator(
     2017, arXiv:1611.07004), and the same last layer. "curves" has the ResNet's first half, and
     instead of the second a tone curve for each 4 x 4 pixels, which is applied to the image itself
     (Gharbi et al. 2017, doi:10.1145/3072959.3073592): it can turn the contrast of a region, and
-    cannot move an edge. "unet_deep" is `unets.deep_unet`,
-    "unet_small" is `unets.small_unet`.
+    cannot move an edge. "unet_deep" and "unet_small" are in `unets`.
 
     Args:
         filters: Filters of the first layer, 64 in the papers.
@@ -88,18 +87,22 @@ def build_generator(
     elif kind == "unet_small":
         x = small_unet(x, filters, weights)
     else:
-        x = (
-            _unet(x, filters, weights)
-            if kind == "unet"
-            else _resnet(x, filters, blocks, weights, UPSAMPLING[kind])
-        )
-        x = ReflectionPadding(3)(x)
-        x = keras.layers.Conv2D(1, 7, kernel_initializer=weights())(x)
+        x = _with_last_layer(kind, x, filters, blocks, weights)
     x = keras.layers.Activation("tanh", dtype=full_precision())(x)
     outputs = CropLike(dtype=full_precision())([x, inputs])
     if keep_air:
         outputs = KeepAir(dtype=full_precision())([outputs, inputs])
     return keras.Model(inputs, outputs, name=name)
+
+
+def _with_last_layer(kind: str, x, filters: int, blocks: int, weights: Weights):
+    """Returns a ResNet or the U-Net "unet", and c7s1-1 after it."""
+    if kind == "unet":
+        x = _unet(x, filters, weights)
+    else:
+        x = _resnet(x, filters, blocks, weights, UPSAMPLING[kind])
+    x = ReflectionPadding(3)(x)
+    return keras.layers.Conv2D(1, 7, kernel_initializer=weights())(x)
 
 
 def _resnet(x, filters: int, blocks: int, weights: Weights, upsampled: Callable):

@@ -5,6 +5,8 @@ import itertools
 import keras
 
 LEAK = 0.2
+SEED_STRIDE = 1000
+"""Seeds of one network's layers; two networks share none."""
 
 
 class Weights:

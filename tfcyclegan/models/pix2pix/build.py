@@ -3,11 +3,9 @@
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.models.networks.discriminators import build_discriminator
 from tfcyclegan.models.networks.generators import build_generator
+from tfcyclegan.models.networks.initializers import SEED_STRIDE
 from tfcyclegan.models.pix2pix.pix2pix import DIRECTIONS, Pix2Pix
-from tfcyclegan.models.step.optimizers import make_adam
-
-SEED_STRIDE = 1000
-"""Seeds of one network's layers; two networks share none."""
+from tfcyclegan.models.step.optimizers import make_adams
 
 
 def build(config: TrainConfig, steps_per_epoch: int) -> Pix2Pix:
@@ -39,13 +37,8 @@ def build(config: TrainConfig, steps_per_epoch: int) -> Pix2Pix:
         for name in names
     }
     model = Pix2Pix(generators, discriminators, config.ema_decay)
-    rates = {
-        "generator_optimizer": config.learning_rate,
-        "discriminator_optimizer": config.discriminator_learning_rate or config.learning_rate,
-    }
-    factor = model.guard.rate_factor
     model.compile(
-        **{name: make_adam(config, steps_per_epoch, r, factor) for name, r in rates.items()},
+        **make_adams(config, steps_per_epoch, model.guard.rate_factor),
         adversarial=config.adversarial_loss,
         pair_weight=config.pair_weight,
         accumulate_steps=config.accumulate_steps,

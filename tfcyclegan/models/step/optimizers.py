@@ -29,6 +29,23 @@ def make_adam(
     return adam
 
 
+def make_adams(
+    config: TrainConfig, steps_per_epoch: int, factor: keras.Variable
+) -> dict[str, keras.Optimizer]:
+    """Returns the Adam of the generators and that of the discriminators, as `compile` calls them.
+
+    Args:
+        config: Flags of the run.
+        steps_per_epoch: Updates per epoch.
+        factor: As of `make_adam`.
+    """
+    rates = {
+        "generator_optimizer": config.learning_rate,
+        "discriminator_optimizer": config.discriminator_learning_rate or config.learning_rate,
+    }
+    return {name: make_adam(config, steps_per_epoch, r, factor) for name, r in rates.items()}
+
+
 @keras.saving.register_keras_serializable("tfcyclegan")
 class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
     """A constant rate, then a straight line to zero (Zhu et al. 2017, section 7.1).
