@@ -35,6 +35,16 @@ MODEL_ROWS = {
         *("--pairs=only", "--ema_decay=0.9", "--generator=unet_deep", "--unet_levels=4"),
         *("--position_channels=generator", "--keep_air"),
     ),
+    "reggan": (
+        *("--pairs=only", "--ema_decay=0.9", "--pool_size=4", "--discriminator_images=2"),
+        *("--position_channels=both", "--keep_air", "--registration_size=16"),
+        *("--registration_filters=4", "--generator=resnet_resize"),
+    ),
+    "cut": (
+        *("--ema_decay=0.9", "--pool_size=4", "--discriminator_images=2", "--keep_air"),
+        *("--position_channels=both", "--nce_layers=0,1,2,3", "--nce_patches=16"),
+        "--nce_width=16",
+    ),
 }
 """Name of a model to flags that put on all that it keeps between steps, and all its ingredients."""
 STEPS, CUT = 4, 2
@@ -58,9 +68,9 @@ def batch(model, seed: int, count: int = 2) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng(seed)
     count *= model.batch_details.get("images_per_example", 1)
     images = rng.uniform(-1, 1, (2, count, SIZE, SIZE, 1)).astype(np.float32)
-    if model.data_kind == "paired":
-        return tuple(images)
     places = rng.uniform(0, 1, (2, count)).astype(np.float32)
+    if model.data_kind == "paired":
+        return (*images, *(places if model.batch_details["positions"] else ()))
     pairs = images[:, :: model.batch_details.get("images_per_example", 1)] / 2
     return (
         *images,

@@ -41,6 +41,8 @@ INSIDE = {
     "models": f"""
         losses networks step translators
         translation_model serving
+        from_flags
+        one_way
         {" ".join(MODELS)}
         build
     """,

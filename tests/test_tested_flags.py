@@ -49,6 +49,10 @@ REASONS = {
     "generator_filters": NETWORK,
     "identity_weight": REFUSED,
     "image_size": "32 px, so that a step takes milliseconds; pools and views follow it",
+    "nce_layers": "those that one residual block has, and lists that are refused",
+    "nce_patches": NETWORK,
+    "nce_weight": "another weight than the mode's own",
+    "nce_width": NETWORK,
     "nodeterministic": "what run.json says of it; every training of a test leaves it on",
     "match_slice_position": REFUSED,
     "pairs": "none, beside which other flags of pairs mean nothing",
@@ -59,8 +63,11 @@ REASONS = {
     "position_channels": "both networks; tests/support/tiny_runs.py has the discriminators'",
     "precision": "half precision; it is what is tested",
     "r1_weight": OFF_BY_DEFAULT,
+    "registration_filters": NETWORK,
+    "registration_size": NETWORK,
     "rotations": "a list survives a flagfile, and a wrong one is refused",
     "seed": "another run",
+    "smoothness_weight": REFUSED,
     "steps_per_epoch": SHORT,
     "strategy": "each of them; single where a test has two logical devices",
     "unet_levels": NETWORK,
@@ -74,6 +81,7 @@ TURNED_OFF = {
     ("test_config.py", "epochs"),  # refused
     ("test_config.py", "flips"),  # an empty list survives a flagfile
     ("test_conformance.py", "r1_weight"),  # half precision refuses the penalty
+    ("test_cut.py", "nce_layers"),  # refused
     ("test_resume.py", "dry_run"),  # --dry_run=false is a run
 }
 """(file, flag) of values that switch something off; another file is another decision."""

@@ -112,6 +112,23 @@ def drawn(pairs: Pairs, count: int, **settings) -> list[tuple[np.ndarray, np.nda
     return list(paired_batches(pairs, **settings).take(count).as_numpy_iterator())
 
 
+def test_the_places_of_a_pair_are_those_of_its_slices():
+    pairs = TrainingSlices.choose(A, B, pairs="only").pairs
+    with_places = drawn(pairs, 12, positions=True)
+    for (a, b), (same_a, same_b, place_a, place_b) in zip(
+        drawn(pairs, 12), with_places, strict=True
+    ):
+        np.testing.assert_array_equal(a, same_a)
+        np.testing.assert_array_equal(b, same_b)
+        row = next(
+            i
+            for i in range(len(pairs))
+            if (pairs.a.images[i] == np.round((a[0, ..., 0] + 1) / 2 * 65535)).all()
+        )
+        assert place_a == np.float32(pairs.a.metadata["geom/slice_frac"][row])
+        assert place_b == np.float32(pairs.b.metadata["geom/slice_frac"][row])
+
+
 @pytest.mark.parametrize(
     "augmentation",
     [

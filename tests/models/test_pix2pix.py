@@ -53,7 +53,7 @@ def test_the_total_is_the_adversarial_loss_and_a_hundred_times_the_error(model):
     blind = {name: lambda shown, **_: tf.zeros([len(shown), 2, 2, 1]) for name in fakes}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(model), "discriminators", blind)
-        values = model.losses_of(pair, fakes)
+        values, _ = model.losses_of(pair, fakes)
     for way in ("ab", "ba"):
         np.testing.assert_allclose(values[f"generator_{way}_loss"], np.log(2), rtol=1e-6)
         np.testing.assert_allclose(values[f"pair_{way}_loss"], 0.1, rtol=1e-5)
@@ -67,7 +67,7 @@ def test_the_gradient_of_the_error_is_a_sign_over_the_pixels(model):
         for name, image in zip(("a_to_b", "b_to_a"), pair, strict=True)
     }
     with tf.GradientTape() as tape:
-        error = model.losses_of(pair, fakes)["pair_ab_loss"]
+        error = model.losses_of(pair, fakes)[0]["pair_ab_loss"]
     expected = -np.sign(pair[1] - fakes["a_to_b"]) / (32 * 32)
     np.testing.assert_allclose(tape.gradient(error, fakes["a_to_b"]), expected, rtol=1e-5)
 
@@ -79,9 +79,10 @@ def test_a_discriminator_judges_a_target_beside_its_own_source(model):
     exchanged = network(tf.concat([b, tf.reverse(a, [0])], -1))
     assert np.abs(together - exchanged).max() > 1e-4
     # The loss shows it the target first: half of softplus(-real) + softplus(made).
-    fakes = (tf.zeros_like(b), tf.zeros_like(a))
-    values, _ = model._taught_discriminators(a, b, *fakes)
-    real, made = together, network(tf.concat([fakes[0], a], -1))
+    fakes = {"a_to_b": tf.zeros_like(b), "b_to_a": tf.zeros_like(a)}
+    _, shown = model.losses_of((a, b), fakes)
+    values, _ = model._taught_discriminators(a, b, *shown.values())
+    real, made = together, network(tf.concat([fakes["a_to_b"], a], -1))
     expected = 0.5 * (tf.nn.softplus(-real) + tf.nn.softplus(made)).numpy().mean(axis=(1, 2, 3))
     np.testing.assert_allclose(values["discriminator_b_loss"], expected, rtol=1e-5)
 
@@ -89,7 +90,7 @@ def test_a_discriminator_judges_a_target_beside_its_own_source(model):
 def test_directions_share_nothing(model):
     with tf.GradientTape(persistent=True) as tape:
         pair = batch()
-        values = model.losses_of(pair, model.translate(pair))
+        values, _ = model.losses_of(pair, model.translate(pair))
         total = tf.reduce_sum(values["generator_ab_loss"] + values["pair_ab_loss"])
     other = tape.gradient(total, model.generator_ba.trainable_variables)
     assert all(gradient is None for gradient in other)

@@ -9,7 +9,7 @@ from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import UserError
 from tfcyclegan.models.cyclegan.batch import Batch
 from tfcyclegan.models.cyclegan.build import view_of
-from tfcyclegan.models.cyclegan.discriminator_view import View
+from tfcyclegan.models.networks.discriminator_view import View
 
 PLACES = (tf.constant([0.0, 0.25]), tf.constant([1.0, 0.5]))
 

@@ -13,13 +13,13 @@ from tfcyclegan.training.callbacks import progress
 LOGS = {"loss": 3.25, "cycle_a_loss": 0.5, "images_per_second": 0.0912, "val_ssim_a_to_b": 0.61}
 
 
-def drive(monkeypatch, out, err) -> None:
+def drive(monkeypatch, out, err, cautions=()) -> None:
     """Two epochs of three steps of two images, as Keras calls a callback."""
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setattr("sys.stderr", err)
     callback = progress.Progress(batch_size=2)
     callback.set_params({"epochs": 2, "steps": 3})
-    callback.set_model(SimpleNamespace(shown=("loss", "not_logged")))
+    callback.set_model(SimpleNamespace(shown=("loss", "not_logged"), cautions=lambda _: cautions))
     for epoch in range(2):
         callback.on_epoch_begin(epoch)
         for step in range(3):
@@ -38,6 +38,14 @@ def test_a_pipe_gets_one_line_per_epoch_and_nothing_else(monkeypatch):
     numbers = "loss 3.25, val_ssim_a_to_b 0.61, 0.0912 images/s, ETA 00:00"
     assert lines == [f"epoch 1/2: {numbers}", f"epoch 2/2: {numbers}"]
     assert os.read(err, 10_000) == b""
+
+
+def test_what_the_model_warns_of_goes_to_standard_error(monkeypatch):
+    (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+    with os.fdopen(out_end, "w") as stdout, os.fdopen(err_end, "w") as stderr:
+        drive(monkeypatch, stdout, stderr, ["This is far."])
+    assert b"This" not in os.read(out, 10_000)
+    assert os.read(err, 10_000) == b"warning: This is far.\n" * 2
 
 
 def test_a_terminal_gets_a_bar_with_rate_and_remaining_time_and_the_lines(monkeypatch):

@@ -5,15 +5,24 @@ from collections.abc import Callable, Iterator
 
 from tfcyclegan.config.train_flags import GROUPS
 
+OWN = {
+    "reggan": ("registration_filters", "registration_size", "smoothness_weight"),
+    "cut": ("nce_width", "nce_mode", "nce_weight", "nce_layers", "nce_patches"),
+}
+"""Model to the flags that mean nothing to any other."""
+CYCLE = ("cycle_weight", "identity_weight", "r1_weight", "pair_ssim_weight", "pairs_per_example")
 NOT_OF = {
     "cyclegan": ("direction",),
     "pix2pix": (
-        *("cycle_weight", "identity_weight", "pair_ssim_weight", "pairs_per_example"),
-        *("r1_weight", "pool_size", "discriminator_images", "discriminator_size"),
-        "match_slice_position",
+        *CYCLE,
+        *("pool_size", "discriminator_images", "discriminator_size", "match_slice_position"),
     ),
+    "reggan": (*CYCLE, "match_slice_position"),
+    "cut": CYCLE,
 }
-"""Model to the flags that mean nothing to it."""
+"""Model to the flags that mean nothing to it, beside those of other models."""
+PAIRED = ("pix2pix", "reggan")
+UNPAIRED = ("cut",)
 OF_PAIRS = ("pair_weight", "pair_ssim_weight", "pairs_per_example", "pair_patients")
 """Flags that mean nothing where a run learns from no pairs."""
 DEFAULTS = {field.name: field.default for g in GROUPS.values() for field in dataclasses.fields(g)}
@@ -28,11 +37,12 @@ def rules() -> Iterator[Rule]:
     A weight that is ignored in silence spoils a comparison.
     """
     for model, foreign in NOT_OF.items():
-        for name in foreign:
+        of_others = [name for other, names in OWN.items() if other != model for name in names]
+        for name in (*foreign, *of_others):
             yield (
                 ["model", name],
                 lambda v, model=model, name=name: (
-                    v["model"] != model or v[name] in (DEFAULTS[name], 0)
+                    v["model"] != model or _says_nothing(name, v[name])
                 ),
                 f"--{name} means nothing to --model={model}: leave it out",
             )
@@ -53,13 +63,38 @@ def rules() -> Iterator[Rule]:
         "--generator=unet_deep needs an --image_size that 2 to the power of --unet_levels divides:"
         " take fewer levels",
     )
-    yield (
-        ["model", "pairs"],
-        lambda v: v["model"] != "pix2pix" or v["pairs"] == "only",
-        "--model=pix2pix learns from pairs and nothing else: give --pairs=only",
-    )
+    for models, pairs, text in (
+        (PAIRED, "only", "learns from pairs and nothing else: give --pairs=only"),
+        (UNPAIRED, "none", "learns from no pairs: give --pairs=none"),
+    ):
+        for model in models:
+            yield (
+                ["model", "pairs"],
+                lambda v, model=model, pairs=pairs: v["model"] != model or v["pairs"] == pairs,
+                f"--model={model} {text}",
+            )
     yield (
         ["model", "position_channels"],
         lambda v: v["model"] != "pix2pix" or v["position_channels"] in ("none", "generator"),
         "--model=pix2pix can show a pixel's place to the generator alone",
     )
+    yield (
+        ["nce_layers"],
+        lambda v: v["nce_layers"] and all(layer.isdecimal() for layer in v["nce_layers"]),
+        "--nce_layers is a list of numbers, for example 1,2,3,4",
+    )
+    yield (
+        ["model", "registration_size", "image_size"],
+        lambda v: v["model"] != "reggan" or _registers(v["registration_size"], v["image_size"]),
+        "--registration_size is a power of 2, at least 8, of which --image_size is a multiple",
+    )
+
+
+def _says_nothing(name: str, value) -> bool:
+    """Whether a flag has its default, which a list of the command line is equal to as a tuple."""
+    return value == 0 or (tuple(value) if isinstance(value, list) else value) == DEFAULTS[name]
+
+
+def _registers(size: int, image_size: int) -> bool:
+    size = size or image_size
+    return size >= 8 and size & (size - 1) == 0 and image_size % size == 0

@@ -68,7 +68,9 @@ class DataFlags(Command):
 class NetworkFlags(Command):
     """What is trained."""
 
-    model: str = flag("cyclegan", "What is trained.", choices=["cyclegan", "pix2pix"])
+    model: str = flag(
+        "cyclegan", "What is trained.", choices=["cyclegan", "pix2pix", "reggan", "cut"]
+    )
     direction: str = flag(
         "both",
         "Directions that are trained; a model with a cycle needs both.",
@@ -95,6 +97,16 @@ class NetworkFlags(Command):
         "Networks that also see where a pixel is: row and column; discriminators the slice, too.",
         choices=["none", "discriminator", "generator", "both"],
     )
+    registration_filters: int = flag(
+        32, "Filters of the first layer of the registration network of --model=reggan.", lower=1
+    )
+    registration_size: int = flag(
+        0,
+        "Height and width that it sees, a power of 2 of which --image_size is a multiple; 0 is"
+        " --image_size.",
+        lower=0,
+    )
+    nce_width: int = flag(256, "Length of the features that --model=cut compares.", lower=1)
     keep_air: bool = flag(False, "Pass what lies outside the head through the generators as it is.")
 
 
@@ -112,13 +124,31 @@ class ObjectiveFlags(Command):
     pairs_per_example: int = flag(1, "Pairs that an update learns from, per example.", lower=1)
     pair_weight: float = flag(
         10.0,
-        "Weight of the mean absolute error on pairs: inside the head, or for pix2pix, whose paper"
-        " has 100, over the whole slice.",
+        "Weight of the mean absolute error on pairs: inside the head, or over the whole slice for"
+        " pix2pix, whose paper has 100, and for RegGAN, whose code has 20.",
         lower=0.0,
     )
     pair_ssim_weight: float = flag(
         0.0, "Weight of 1 - SSIM inside the head on pairs; 0 is off.", lower=0.0
     )
+    smoothness_weight: float = flag(
+        10.0, "Weight of what --model=reggan moves neighbouring pixels apart.", lower=0.0
+    )
+    nce_mode: str = flag(
+        "cut",
+        "The contrastive loss of --model=cut: cut has an identity term, fastcut mirrors half of the"
+        " sources and has none.",
+        choices=["cut", "fastcut"],
+    )
+    nce_weight: float = flag(
+        0.0, "Its weight; 0 is the paper's, 1 for cut and 10 for fastcut.", lower=0.0
+    )
+    nce_layers: tuple = flag(
+        ("1", "2", "3", "4"),
+        "Layers of the generator whose features it compares: 0 is the image itself, 1 and 2 halve"
+        " it, 3 and 4 are the first and the fifth residual block.",
+    )
+    nce_patches: int = flag(256, "Patches of an image that it compares.", lower=2)
     r1_weight: float = flag(
         0.0,
         "Weight of the discriminators' R1 penalty, the slope at real images. Every fourth step has"

@@ -48,7 +48,11 @@ class TranslateConfig(Command):
     model: str = flag(
         "", "Exported SavedModel: a version directory, or the one above it.", required=True
     )
-    direction: str = flag("a_to_b", "Which domain becomes which.", choices=["a_to_b", "b_to_a"])
+    direction: str = flag(
+        "auto",
+        "Which domain becomes which; auto takes a_to_b, or the only direction that --model has.",
+        choices=["auto", "a_to_b", "b_to_a"],
+    )
     input: tuple = flag(
         (),
         "Files, directories or archives of DICOM, NIfTI images (.nii, .nii.gz), or a directory of"

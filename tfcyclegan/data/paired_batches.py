@@ -19,6 +19,7 @@ def paired_batches(
     seed: int,
     augmentation: Augmentation,
     pairs_per_example: int = 1,
+    positions: bool = False,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns an endless dataset of augmented pairs.
@@ -34,19 +35,24 @@ def paired_batches(
         seed: Seed of order and augmentation.
         augmentation: What is done to each slice.
         pairs_per_example: Pairs that make one example, one after the other.
+        positions: Whether a batch also tells where its slices are in the head.
         context: The worker that asks, as of `batches.training_batches`.
 
     Returns:
         Dataset of (a, b), float32 [N, S, S, 1], model range, with
-        N = pairs_per_example * batch_size / replicas.
+        N = pairs_per_example * batch_size / replicas; with `positions` of
+        (a, b, position of a, position of b), the last two float32 [N], from 0 to 1.
     """
     images_a, images_b = tf.constant(pairs.a.images), tf.constant(pairs.b.images)
     context = context or tf.distribute.InputContext()
+    sides = (pairs.a, pairs.b) if positions else ()
+    places = [tf.constant(s.metadata["geom/slice_frac"], tf.float32) for s in sides]
 
     @as_it_is
-    def example(n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def example(n: tf.Tensor) -> tuple[tf.Tensor, ...]:
         index, drawn = shuffled(n, len(pairs), seed, ORDER), seed_of(seed, LOOK, n)
-        return tuple(look(images[index], drawn, augmentation) for images in (images_a, images_b))
+        looks = [look(images[index], drawn, augmentation) for images in (images_a, images_b)]
+        return (*looks, *(place[index] for place in places))
 
     numbers = numbers_of(first_step * batch_size, pairs_per_example, context)
     examples = numbers.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -3,13 +3,17 @@
 from collections.abc import Callable
 
 from tfcyclegan.config import TrainConfig
+from tfcyclegan.models.cut import build as cut
 from tfcyclegan.models.cyclegan import build as cyclegan
 from tfcyclegan.models.pix2pix import build as pix2pix
+from tfcyclegan.models.reggan import build as reggan
 from tfcyclegan.models.translation_model import TranslationModel
 
 MODELS: dict[str, Callable[[TrainConfig, int], TranslationModel]] = {
     "cyclegan": cyclegan.build,
     "pix2pix": pix2pix.build,
+    "reggan": reggan.build,
+    "cut": cut.build,
 }
 """Value of --model to what builds it from the flags and the updates per epoch."""
 

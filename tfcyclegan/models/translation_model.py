@@ -75,6 +75,10 @@ class TranslationModel(FitsOnWorkers, keras.Model):
         """What a batch must bring: arguments of `data.batches.training_batches`."""
         return {}
 
+    def cautions(self, logs: dict[str, float]) -> list[str]:
+        """Returns what the logs of an epoch say that a user should be warned of, in sentences."""
+        return []
+
     @property
     def metrics(self) -> list:
         return list(self.trackers.values())

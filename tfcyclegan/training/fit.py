@@ -91,7 +91,13 @@ def _share(
         "context": context,
     }
     if model.data_kind == "paired":
-        return paired_batches(trained.pairs, **common)
+        details = model.batch_details
+        return paired_batches(
+            trained.pairs,
+            positions=details["positions"],
+            pairs_per_example=details["images_per_example"],
+            **common,
+        )
     unpaired = training_batches(
         trained.a,
         trained.b,

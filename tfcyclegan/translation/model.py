@@ -45,13 +45,14 @@ def load(path: str, direction: str) -> Model:
 
     Args:
         path: A version directory, or the one above it, of which the newest version is taken.
-        direction: "a_to_b" or "b_to_a".
+        direction: "a_to_b" or "b_to_a"; "auto" for the first that the model has.
 
     Raises:
         UserError: There is none (5), or it has not the direction.
     """
     directory = _version(pathlib.Path(path))
     translators, described = saved_model.load(directory)
+    direction = next(iter(translators)) if direction == "auto" else direction
     if direction not in translators:
         raise UserError(
             f"--direction={direction} is not one of this --model: {', '.join(translators)}."

@@ -1,31 +1,32 @@
 """A CycleGAN built from the flags of a run."""
 
-import keras
-
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.models.cyclegan.cyclegan import CycleGAN
-from tfcyclegan.models.cyclegan.discriminator_view import View
 from tfcyclegan.models.cyclegan.objective import Objective
-from tfcyclegan.models.networks.discriminators import build_discriminator
-from tfcyclegan.models.networks.generators import build_generator
-from tfcyclegan.models.networks.initializers import SEED_STRIDE
-from tfcyclegan.models.step.image_pool import ImagePool
+from tfcyclegan.models.from_flags import (
+    discriminator_of,
+    generator_of,
+    pool_of,
+    seeds_of,
+    view_of,
+)
 from tfcyclegan.models.step.optimizers import make_adams
 
 
 def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
     """Builds and compiles the model; arguments as of `models.build.build_model`."""
-    view = view_of(config)
-    networks = _networks(config, view)
-    size = config.image_size // view.downsample
-    shape = (size, size, view.channels)
-    seeds = _seeds(config)
+    seeds = seeds_of(config)
+    names = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+    makers = (generator_of, generator_of, discriminator_of, discriminator_of)
     model = CycleGAN(
-        **networks,
-        pool_a=ImagePool(config.pool_size, shape, seeds[4]),
-        pool_b=ImagePool(config.pool_size, shape, seeds[5]),
+        **{
+            name: maker(config, seed=seed, name=name)
+            for name, maker, seed in zip(names, makers, seeds, strict=False)
+        },
+        pool_a=pool_of(config, seeds[4]),
+        pool_b=pool_of(config, seeds[5]),
         ema_decay=config.ema_decay,
-        view=view,
+        view=view_of(config),
         discriminator_images=config.discriminator_images,
     )
     model.compile(
@@ -46,41 +47,3 @@ def _pair_weights(config: TrainConfig) -> dict[str, float]:
     if config.pairs == "none":
         return {}
     return {"pair_weight": config.pair_weight, "pair_ssim_weight": config.pair_ssim_weight}
-
-
-def view_of(config: TrainConfig) -> View:
-    """Returns how the flags want the discriminators to be shown images."""
-    return View(
-        downsample=max(1, config.image_size // (config.discriminator_size or config.image_size)),
-        positions=config.position_channels in ("discriminator", "both"),
-    )
-
-
-def _networks(config: TrainConfig, view: View) -> dict[str, keras.Model]:
-    generator = {
-        "kind": config.generator,
-        "filters": config.generator_filters,
-        "blocks": config.generator_blocks,
-        "levels": config.unet_levels,
-        "initializer": config.initializer,
-        "positions": config.position_channels in ("generator", "both"),
-        "keep_air": config.keep_air,
-    }
-    discriminator = {
-        "filters": config.discriminator_filters,
-        "initializer": config.initializer,
-        "positions": view.positions,
-    }
-    kinds = {
-        "generator_ab": (build_generator, generator),
-        "generator_ba": (build_generator, generator),
-        "discriminator_a": (build_discriminator, discriminator),
-        "discriminator_b": (build_discriminator, discriminator),
-    }
-    seeds = zip(kinds, _seeds(config), strict=False)
-    return {name: kinds[name][0](**kinds[name][1], seed=seed, name=name) for name, seed in seeds}
-
-
-def _seeds(config: TrainConfig) -> list[int]:
-    """Returns a seed for each of what a run has that is random, data apart."""
-    return [(config.seed * 10 + i) * SEED_STRIDE for i in range(6)]

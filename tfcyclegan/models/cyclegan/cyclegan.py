@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from tfcyclegan.models.cyclegan.batch import Batch
-from tfcyclegan.models.cyclegan.discriminator_view import AS_IT_IS, View
 from tfcyclegan.models.cyclegan.discriminators import Discriminators
 from tfcyclegan.models.cyclegan.objective import (
     ACCURACIES,
@@ -13,6 +12,7 @@ from tfcyclegan.models.cyclegan.objective import (
     generator_losses,
     pair_losses,
 )
+from tfcyclegan.models.networks.discriminator_view import AS_IT_IS, View
 from tfcyclegan.models.step.gradients import over_parts, replica_loss, summed
 from tfcyclegan.models.step.image_pool import ImagePool
 from tfcyclegan.models.step.moving_average import average_of, follow
@@ -167,8 +167,8 @@ class CycleGAN(TranslationModel):
             variables=self.generator_variables,
             names=(*self.objective.generator_losses, "fake_a", "fake_b"),
         )
-        fake_a, pool_a = self._through(self.pool_a, values.pop("fake_a"))
-        fake_b, pool_b = self._through(self.pool_b, values.pop("fake_b"))
+        fake_a, pool_a = self.pool_a.shown(values.pop("fake_a"), every)
+        fake_b, pool_b = self.pool_b.shown(values.pop("fake_b"), every)
         judged, descent_d = over_parts(
             self._taught_discriminators,
             (fake_a, fake_b, *batch[:4]),
@@ -193,12 +193,6 @@ class CycleGAN(TranslationModel):
         places = data[2:4] if self.discriminators.view.positions else (None, None)
         pairs = data[4:] if self.discriminators.view.positions else data[2:]
         return Batch(*data[:2], *places, *pairs)
-
-    def _through(self, pool: ImagePool, fakes: tf.Tensor) -> tuple[tf.Tensor, tuple]:
-        """Returns `discriminator_images` fakes for each new one, and the pool's state after."""
-        chosen, state = pool.exchange(fakes)
-        further = (self.discriminator_images - 1) * fakes.shape[0]
-        return (tf.concat([chosen, pool.recall(further, state)], 0) if further else chosen), state
 
     def _update(self, descent_g, descent_d, pool_a, pool_b, values: dict) -> None:
         """Makes every change of a step: weights, optimizers, pools, averages, running means."""

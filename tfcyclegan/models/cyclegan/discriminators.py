@@ -4,9 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfcyclegan.models.cyclegan.batch import Batch
-from tfcyclegan.models.cyclegan.discriminator_view import View
-from tfcyclegan.models.cyclegan.objective import R1_EVERY, Objective, judged
+from tfcyclegan.models.cyclegan.objective import R1_EVERY, Objective
+from tfcyclegan.models.losses.adversarial import judged
 from tfcyclegan.models.losses.gradient_penalty import r1_penalty
+from tfcyclegan.models.networks.discriminator_view import View
 from tfcyclegan.models.step.gradients import replica_loss
 
 ZERO = tf.UnconnectedGradients.ZERO

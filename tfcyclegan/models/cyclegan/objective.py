@@ -6,10 +6,8 @@ import tensorflow as tf
 
 from tfcyclegan.models.losses.adversarial import (
     cycle_loss,
-    discriminator_adversarial_loss,
     generator_adversarial_loss,
     identity_loss,
-    share_judged_right,
 )
 from tfcyclegan.models.losses.paired import masked_dissimilarity, masked_l1
 from tfcyclegan.models.networks.air import near_head
@@ -136,21 +134,3 @@ def pair_losses(pair_a: tf.Tensor, pair_b: tf.Tensor, translated: dict, *, with_
             dissimilarity = masked_dissimilarity(target, translated[made], inside)
             values[f"pair_ssim_{way}_loss"] = dissimilarity
     return values
-
-
-def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind: str) -> dict:
-    """Returns a discriminator's loss and how often it is right, per example, float32 [N].
-
-    Args:
-        domain: "a" or "b".
-        real_scores: Logits of real images, [N, h, w, 1].
-        fake_scores: Logits of translated images.
-        kind: "vanilla" or "lsgan".
-    """
-    loss = discriminator_adversarial_loss(real_scores, fake_scores, kind=kind)
-    name = f"discriminator_{domain}"
-    return {
-        f"{name}_loss": loss,
-        f"{name}_accuracy_real": share_judged_right(real_scores, real=True, kind=kind),
-        f"{name}_accuracy_fake": share_judged_right(fake_scores, real=False, kind=kind),
-    }

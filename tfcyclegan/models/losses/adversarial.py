@@ -99,3 +99,21 @@ def share_judged_right(scores: tf.Tensor, *, real: bool, kind: str) -> tf.Tensor
     """
     right = tf.equal(scores > DECISION[kind], real)
     return tf.reduce_mean(tf.cast(right, scores.dtype), axis=[1, 2, 3])
+
+
+def judged(domain: str, real_scores: tf.Tensor, fake_scores: tf.Tensor, *, kind: str) -> dict:
+    """Returns a discriminator's loss and how often it is right, per example, float32 [N].
+
+    Args:
+        domain: "a" or "b".
+        real_scores: Logits of real images, [N, h, w, 1].
+        fake_scores: Logits of translated images.
+        kind: "vanilla" or "lsgan".
+    """
+    loss = discriminator_adversarial_loss(real_scores, fake_scores, kind=kind)
+    name = f"discriminator_{domain}"
+    return {
+        f"{name}_loss": loss,
+        f"{name}_accuracy_real": share_judged_right(real_scores, real=True, kind=kind),
+        f"{name}_accuracy_fake": share_judged_right(fake_scores, real=False, kind=kind),
+    }

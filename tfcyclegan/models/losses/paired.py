@@ -52,3 +52,17 @@ def _window_mean(images: tf.Tensor) -> tf.Tensor:
         taps = tf.constant(TAPS.reshape(shape), images.dtype)
         images = tf.nn.conv2d(images, taps, 1, "VALID")
     return images
+
+
+def smoothness(displacement: tf.Tensor) -> tf.Tensor:
+    """Returns how much a displacement changes from pixel to pixel, [N]; 0 where all move alike.
+
+    The mean square of its differences down, and across: the smoothness term of Kong et al. (2021),
+    https://arxiv.org/abs/2110.06465, section 3.3.
+
+    Args:
+        displacement: In pixels, [N, H, W, 2].
+    """
+    down = displacement[:, 1:] - displacement[:, :-1]
+    across = displacement[:, :, 1:] - displacement[:, :, :-1]
+    return tf.add_n([tf.reduce_mean(tf.square(d), axis=(1, 2, 3)) for d in (down, across)])

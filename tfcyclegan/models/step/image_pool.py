@@ -70,6 +70,17 @@ class ImagePool(keras.layers.Layer):
         slots = tf.random.stateless_uniform([count], seed) * stored
         return tf.gather(images, tf.cast(slots, tf.int32))
 
+    def shown(self, images: tf.Tensor, count: int) -> tuple[tf.Tensor, tuple]:
+        """Returns what a discriminator sees in place of new images, and the state for `keep`.
+
+        Args:
+            images: As of `call`.
+            count: Images for each new one: what `exchange` returns, then further ones of `recall`.
+        """
+        chosen, state = self.exchange(images)
+        further = (count - 1) * images.shape[0]
+        return (tf.concat([chosen, self.recall(further, state)], 0) if further else chosen), state
+
     def keep(self, state: tuple) -> None:
         """Makes a state that `exchange` returned the pool's own."""
         if self.size:

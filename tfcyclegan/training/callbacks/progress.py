@@ -45,8 +45,8 @@ class Pace(keras.callbacks.Callback):
 class Progress(keras.callbacks.Callback):
     """Prints one line per epoch, and keeps a bar for the rest of the run on a terminal.
 
-    Lines go to standard output and the bar to standard error, so that a log file has the lines
-    only. Stands last, so that its estimate includes validation and saving.
+    Lines go to standard output, the bar and what the model warns of to standard error, so that a
+    log file has the lines only. Stands last, so that its estimate includes validation and saving.
 
     Args:
         batch_size: Global batch size.
@@ -83,6 +83,8 @@ class Progress(keras.callbacks.Callback):
         with tqdm.external_write_mode():
             losses = {name: logs[name] for name in self.model.shown if name in logs}
             print(line(epoch + 1, self.params["epochs"], losses, logs, left), flush=True)
+            for caution in self.model.cautions(logs):
+                print(f"warning: {caution}", file=sys.stderr, flush=True)
 
     def on_train_end(self, logs=None):
         if self._bar is not None:

@@ -1,0 +1,1 @@
+"""Adversarial translation whose directions share nothing: the train step of several models."""

@@ -1,0 +1,41 @@
+"""What each direction of a run is trained with, by its flags."""
+
+from collections.abc import Callable
+
+import keras
+
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.models.from_flags import discriminator_of, generator_of, pool_of, seeds_of
+from tfcyclegan.models.one_way.directions import DIRECTIONS, Networks
+
+
+def networks_of(
+    config: TrainConfig,
+    *,
+    channels: int = 1,
+    pools: bool = True,
+    helper: Callable[[keras.Model, int, str], keras.Model] | None = None,
+) -> dict[str, Networks]:
+    """Returns what each direction of --direction is trained with.
+
+    Args:
+        config: Flags of the run.
+        channels: Of what a discriminator judges.
+        pools: Whether --pool_size asks for one.
+        helper: From a generator, a seed and "ab" or "ba" to its helper.
+    """
+    names = list(DIRECTIONS) if config.direction == "both" else [config.direction]
+    seeds, networks = seeds_of(config), {}
+    for i, (name, way) in enumerate(DIRECTIONS.items()):
+        if name not in names:
+            continue
+        generator = generator_of(config, seed=seeds[i], name=f"generator_{way.ways}")
+        networks[name] = Networks(
+            generator=generator,
+            discriminator=discriminator_of(
+                config, seed=seeds[i + 2], name=f"discriminator_{way.target}", channels=channels
+            ),
+            pool=pool_of(config, seeds[i + 4]) if pools and config.pool_size else None,
+            helper=helper(generator, seeds[i + 6], way.ways) if helper else None,
+        )
+    return networks

@@ -1,0 +1,303 @@
+"""The train step of models whose directions share nothing.
+
+Each direction has a generator, a discriminator of what it makes, and perhaps a network that only
+helps it to learn. How the content is kept is a model's own.
+"""
+
+import keras
+import tensorflow as tf
+
+from tfcyclegan.models.losses.adversarial import generator_adversarial_loss, judged
+from tfcyclegan.models.networks.discriminator_view import AS_IT_IS, View
+from tfcyclegan.models.one_way.directions import DIRECTIONS, Networks
+from tfcyclegan.models.step.gradients import over_parts, replica_loss, summed
+from tfcyclegan.models.step.image_pool import ImagePool
+from tfcyclegan.models.step.moving_average import average_of, follow
+from tfcyclegan.models.step.replicas import update_if
+from tfcyclegan.models.translation_model import TranslationModel
+
+NORMS = ("generator_gradient_norm", "discriminator_gradient_norm")
+
+
+class OneWay(TranslationModel):
+    """Translates in the directions that it has networks for; two directions share nothing.
+
+    Optimizers come with `compile`. A subclass says in `content_losses` what keeps the content.
+
+    Args:
+        name: Of the Keras model.
+        networks: By direction.
+        ema_decay: Decay of the moving average of the generators' weights; 0 keeps none.
+        view: How the discriminators are shown images.
+        discriminator_images: Images of each kind that the discriminators learn from per example;
+            the generators learn from the first of them.
+
+    Attributes:
+        contents: Names of the content losses; with the ways of a direction they are in the logs.
+        content_details: Names of what else `content_losses` returns, for the logs alone.
+    """
+
+    contents: tuple[str, ...] = ()
+    content_details: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        name: str,
+        networks: dict[str, Networks],
+        *,
+        ema_decay: float = 0.0,
+        view: View = AS_IT_IS,
+        discriminator_images: int = 1,
+    ):
+        super().__init__(name=name)
+        self.ways = {direction: DIRECTIONS[direction] for direction in networks}
+        self.ema_decay, self.view = ema_decay, view
+        self.discriminator_images = discriminator_images
+        self.own = networks
+        for direction, way in self.ways.items():
+            own = networks[direction]
+            # Attributes of the model, because their names are the keys of a checkpoint.
+            setattr(self, f"generator_{way.ways}", own.generator)
+            setattr(self, f"discriminator_{way.target}", own.discriminator)
+            if own.helper:
+                setattr(self, own.helper.name, own.helper)
+            if own.pool:
+                setattr(self, f"pool_{way.target}", own.pool)
+            if ema_decay:
+                setattr(self, f"average_{way.ways}", average_of(own.generator))
+        self.built = True
+
+    def compile(
+        self,
+        *,
+        generator_optimizer,
+        discriminator_optimizer,
+        adversarial: str,
+        accumulate_steps: int = 1,
+        **kwargs,
+    ):
+        """Sets the optimizers, one for all generators and helpers, one for all discriminators.
+
+        Args:
+            generator_optimizer: Updates the generators and their helpers.
+            discriminator_optimizer: Updates the discriminators.
+            adversarial: "vanilla" or "lsgan".
+            accumulate_steps: Parts that a batch goes through the networks in, before one update.
+            **kwargs: For keras.Model.compile.
+        """
+        super().compile(optimizer=generator_optimizer, **kwargs)
+        self.discriminator_optimizer = discriminator_optimizer
+        self.adversarial, self.accumulate_steps = adversarial, accumulate_steps
+        ways = self.ways.values()
+        losses = [f"{loss}_{w.ways}_loss" for w in ways for loss in ("generator", *self.contents)]
+        self.generator_losses = ("loss", *losses)
+        self.tracked = (*self.generator_losses, *(way.judged[0] for way in ways))
+        self.details = tuple(f"{d}_{way.ways}" for way in ways for d in self.content_details)
+        accuracies = [name for way in ways for name in way.judged[1:]]
+        self.diagnosed = (*self.details, *accuracies, *NORMS)
+        self.shown = self.tracked
+        names = (*self.tracked, *self.diagnosed)
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        generator_optimizer.build(self.generator_variables)
+        discriminator_optimizer.build(self.discriminator_variables)
+
+    @property
+    def networks(self) -> dict[str, keras.Model]:
+        kinds = (self.generators, self.discriminators, self.helpers)
+        return {network.name: network for kind in kinds for network in kind.values()}
+
+    @property
+    def generators(self) -> dict[str, keras.Model]:
+        return {name: own.generator for name, own in self.own.items()}
+
+    @property
+    def translators(self) -> dict[str, keras.Model]:
+        if not self.ema_decay:
+            return self.generators
+        return {name: getattr(self, f"average_{way.ways}") for name, way in self.ways.items()}
+
+    @property
+    def discriminators(self) -> dict[str, keras.Model]:
+        """The discriminator of each direction."""
+        return {name: own.discriminator for name, own in self.own.items()}
+
+    @property
+    def helpers(self) -> dict[str, keras.Model]:
+        """The helper of each direction that has one."""
+        return {name: own.helper for name, own in self.own.items() if own.helper}
+
+    @property
+    def pools(self) -> dict[str, ImagePool]:
+        return {self.ways[name].target: own.pool for name, own in self.own.items() if own.pool}
+
+    @property
+    def generator_variables(self) -> list:
+        """Trainable variables of all generators, and of their helpers."""
+        networks = (*self.generators.values(), *self.helpers.values())
+        return [v for network in networks for v in network.trainable_variables]
+
+    @property
+    def discriminator_variables(self) -> list:
+        """Trainable variables of all discriminators."""
+        return [v for network in self.discriminators.values() for v in network.trainable_variables]
+
+    @property
+    def optimizers(self) -> dict[str, keras.Optimizer]:
+        return {
+            "generator_optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    @property
+    def batch_details(self) -> dict:
+        return {
+            "positions": self.view.positions,
+            "images_per_example": self.discriminator_images,
+        }
+
+    @tf.autograph.experimental.do_not_convert  # as in Keras' fit; a third of the time to trace it
+    def train_step(self, data: tuple[tf.Tensor, ...]) -> dict:
+        """Updates generators and discriminators, both from the weights before, on one batch.
+
+        Where a loss or gradient is not finite on any replica, nothing changes on any of them.
+
+        Args:
+            data: (a, b), float32 [N, H, W, 1], model range; N is this replica's share of the global
+                batch, times `discriminator_images`, of one example one after the other. After
+                them the places of the slices, [N] each, where the view shows them.
+
+        Returns:
+            Means of the tracked losses and of the diagnostics since the start of the epoch.
+        """
+        values, descent_g = over_parts(
+            self._taught_generators,
+            tuple(x[:: self.discriminator_images] for x in data),
+            parts=self.accumulate_steps,
+            variables=self.generator_variables,
+            names=(*self.generator_losses, *self.details, *self.ways),
+        )
+        seen = [self._through(name, values.pop(name)) for name in self.ways]
+        judged, descent_d = over_parts(
+            self._taught_discriminators,
+            (*data, *(fakes for fakes, _ in seen)),
+            parts=self.accumulate_steps,
+            variables=self.discriminator_variables,
+            names=tuple(name for way in self.ways.values() for name in way.judged),
+        )
+        values |= judged
+        descent_g, norm_g = summed(descent_g, self.optimizer)
+        descent_d, norm_d = summed(descent_d, self.discriminator_optimizer)
+        values |= dict(zip(NORMS, (norm_g, norm_d), strict=True))
+        good = self.guard.admit(
+            [values[name] for name in self.tracked],
+            (self.optimizer, norm_g),
+            (self.discriminator_optimizer, norm_d),
+        )
+        states = [state for _, state in seen]
+        update_if(good, self._update, (descent_g, descent_d, states, values))
+        return self.get_metrics_result()
+
+    def _through(self, direction: str, fakes: tf.Tensor) -> tuple[tf.Tensor, tuple]:
+        """Returns `discriminator_images` fakes for each new one, and its pool's state after."""
+        pool = self.own[direction].pool
+        return pool.shown(fakes, self.discriminator_images) if pool else (fakes, ())
+
+    def _update(self, descent_g, descent_d, states: list, values: dict) -> None:
+        """Makes every change of a step: weights, optimizers, pools, averages, running means."""
+        self.optimizer.apply(descent_g, self.generator_variables)
+        self.discriminator_optimizer.apply(descent_d, self.discriminator_variables)
+        for own, state in zip(self.own.values(), states, strict=True):
+            if own.pool:
+                own.pool.keep(state)
+        if self.ema_decay:
+            for name, generator in self.generators.items():
+                follow(self.translators[name], generator, self.ema_decay)
+        self.track(values, self.diagnosed)
+
+    def _taught_generators(self, *batch) -> tuple[dict, list]:
+        """Returns losses [N] and shown translations of a batch, and the generators' gradients."""
+        with tf.GradientTape() as tape:
+            fakes = self.translate(batch)
+            values, shown = self.losses_of(batch, fakes)
+            total = replica_loss(values["loss"], self.optimizer)
+        return values | shown, tape.gradient(total, self.generator_variables)
+
+    def translate(self, batch: tuple[tf.Tensor, ...]) -> dict[str, tf.Tensor]:
+        """Returns what each generator makes of its source, [N, H, W, 1], by direction."""
+        return {
+            name: generator(batch[self.ways[name].source], training=True)
+            for name, generator in self.generators.items()
+        }
+
+    def losses_of(self, batch: tuple[tf.Tensor, ...], fakes: dict) -> tuple[dict, dict]:
+        """Returns what the generators are asked for, and what the discriminators were shown.
+
+        Args:
+            batch: As of `train_step`.
+            fakes: Of `translate`.
+
+        Returns:
+            Every generator loss per example, float32 [N], where "loss" is their weighted sum; and
+            the fakes as their discriminators see them, by direction.
+        """
+        values, shown, total = {}, {}, 0.0
+        for name, way in self.ways.items():
+            source, target = batch[way.source], batch[1 - way.source]
+            place = self._place(batch, way.source)
+            shown[name] = self.shown_to_discriminator(fakes[name], source, place)
+            scores = self.discriminators[name](shown[name], training=True)
+            adversarial = generator_adversarial_loss(scores, kind=self.adversarial)
+            losses, content = self.content_losses(name, source, target, fakes[name])
+            values |= {f"generator_{way.ways}_loss": adversarial, **losses}
+            total += adversarial + content
+        return {**values, "loss": total}, shown
+
+    @staticmethod
+    def _place(batch: tuple[tf.Tensor, ...], domain: int) -> tf.Tensor | None:
+        """Returns where the slices of a domain are in their heads, [N]; None if not told."""
+        return batch[2 + domain] if len(batch) > 2 else None
+
+    def content_losses(
+        self, direction: str, source: tf.Tensor, target: tf.Tensor, fake: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns the losses that keep the content, float32 [N], and their weighted sum, [N].
+
+        Args:
+            direction: "a_to_b" or "b_to_a".
+            source: Images [N, H, W, 1], model range.
+            target: Images of the other domain; those of the same places where data are paired.
+            fake: What the generator makes of the source.
+
+        Returns:
+            The losses by their name in the logs, `contents` first and then `content_details`.
+        """
+        raise NotImplementedError
+
+    def shown_to_discriminator(
+        self, images: tf.Tensor, source: tf.Tensor, place: tf.Tensor | None
+    ) -> tf.Tensor:
+        """Returns images as a discriminator sees them, [N, h, w, C].
+
+        Args:
+            images: [N, H, W, 1], model range, real or translated.
+            source: What they are a translation of, or would be.
+            place: Relative position of each source in its head, [N]; None where it is not shown.
+        """
+        return self.view.shown(images, place)
+
+    def _taught_discriminators(self, *tensors) -> tuple[dict, list]:
+        """Returns losses and accuracies [N] of a batch, and the discriminators' gradients."""
+        batch, fakes = tensors[: -len(self.ways)], tensors[-len(self.ways) :]
+        values, total = {}, 0.0
+        with tf.GradientTape() as tape:
+            for (name, way), fake in zip(self.ways.items(), fakes, strict=True):
+                source, target = batch[way.source], batch[1 - way.source]
+                place = self._place(batch, 1 - way.source)
+                real = self.shown_to_discriminator(target, source, place)
+                # As one batch: instance normalisation keeps the examples apart.
+                images = tf.concat([real, tf.stop_gradient(fake)], 0)
+                scores = tf.split(self.discriminators[name](images, training=True), 2)
+                values |= judged(way.target, *scores, kind=self.adversarial)
+                total += values[way.judged[0]]
+            total = replica_loss(total, self.discriminator_optimizer)
+        return values, tape.gradient(total, self.discriminator_variables)
