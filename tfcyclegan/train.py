@@ -51,6 +51,8 @@ def main(config: TrainConfig) -> None:
         f" {trained}, {steps} steps per epoch, {strategy.num_replicas_in_sync} replica(s);"
         f" validation: {validated} of split {split}"
     )
+    for caution in trained.cautions():
+        print(f"warning: {caution}", file=sys.stderr)
     if config.dry_run:
         return
     if is_chief(strategy):

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import paired_heads
 import pytest
 from forked import finished
 from places import ROOT
@@ -146,3 +147,29 @@ def test_the_command_compares_the_split_and_the_domains_that_are_asked_for(datas
     assert code == 0 and "--domain_b=flair" in text and "patients" not in text
     with pytest.raises(UserError, match="--domain_a and --domain_b must differ"):
         DomainsConfig.parse(str(dataset), "--domain_b=t2")
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "share", "words"),
+    [
+        (
+            lambda b: b[:, :, ::-1],
+            "share of pairs that do not fit",
+            0.25,
+            "in 1 studies throughout",
+        ),
+        (
+            lambda b: np.roll(b, 2, 1),
+            "share of pairs that have moved by more than 1 %",
+            0.25,
+            "moved between",
+        ),
+    ],
+)
+def test_pairs_that_do_not_show_one_place_are_counted(change, name, share, words):
+    a, b = (paired_heads.brains(inverted=inverted) for inverted in (False, True))
+    b[: paired_heads.HEIGHTS] = change(b[: paired_heads.HEIGHTS])
+    pairs = doctor._pairs((paired_heads.slices(a), paired_heads.slices(b)))
+    assert pairs[0].a == 28
+    assert {m.name: m.difference for m in pairs if m.severity} == {name: share}
+    assert words in doctor.report(pairs, ("t2", "flair"))

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import paired_heads
 import pytest
 import tensorflow as tf
 
@@ -79,6 +80,36 @@ def test_where_there_are_no_pairs_auto_goes_on_and_only_does_not():
     assert auto.pairs is None and str(auto) == NO_PAIRS and auto.described()["n_pairs"] == 0
     with pytest.raises(UserError, match="--pairs=only needs .* train with --pairs=none"):
         TrainingSlices.choose(slices([1, 7]), apart, pairs="only")
+
+
+def heads_of(change) -> tuple[Slices, Slices]:
+    """Domain a, and domain b in which the slices of patient 0 are changed."""
+    b = paired_heads.brains(inverted=True)
+    b[: paired_heads.HEIGHTS] = change(b[: paired_heads.HEIGHTS])
+    return paired_heads.slices(paired_heads.brains(inverted=False)), paired_heads.slices(b)
+
+
+def test_pairs_that_do_not_fit_are_left_out_and_said_so():
+    a, b = heads_of(lambda images: images[:, :, ::-1])
+    auto = TrainingSlices.choose(a, b, pairs="auto")
+    assert owners(auto) == {"01", "02", "03"} and (len(auto.a), len(auto.b)) == (28, 28)
+    assert auto.described()["n_left_out"] == 7 and auto.described()["n_moved"] == 0
+    (caution,) = auto.cautions()
+    assert caution.startswith("7 pairs are left out")
+    assert TrainingSlices.choose(a, b, pairs="none").cautions() == []
+    alone = (s.take(np.arange(7)) for s in (a, b))
+    with pytest.raises(UserError, match="in split train all of them show different places"):
+        TrainingSlices.choose(*alone, pairs="only")
+
+
+def test_pairs_that_moved_are_learnt_from_where_they_belong():
+    a, b = heads_of(lambda images: np.roll(images, (2, -1), axis=(1, 2)))
+    auto = TrainingSlices.choose(a, b, pairs="auto")
+    described = auto.described()
+    assert (described["n_moved"], described["moved_pixels_max"]) == (7, 2)
+    np.testing.assert_array_equal(auto.pairs.b.images, paired_heads.brains(inverted=True))
+    np.testing.assert_array_equal(auto.b.images, b.images), "unpaired slices are as they were"
+    assert auto.cautions() == []
 
 
 def test_a_run_says_how_many_pairs_of_whom_and_how_far_apart_they_are():

@@ -10,8 +10,9 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-from tfcyclegan.data import records
+from tfcyclegan.data import pair_fit, records
 from tfcyclegan.data.head import head
+from tfcyclegan.data.pairing import pair
 from tfcyclegan.data.slices import Slices
 
 SAMPLE = 500
@@ -21,6 +22,8 @@ FOCUS_AREA_MM2 = (10.0, 300.0)
 FOCUS_DEPTH_MM = 20.0
 """Scalp, skull and cortex lie less deep than this under the surface of the head."""
 FOCUS_DEVIATIONS = 3.0
+FAR = 0.01
+"""Share of the frame: pairs that have moved further are counted."""
 MAD_TO_DEVIATION = 1.4826
 """A normal distribution's standard deviation over its median absolute deviation."""
 
@@ -65,6 +68,7 @@ def examine(slices_a: Slices, slices_b: Slices, stored: tuple[int, int]) -> list
     measures = [_blank(domains, stored)]
     if len(slices_a) and len(slices_b):
         measures += [*_counts(domains), _position(domains), *_geometry(domains), *_pixels(domains)]
+        measures += _pairs(domains)
     return measures
 
 
@@ -120,6 +124,40 @@ def _counts(domains: tuple[Slices, Slices]) -> list[Measure]:
         Measure("patients who are in both", common, common),
         Measure("studies", len(a["id/study"]), len(b["id/study"])),
         Measure("slices", len(domains[0]), len(domains[1])),
+    ]
+
+
+def _pairs(domains: tuple[Slices, Slices]) -> list[Measure]:
+    """Says of the pairs that headers promise how many show one place, and how many have moved."""
+    pairs = pair(*domains)
+    if not len(pairs):
+        return [Measure("pairs", 0, 0)]
+    found = pair_fit.fit(pairs)
+    left_out = float((~found.fits).mean())
+    far = np.abs(found.shifts).max(axis=1) > FAR * pairs.a.images.shape[1]
+    moved = float((far & found.fits).mean())
+    studies = pairs.a.metadata["id/study"]
+    apart = [s for s in np.unique(studies) if not found.fits[studies == s].any()]
+    return [
+        Measure("pairs", len(pairs), len(pairs)),
+        Measure(
+            "share of pairs that do not fit",
+            *(left_out, left_out, left_out),
+            "of all pairs",
+            (0.05, 0.5),
+            f"Their slices show different places, in {len(apart)} studies throughout. Training"
+            " leaves them out. Look for a series with left and right exchanged, for one of another"
+            " patient, or for motion.",
+        ),
+        Measure(
+            "share of pairs that have moved by more than 1 %",
+            *(moved, moved, moved),
+            "of all pairs",
+            (0.2, np.inf),
+            "The patient moved between the series. Training moves the slices of the second domain"
+            " back, by whole pixels. Scores on such pairs are too low: evaluation takes them as"
+            " they are.",
+        ),
     ]
 
 

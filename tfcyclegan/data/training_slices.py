@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from tfcyclegan.data import pair_fit
 from tfcyclegan.data.pairing import Pairs, pair
 from tfcyclegan.data.slices import Slices
 from tfcyclegan.errors import ExitCode, UserError
@@ -31,17 +32,19 @@ class TrainingSlices:
         a: Slices of domain a, which are drawn without regard to b.
         b: Slices of domain b.
         pairs: Slices of a and b that show the same places; None where a run learns from none.
+        fit: What `pair_fit` found of the pairs that headers promise; empty where none was sought.
     """
 
     a: Slices
     b: Slices
     pairs: Pairs | None = None
+    fit: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def choose(
         cls, slices_a: Slices, slices_b: Slices, *, pairs: str, patients: int = 0, seed: int = 0
     ) -> "TrainingSlices":
-        """Returns what --pairs and --pair_patients ask for.
+        """Returns what --pairs and --pair_patients ask for, of the pairs that fit (`pair_fit`).
 
         Args:
             slices_a: Slices of domain a.
@@ -56,19 +59,30 @@ class TrainingSlices:
         """
         if pairs == "none":
             return cls(slices_a, slices_b)
-        found = of_patients(pair(slices_a, slices_b), patients, seed)
-        if len(found):
-            return (
-                cls(found.a, found.b, found) if pairs == "only" else cls(slices_a, slices_b, found)
-            )
-        if pairs == "only":
+        promised = pair(slices_a, slices_b)
+        fit = pair_fit.fit(promised)
+        found = of_patients(fit.applied(promised), patients, seed)
+        if pairs == "only" and not len(found):
+            cause = "all of them show different places" if len(promised) else "there are none"
             raise UserError(
-                "--pairs=only needs slices of both domains of one study on one grid, and split"
-                " train has none. Convert both series of a patient together, or train with"
+                "--pairs=only needs slices of both domains of one study on one grid, and in split"
+                f" train {cause}. Convert both series of a patient together, or train with"
                 " --pairs=none.",
                 ExitCode.MISSING,
             )
-        return cls(slices_a, slices_b)
+        described = fit.described()
+        if pairs == "only":
+            return cls(found.a, found.b, found, described)
+        return cls(slices_a, slices_b, found if len(found) else None, described)
+
+    def cautions(self) -> list[str]:
+        """Returns what to warn of before a run learns from these, in sentences."""
+        if not self.fit.get("n_left_out"):
+            return []
+        return [
+            f"{self.fit['n_left_out']} pairs are left out, because their slices do not show one"
+            " place. tools/compare_domains.py says more."
+        ]
 
     @property
     def pair_patients(self) -> int:
@@ -78,11 +92,12 @@ class TrainingSlices:
     def described(self) -> dict:
         """Returns what run.json says of the pairs: how many, of whom, and why they count as such.
 
-        `n_pairs` is 0 where a run learns from none.
+        `n_pairs` is 0 where a run learns from none. `n_left_out` and `n_moved` are of all pairs
+        that headers promise, before --pair_patients.
         """
         if self.pairs is None:
-            return {"n_pairs": 0, "n_patients": 0}
-        return {**self.pairs.registration(), "n_patients": self.pair_patients}
+            return {"n_pairs": 0, "n_patients": 0, **self.fit}
+        return {**self.pairs.registration(), "n_patients": self.pair_patients, **self.fit}
 
     def __str__(self) -> str:
         """What a run says of its pairs when it starts."""
