@@ -43,7 +43,7 @@ MODEL_ROWS = {
     "cut": (
         *("--ema_decay=0.9", "--pool_size=4", "--discriminator_images=2", "--keep_air"),
         *("--position_channels=both", "--nce_layers=0,1,2,3", "--nce_patches=16"),
-        "--nce_width=16",
+        *("--nce_width=16", "--nce_mode=fastcut"),
     ),
 }
 """Name of a model to flags that put on all that it keeps between steps, and all its ingredients."""

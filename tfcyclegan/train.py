@@ -43,7 +43,9 @@ def main(config: TrainConfig) -> None:
         pairs=config.pairs,
         patients=config.pair_patients,
         seed=config.seed,
+        move=config.moves_pairs,
     )
+    check_agreement(strategy, {"the pairs of --data_dir": trained.pairs_hash})
     slices = max(len(trained.a), len(trained.b))
     steps = config.steps_per_epoch or -(-slices // config.batch_size)
     print(

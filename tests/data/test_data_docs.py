@@ -1,4 +1,4 @@
-"""docs/data_format.md is the table of records.py and runs; docs/datasets.md and recipe.md make
+"""docs/data_format.md is the table of records.py and runs; docs/datasets.md and studies.md make
 tables.
 """
 
@@ -117,7 +117,9 @@ def test_each_snippet_lists_t2_and_flair_with_their_masks(tmp_path, monkeypatch,
         assert (b"FLAIR" in item.path.upper().rpartition(b"/")[2]) == (item.sequence == "flair")
 
 
-def test_the_snippet_of_the_recipe_lists_images_with_masks_and_mirrors_two(tmp_path, monkeypatch):
+def test_the_first_snippet_of_the_studies_lists_images_with_masks_and_mirrors_two(
+    tmp_path, monkeypatch
+):
     voxels = np.zeros((6, 5, 4), np.uint8)
     voxels[1, 2, 3] = 1
     for case in ("case01", "case03", "case04"):
@@ -128,8 +130,8 @@ def test_the_snippet_of_the_recipe_lists_images_with_masks_and_mirrors_two(tmp_p
             write(image(voxels, affine((6, 5, 4), spacing)), path)
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
-    (snippet,) = blocks((DOCS / "recipe.md").read_text())
-    exec(compile(snippet, "recipe.md", "exec"), {})
+    snippet, _ = blocks((DOCS / "studies.md").read_text())
+    exec(compile(snippet, "studies.md", "exec"), {})
     made = tmp_path / "project" / "build" / "mri"
     found = table.read(made / "volumes.csv", "axial")
     assert len(found) == 2 * (1 + 3 + 1 + 1 + 1 + 3) and not any(item.refused for item in found)
@@ -139,3 +141,24 @@ def test_the_snippet_of_the_recipe_lists_images_with_masks_and_mirrors_two(tmp_p
     assert np.argwhere(turned.get_fdata()).tolist() == [[4, 2, 3]]
     t2 = nibabel.load(tmp_path / "shared/mri/nifti/case01/T2.nii.gz")
     np.testing.assert_allclose(turned.affine, t2.affine)
+
+
+def test_the_second_snippet_takes_for_brain_what_either_image_shows(tmp_path, monkeypatch):
+    cases = tmp_path / "shared" / "mri" / "glioma"
+    t2, flair, tumour = (np.zeros((6, 5, 4), np.int16) for _ in range(3))
+    t2[1, 2, 3], flair[2, 2, 3], tumour[2, 2, 3] = 7, 9, 4
+    for case, images in (("glioma01", (t2, flair, tumour)), ("glioma02", (t2, flair))):
+        for name, voxels in zip(("T2", "FLAIR", "tumour"), images, strict=False):
+            path = cases / case / f"{name}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(image(voxels, affine((6, 5, 4), (1.0, 1.0, 3.0))), path)
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    _, snippet = blocks((DOCS / "studies.md").read_text())
+    exec(compile(snippet, "studies.md", "exec"), {})
+    made = tmp_path / "project" / "build" / "mri"
+    found = table.read(made / "glioma.csv", "axial")
+    names = sorted(item.name for item in found if hasattr(item, "name"))
+    assert names == ["brain"] * 4 + ["lesion"] * 2 and not any(item.refused for item in found)
+    brain = nibabel.load(made / "glioma01_brain.nii.gz").get_fdata()
+    assert np.argwhere(brain).tolist() == [[1, 2, 3], [2, 2, 3]]

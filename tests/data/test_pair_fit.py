@@ -94,6 +94,62 @@ def test_a_single_slice_of_another_place_is_left_out_alone():
     assert list(np.flatnonzero(~found.fits)) == [3]
 
 
+def thin(sharpness: float, noise: float, offset: float, spacing: float = 1.0) -> Pairs:
+    """Slices so thin that the next one looks much the same; b lies by `offset` of them further."""
+    images, places = {"a": [], "b": []}, {"a": [], "b": []}
+    y, x = np.mgrid[:SIZE, :SIZE] / SIZE - 0.5
+    inside = np.hypot(y * 1.1, x) < 0.38
+    count = PATIENTS * HEIGHTS
+    for patient in range(PATIENTS):
+        rng = np.random.default_rng(patient)
+        volume = rng.normal(size=(2 * HEIGHTS + 40, SIZE, SIZE))
+        volume = ndimage.gaussian_filter(volume, (2 * sharpness, 2, 2))
+        volume /= np.abs(volume).max()
+        for height in range(HEIGHTS):
+            at = 2 * height + 20
+            for side, texture in (("a", volume[at]), ("b", -volume[at + round(2 * offset)])):
+                value = 0.5 + 0.4 * texture + noise * rng.normal(size=texture.shape)
+                images[side].append(np.where(inside, np.clip(value, 0, 1), 0.0) * 65535)
+                places[side].append(spacing * (height + (offset if side == "b" else 0.0)))
+    made = {}
+    for side in "ab":
+        of_side = slices(np.array(images[side]).astype(np.uint16))
+        of_side.metadata["geom/frame_pos_mm"] = np.array(places[side], np.float32)
+        made[side] = of_side
+    assert len(made["a"]) == count
+    return Pairs(made["a"], made["b"], 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "noise", "offset", "spacing"),
+    [(4, 0.06, 0, 1), (8, 0.03, 0, 1), (4, 0, 0.5, 1), (1.2, 0, 0.5, 3), (1.2, 0.03, 0.5, 3)],
+)
+def test_thin_slices_and_partners_half_a_slice_away_fit(sharpness, noise, offset, spacing):
+    found = pair_fit.fit(thin(sharpness, noise, offset, spacing))
+    assert found.fits.all() and not found.shifts.any()
+
+
+@pytest.mark.parametrize("size", [65, 100, 259, 400])
+def test_a_size_that_nothing_divides_is_looked_at_too(size):
+    pairs = pairs_of(lambda images: np.roll(images, (3, -2), (1, 2)), size)
+    found = pair_fit.fit(pairs)
+    assert found.fits.all() and (found.shifts == [-3, 2]).mean() > 0.9
+    assert np.abs(found.shifts - [-3, 2]).max() <= 1
+
+
+def test_what_was_found_has_a_digest_of_its_own():
+    digests = [
+        pair_fit.fit(pairs_of(change)).digest()
+        for change in (
+            lambda b: b,
+            lambda b: b,
+            lambda b: np.roll(b, 1, 1),
+            lambda b: b[:, :, ::-1],
+        )
+    ]
+    assert digests[0] == digests[1] and len(set(digests)) == 3
+
+
 def test_slices_too_small_to_tell_count_as_they_are():
     found = pair_fit.fit(pairs_of(lambda images: images[:, :, ::-1], size=32))
     assert found.fits.all() and not found.shifts.any()

@@ -78,7 +78,7 @@ def test_where_there_are_no_pairs_auto_goes_on_and_only_does_not():
     apart = slices([1, 1, 2], shift_mm=1.6)  # more than half a spacing
     auto = TrainingSlices.choose(slices([1, 7]), apart, pairs="auto")
     assert auto.pairs is None and str(auto) == NO_PAIRS and auto.described()["n_pairs"] == 0
-    with pytest.raises(UserError, match="--pairs=only needs .* train with --pairs=none"):
+    with pytest.raises(UserError, match="--pairs=only needs .* with --pairs=none"):
         TrainingSlices.choose(slices([1, 7]), apart, pairs="only")
 
 
@@ -98,7 +98,9 @@ def test_pairs_that_do_not_fit_are_left_out_and_said_so():
     assert caution.startswith("7 pairs are left out")
     assert TrainingSlices.choose(a, b, pairs="none").cautions() == []
     alone = (s.take(np.arange(7)) for s in (a, b))
-    with pytest.raises(UserError, match="in split train all of them show different places"):
+    with pytest.raises(
+        UserError, match="none that show one place. See what tools/compare_domains.py"
+    ):
         TrainingSlices.choose(*alone, pairs="only")
 
 
@@ -110,6 +112,9 @@ def test_pairs_that_moved_are_learnt_from_where_they_belong():
     np.testing.assert_array_equal(auto.pairs.b.images, paired_heads.brains(inverted=True))
     np.testing.assert_array_equal(auto.b.images, b.images), "unpaired slices are as they were"
     assert auto.cautions() == []
+    as_they_are = TrainingSlices.choose(a, b, pairs="only", move=False)
+    np.testing.assert_array_equal(as_they_are.pairs.b.images, b.images)
+    assert as_they_are.described()["n_moved"] == 0 and as_they_are.pairs_hash != auto.pairs_hash
 
 
 def test_a_run_says_how_many_pairs_of_whom_and_how_far_apart_they_are():

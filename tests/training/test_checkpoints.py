@@ -71,6 +71,24 @@ def test_other_pairs_are_another_run_whatever_is_allowed(tmp_path, flag):
     assert (tmp_path / "flags.txt").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("model", "flag"),
+    [
+        (("--model=cut", "--generator_blocks=6"), "nce_mode=fastcut"),
+        (("--model=cut", "--generator_blocks=6"), "nce_layers=2,3"),
+        (("--model=cut", "--generator_blocks=6"), "nce_width=8"),
+        (("--model=reggan", "--pairs=only"), "registration_filters=8"),
+        (("--model=reggan", "--pairs=only"), "registration_size=16"),
+    ],
+)
+def test_other_helpers_are_another_run_whatever_is_allowed(tmp_path, model, flag):
+    claim_workdir(config(tmp_path, *model, "--image_size=32"))
+    with pytest.raises(UserError, match=f"--{flag.partition('=')[0]} was"):
+        claim_workdir(
+            config(tmp_path, *model, "--image_size=32", f"--{flag}", "--allow_config_change")
+        )
+
+
 def test_another_model_is_another_run_whatever_is_allowed(tmp_path):
     claim_workdir(config(tmp_path))
     before = (tmp_path / "flags.txt").read_text()
@@ -100,7 +118,7 @@ def test_changed_mathematics_is_refused_and_can_be_allowed(tmp_path):
 
 def test_other_records_are_refused_and_can_be_allowed(tmp_path):
     """A run that went on with them would say of itself that it had learnt from them alone."""
-    records = {"dataset_hash": "1", "split_hash": "2"}
+    records = {"dataset_hash": "1", "split_hash": "2", "pairs_hash": "4"}
     (tmp_path / "run.json").write_text(json.dumps(records))
     claim_workdir(config(tmp_path), records)
     claim_workdir(config(tmp_path, "--data_dir=elsewhere"), records)

@@ -24,7 +24,7 @@ def test_a_run_leaves_its_flags_its_description_and_its_history(tiny_run, datase
     assert all(np.isfinite(float(value)) for row in history for value in row.values())
     # Constant for two epochs, then linear to zero at the end of the fourth.
     rates = [float(row["learning_rate"]) for row in history]
-    np.testing.assert_allclose(rates, [2e-4, 2e-4, 1e-4, 0], atol=1e-9)
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 5e-4, 0], atol=1e-9)
 
 
 @pytest.mark.parametrize("folder", ["train", "val"])

@@ -11,7 +11,7 @@ class AblationConfig(Command):
     """Flags of `python tools/ablation.py`."""
 
     study: str = flag(
-        "", "TOML file that says what is compared; see docs/recipe.md.", required=True
+        "", "TOML file that says what is compared; see docs/studies.md.", required=True
     )
     output: str = flag(
         "", "Directory for runs, table and pictures; a study in it continues.", required=True

@@ -23,6 +23,10 @@ NOT_OF = {
 """Model to the flags that mean nothing to it, beside those of other models."""
 PAIRED = ("pix2pix", "reggan")
 UNPAIRED = ("cut",)
+PAIR_WEIGHTS = {"cyclegan": 10.0, "pix2pix": 100.0, "reggan": 20.0, "cut": 0.0}
+"""Of the error on pairs: the papers', and ours for a CycleGAN."""
+NCE_WEIGHTS = {"cut": 1.0, "fastcut": 10.0}
+"""Of the contrastive loss, as in the paper."""
 OF_PAIRS = ("pair_weight", "pair_ssim_weight", "pairs_per_example", "pair_patients")
 """Flags that mean nothing where a run learns from no pairs."""
 DEFAULTS = {field.name: field.default for g in GROUPS.values() for field in dataclasses.fields(g)}
@@ -79,9 +83,11 @@ def rules() -> Iterator[Rule]:
         "--model=pix2pix can show a pixel's place to the generator alone",
     )
     yield (
-        ["nce_layers"],
-        lambda v: v["nce_layers"] and all(layer.isdecimal() for layer in v["nce_layers"]),
-        "--nce_layers is a list of numbers, for example 1,2,3,4",
+        ["model", "nce_layers", "generator", "generator_blocks", "unet_levels"],
+        lambda v: v["model"] != "cut" or _are_taps(v),
+        "--nce_layers is a list of different numbers, for example 1,2,3: 0 is the image, the next"
+        " halve it (2 of a resnet or curves, 4 of unet_small, 5 of unet, --unet_levels of"
+        " unet_deep), and the last are residual blocks: 1, or 2 with --generator_blocks above 1",
     )
     yield (
         ["model", "registration_size", "image_size"],
@@ -93,6 +99,16 @@ def rules() -> Iterator[Rule]:
 def _says_nothing(name: str, value) -> bool:
     """Whether a flag has its default, which a list of the command line is equal to as a tuple."""
     return value == 0 or (tuple(value) if isinstance(value, list) else value) == DEFAULTS[name]
+
+
+def _are_taps(values: dict) -> bool:
+    """Whether the generator has the layers that are to be compared, `patch_features.taps_of`."""
+    halvings = {"unet": 5, "unet_deep": values["unet_levels"], "unet_small": 4}
+    blocks = min(2, values["generator_blocks"])
+    last = halvings.get(values["generator"], 2 + blocks)
+    layers = values["nce_layers"]
+    numbers = {int(layer) for layer in layers if layer.isdecimal()}
+    return len(numbers) == len(layers) > 0 and max(numbers) <= last
 
 
 def _registers(size: int, image_size: int) -> bool:

@@ -123,9 +123,9 @@ class ObjectiveFlags(Command):
     )
     pairs_per_example: int = flag(1, "Pairs that an update learns from, per example.", lower=1)
     pair_weight: float = flag(
-        10.0,
-        "Weight of the mean absolute error on pairs: inside the head, or over the whole slice for"
-        " pix2pix, whose paper has 100, and for RegGAN, whose code has 20.",
+        0.0,
+        "Weight of the mean absolute error on pairs; 0 is the model's own: 10 inside the head, but"
+        " over the whole slice 100 for pix2pix and 20 for RegGAN.",
         lower=0.0,
     )
     pair_ssim_weight: float = flag(

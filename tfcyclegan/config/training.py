@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from tfcyclegan.config.domains import DOMAINS_DIFFER
 from tfcyclegan.config.evaluation import EXTRACTOR_IS_KNOWN
-from tfcyclegan.config.models import rules
+from tfcyclegan.config.models import NCE_WEIGHTS, PAIR_WEIGHTS, rules
 from tfcyclegan.config.train_flags import (
     DataFlags,
     NetworkFlags,
@@ -104,11 +104,6 @@ class TrainConfig(RunFlags, OptimisationFlags, ObjectiveFlags, NetworkFlags, Dat
             "--fold is K/N, with N at least 2 and K from 0 to N - 1",
         ),
         (
-            ["pairs", "pair_weight"],
-            lambda v: v["pairs"] == "none" or v["pair_weight"] > 0,
-            "--pairs=auto and --pairs=only need a --pair_weight above 0",
-        ),
-        (
             ["decay_start_epoch", "epochs"],
             lambda v: v["decay_start_epoch"] <= v["epochs"],
             "--decay_start_epoch must not exceed --epochs",
@@ -120,6 +115,21 @@ class TrainConfig(RunFlags, OptimisationFlags, ObjectiveFlags, NetworkFlags, Dat
         """The number of folds, 0 for none, and the number of the one that is held out."""
         fold, _, folds = self.fold.partition("/")
         return (int(folds), int(fold)) if folds else (0, 0)
+
+    @property
+    def moves_pairs(self) -> bool:
+        """Whether slices of pairs are moved onto each other; RegGAN's network does that itself."""
+        return self.model != "reggan"
+
+    @property
+    def weight_of_pairs(self) -> float:
+        """What --pair_weight comes to: 0 is the model's own."""
+        return self.pair_weight or PAIR_WEIGHTS[self.model]
+
+    @property
+    def weight_of_nce(self) -> float:
+        """What --nce_weight comes to: 0 is the mode's own."""
+        return self.nce_weight or NCE_WEIGHTS[self.nce_mode]
 
     @classmethod
     def of_run(cls, lines: list[str]) -> "TrainConfig":

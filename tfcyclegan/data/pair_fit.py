@@ -5,6 +5,7 @@ still in between, nor that a converter kept left and right.
 """
 
 import dataclasses
+import hashlib
 
 import numpy as np
 from scipy import fft, ndimage
@@ -14,12 +15,14 @@ from tfcyclegan.data.pairing import Pairs
 REACH = 16
 """What this part of the frame is as far as a slice is looked for: 8 pixels of 128."""
 LOOKED_AT = 128
-"""Pixels a side that are looked at, at most."""
+"""Pixels a side that are looked at: at least this, and less than twice as many."""
+SMALLEST = 64
+"""Below so many pixels a side a slice and the next one cannot be told apart: all pairs count."""
+ELSEWHERE_MM = 5.0
+"""A slice that lies so much further away than the partner shows another place."""
 STRANGERS = 3
 """Slices of other patients that a partner is compared with."""
 BATCH = 64
-SMALLEST = 64
-"""Below so many pixels a side a slice and the next one cannot be told apart: all pairs count."""
 TIE = 1e-6
 """Slices that are the same agree equally well."""
 EDGE = 0.05
@@ -39,8 +42,8 @@ class PairFit:
     shifts: np.ndarray
     fits: np.ndarray
 
-    def described(self) -> dict:
-        """Returns what run.json says of it."""
+    def described(self) -> dict[str, int]:
+        """Returns how many pairs do not fit, and how many that fit have moved, and how far."""
         distances = np.abs(self.shifts[self.fits]).max(axis=1, initial=0)
         return {
             "n_left_out": int((~self.fits).sum()),
@@ -48,15 +51,19 @@ class PairFit:
             "moved_pixels_max": int(distances.max(initial=0)),
         }
 
+    def digest(self) -> str:
+        """Returns 32 hex digits that stand for all that was found."""
+        found = np.column_stack([self.shifts, self.fits]).astype("<i8")
+        return hashlib.sha256(found.tobytes()).hexdigest()[:32]
+
     def applied(self, pairs: Pairs) -> Pairs:
         """Returns the pairs that fit, with the slices of b where they belong, by whole pixels."""
         kept = np.flatnonzero(self.fits)
         pairs = pairs.take(kept)
-        images = pairs.b.images.copy()
-        for i, shift in enumerate(self.shifts[kept]):
+        for image, shift in zip(pairs.b.images, self.shifts[kept], strict=True):
             if shift.any():
-                images[i] = moved(images[i], shift)
-        return dataclasses.replace(pairs, b=dataclasses.replace(pairs.b, images=images))
+                image[:] = moved(image, shift)
+        return pairs
 
 
 def fit(pairs: Pairs) -> PairFit:
@@ -66,7 +73,8 @@ def fit(pairs: Pairs) -> PairFit:
     fields (Haber and Modersitzki 2006, doi:10.1007/11866763_89), at every shift of up to a
     sixteenth of the frame. A pair fits if its own partner agrees better, at its best shift, than
 
-    * the partners of the slices before and after it: else one has moved along the other axis;
+    * the partners before and after it that lie at least 5 mm further away: else one of the two
+      series has moved along the head;
     * the partner's own mirror image: else a reader of files has exchanged left and right;
     * the partners of three slices of other patients, those nearest to it in height: else it is
       another patient's, or blurred by motion;
@@ -78,29 +86,27 @@ def fit(pairs: Pairs) -> PairFit:
     Args:
         pairs: In the order of `Slices`.
     """
-    if not len(pairs) or pairs.a.images.shape[1] < SMALLEST:
-        return PairFit(np.zeros((len(pairs), 2), int), np.ones(len(pairs), bool))
-    factor = max(1, pairs.a.images.shape[1] // LOOKED_AT)
-    edges_a, edges_b = (_edges(s.unit()[..., 0], factor) for s in (pairs.a, pairs.b))
-    rows = np.arange(len(pairs))
-    agreement, at = _best(edges_a, edges_b, rows)
-    mirrored = edges_b[:, :, :, ::-1] * np.array([1, -1], np.float32)[:, None, None]
-    fits = agreement >= _best(edges_a, mirrored, rows)[0] - TIE
-    fits &= np.abs(at).max(axis=1) < edges_a.shape[2] // REACH
+    count = len(pairs)
+    fits, at = np.ones(count, bool), np.zeros((count, 2))
+    size = pairs.a.images.shape[1]
+    if not count or size < SMALLEST:
+        return PairFit(at.astype(int), fits)
+    factor = max(1, size // LOOKED_AT)
+    rivals = np.stack([*_elsewhere(pairs), *_strangers(pairs)])
+    for rows in np.array_split(np.arange(count), -(-count // BATCH)):
+        source = _edges(pairs.a.images[rows], factor)
+        partner = pairs.b.images[rows]
+        agreement, at[rows] = _best(source, _edges(partner, factor))
+        others = [_edges(partner[:, :, ::-1], factor)]
+        others += [_edges(pairs.b.images[rival[rows]], factor) for rival in rivals]
+        for other in others:
+            fits[rows] &= agreement >= _best(source, other)[0] - TIE
+    fits &= np.abs(at).max(axis=1) < size // factor // REACH
     studies = pairs.a.metadata["id/study"]
-    for other in (*_next(studies), *_strangers(pairs)):
-        fits &= agreement >= _best(edges_a, edges_b, other)[0] - TIE
     for study in np.unique(studies):
         of_study = studies == study
         fits[of_study] &= fits[of_study].mean() >= 0.5
     return PairFit(np.round(at * factor).astype(int), fits)
-
-
-def _next(studies: np.ndarray) -> list[np.ndarray]:
-    """Returns the row before and after each row of the same study, its own where there is none."""
-    rows = np.arange(len(studies))
-    found = [np.clip(rows + step, 0, len(rows) - 1) for step in (-1, 1)]
-    return [np.where(studies[other] == studies, other, rows) for other in found]
 
 
 def moved(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -118,68 +124,88 @@ def _overlap(shift: int) -> tuple[slice, slice]:
     return slice(None, shift), slice(-shift, None)
 
 
-def _strangers(pairs: Pairs) -> list[np.ndarray]:
-    """Returns for each pair the pairs of other patients that are nearest in height, int [P] each.
+def _elsewhere(pairs: Pairs) -> list[np.ndarray]:
+    """Returns the nearest rows on either side whose slice of b is elsewhere, int [P] each.
 
-    Fewer than `STRANGERS` where there are no more pairs of others.
+    Of the same study; a row's own where there is none.
+    """
+    place_a, place_b = (s.metadata["geom/frame_pos_mm"] for s in (pairs.a, pairs.b))
+    studies, rows = pairs.a.metadata["id/study"], np.arange(len(pairs))
+    found = [rows.copy(), rows.copy()]
+    for study in np.unique(studies):
+        own = np.flatnonzero(studies == study)
+        away = place_b[own].astype(np.float64)[np.newaxis] - place_a[own][:, np.newaxis]
+        least = np.abs(np.diagonal(away))[:, np.newaxis] + ELSEWHERE_MM
+        for side, signed in zip(found, (away, -away), strict=True):
+            beyond = np.where(signed >= least, signed, np.inf)
+            nearest = beyond.argmin(axis=1)
+            known = np.isfinite(beyond[np.arange(len(own)), nearest])
+            side[own[known]] = own[nearest[known]]
+    return found
+
+
+def _strangers(pairs: Pairs) -> list[np.ndarray]:
+    """Returns for each pair rows of other patients that are nearest in height, int [P] each.
+
+    A row's own where there are no more pairs of others.
     """
     owners, heights = (pairs.a.metadata[key] for key in ("id/patient", "geom/slice_frac"))
-    distance = np.abs(heights[:, np.newaxis] - heights[np.newaxis])
-    distance = np.where(owners[:, np.newaxis] == owners[np.newaxis], np.inf, distance)
-    nearest = np.argsort(distance, axis=1, kind="stable")[:, :STRANGERS]
-    known = np.isfinite(np.take_along_axis(distance, nearest, axis=1)).all(axis=0)
-    return [nearest[:, i] for i in np.flatnonzero(known)]
+    found = np.tile(np.arange(len(pairs)), (STRANGERS, 1))
+    for rows in np.array_split(np.arange(len(pairs)), -(-len(pairs) // BATCH)):
+        distance = np.abs(heights[rows][:, np.newaxis] - heights[np.newaxis])
+        distance[owners[rows][:, np.newaxis] == owners[np.newaxis]] = np.inf
+        nearest = distance.argsort(axis=1, kind="stable")[:, :STRANGERS]
+        known = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
+        for place in range(nearest.shape[1]):
+            found[place, rows[known[:, place]]] = nearest[known[:, place], place]
+    return list(found)
 
 
-def _edges(images: np.ndarray, factor: int) -> np.ndarray:
-    """Returns the normalised gradients of images [N, H, W]: down and across, float32 [N, 2, h, w].
+def _edges(images: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what `_best` compares of images [N, H, W].
 
-    Their length goes from 0 in flat regions to 1 at strong edges.
+    Normalised gradients g, down and across, whose length goes from 0 in flat regions to 1 at strong
+    edges: the spectrum of their products, complex64 [N, 3, h, w'], and the sum of their squares
+    [N], as (g.k)^2 is a sum of three products.
     """
+    images = images.astype(np.float32)
     if factor > 1:
-        count, height, width = images.shape
-        blocks = images.reshape(count, height // factor, factor, width // factor, factor)
-        images = blocks.mean(axis=(2, 4))
+        count, side = len(images), images.shape[1] // factor
+        images = images[:, : side * factor, : side * factor]
+        images = images.reshape(count, side, factor, side, factor).mean(axis=(2, 4))
     smooth = ndimage.gaussian_filter(images, (0, 1, 1))
-    slopes = np.stack(np.gradient(smooth, axis=(1, 2)), axis=1)
-    steep = np.sqrt((slopes**2).sum(axis=1, keepdims=True))
-    noise = EDGE * np.percentile(steep, 99, axis=(2, 3), keepdims=True) + np.finfo(np.float32).eps
-    return (slopes / np.sqrt(steep**2 + noise**2)).astype(np.float32)
+    down, across = np.gradient(smooth, axis=(1, 2))
+    steep = np.sqrt(down**2 + across**2)
+    noise = EDGE * np.percentile(steep, 99, axis=(1, 2), keepdims=True) + 1e-6
+    length = np.sqrt(steep**2 + noise**2)
+    down, across = down / length, across / length
+    products = np.stack([down * down, across * across, down * across], axis=1)
+    return fft.rfft2(products.astype(np.float32)), (down**2 + across**2).sum(axis=(1, 2))
 
 
-def _best(edges_a: np.ndarray, edges_b: np.ndarray, other: np.ndarray) -> tuple:
-    """Returns how well edges agree at the best shift, [P] from 0 to 1, and that shift, [P, 2].
+def _best(one: tuple, other: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how well edges agree at the best shift, [N] from 0 to 1, and that shift, [N, 2].
 
-    The sum over pixels of the squared scalar product, over all shifts at once by the Fourier
-    transform; between pixels by a parabola.
+    The sum over pixels of the squared scalar product of two gradients, at all shifts at once by the
+    Fourier transform; between pixels by a parabola.
 
     Args:
-        edges_a: Of `_edges`.
-        edges_b: The same.
-        other: Row of `edges_b` for each of `edges_a`.
+        one: Of `_edges`.
+        other: The same; the shift is what moves it onto the first.
     """
-    reach = edges_a.shape[2] // REACH
-    values, shifts = [], []
-    for start in range(0, len(other), BATCH):
-        a, b = edges_a[start : start + BATCH], edges_b[other[start : start + BATCH]]
-        products = [fft.rfft2(_products(edges)) for edges in (a, b)]
-        products[0][:, 2] *= 2.0
-        spectrum = (products[0] * np.conj(products[1])).sum(axis=1)
-        found = fft.irfft2(spectrum, s=a.shape[2:])
-        found = np.roll(found, (reach, reach), axis=(1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
-        strength = [(edges**2).sum(axis=(1, 2, 3)) for edges in (a, b)]
-        for agreement, energy in zip(found, np.sqrt(strength[0] * strength[1]), strict=True):
-            row, column = np.unravel_index(agreement.argmax(), agreement.shape)
-            values.append(agreement[row, column] / max(float(energy), 1e-9))
-            finer = _vertex(agreement[:, column], row), _vertex(agreement[row], column)
-            shifts.append((row - reach + finer[0], column - reach + finer[1]))
-    return np.array(values), np.array(shifts)
-
-
-def _products(edges: np.ndarray) -> np.ndarray:
-    """Returns what the squared scalar product of two gradients is a sum of, [N, 3, h, w]."""
-    down, across = edges[:, 0], edges[:, 1]
-    return np.stack([down * down, across * across, down * across], axis=1)
+    spectrum = one[0] * np.conj(other[0])
+    total = spectrum[:, 0] + spectrum[:, 1] + 2.0 * spectrum[:, 2]
+    size = one[0].shape[2]
+    reach = size // REACH
+    found = fft.irfft2(total, s=(size, size))
+    found = np.roll(found, (reach, reach), axis=(1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
+    shifts = []
+    for agreement in found:
+        row, column = np.unravel_index(agreement.argmax(), agreement.shape)
+        finer = _vertex(agreement[:, column], row), _vertex(agreement[row], column)
+        shifts.append((row - reach + finer[0], column - reach + finer[1]))
+    strength = np.sqrt(one[1] * other[1])
+    return found.max(axis=(1, 2)) / np.maximum(strength, 1e-6), np.array(shifts)
 
 
 def _vertex(values: np.ndarray, at: int) -> float:

@@ -10,6 +10,10 @@ from tfcyclegan.data.slices import Slices
 from tfcyclegan.errors import ExitCode, UserError
 
 NO_PAIRS = "no pairs"
+NONE = "none. Convert both series of a patient together"
+SHOW_ANOTHER_PLACE = (
+    "none that show one place. See what tools/compare_domains.py says of pairs, convert again"
+)
 
 
 def pairs_of(described: dict) -> str:
@@ -33,16 +37,25 @@ class TrainingSlices:
         b: Slices of domain b.
         pairs: Slices of a and b that show the same places; None where a run learns from none.
         fit: What `pair_fit` found of the pairs that headers promise; empty where none was sought.
+        pairs_hash: 32 hex digits that stand for all of that.
     """
 
     a: Slices
     b: Slices
     pairs: Pairs | None = None
     fit: dict[str, int] = dataclasses.field(default_factory=dict)
+    pairs_hash: str = ""
 
     @classmethod
     def choose(
-        cls, slices_a: Slices, slices_b: Slices, *, pairs: str, patients: int = 0, seed: int = 0
+        cls,
+        slices_a: Slices,
+        slices_b: Slices,
+        *,
+        pairs: str,
+        patients: int = 0,
+        seed: int = 0,
+        move: bool = True,
     ) -> "TrainingSlices":
         """Returns what --pairs and --pair_patients ask for, of the pairs that fit (`pair_fit`).
 
@@ -53,6 +66,7 @@ class TrainingSlices:
             patients: Number of patients whose pairs count, the first of an order that `seed`
                 draws, so that more patients are the same ones and others; 0 means all.
             seed: Of that order.
+            move: Whether slices of b that have moved are moved back.
 
         Raises:
             UserError: "only", and there are no pairs.
@@ -61,27 +75,30 @@ class TrainingSlices:
             return cls(slices_a, slices_b)
         promised = pair(slices_a, slices_b)
         fit = pair_fit.fit(promised)
+        if not move:
+            fit = dataclasses.replace(fit, shifts=np.zeros_like(fit.shifts))
         found = of_patients(fit.applied(promised), patients, seed)
         if pairs == "only" and not len(found):
-            cause = "all of them show different places" if len(promised) else "there are none"
             raise UserError(
-                "--pairs=only needs slices of both domains of one study on one grid, and in split"
-                f" train {cause}. Convert both series of a patient together, or train with"
-                " --pairs=none.",
+                "--pairs=only needs slices of both domains of one study on one grid, and split"
+                f" train has {SHOW_ANOTHER_PLACE if len(promised) else NONE}, or train a model that"
+                " needs no pairs, with --pairs=none.",
                 ExitCode.MISSING,
             )
-        described = fit.described()
+        found_out = fit.described(), fit.digest()
         if pairs == "only":
-            return cls(found.a, found.b, found, described)
-        return cls(slices_a, slices_b, found if len(found) else None, described)
+            return cls(found.a, found.b, found, *found_out)
+        return cls(slices_a, slices_b, found if len(found) else None, *found_out)
 
     def cautions(self) -> list[str]:
         """Returns what to warn of before a run learns from these, in sentences."""
-        if not self.fit.get("n_left_out"):
+        count = self.fit.get("n_left_out", 0)
+        if not count:
             return []
+        subject = f"{count} pairs are" if count > 1 else "1 pair is"
         return [
-            f"{self.fit['n_left_out']} pairs are left out, because their slices do not show one"
-            " place. tools/compare_domains.py says more."
+            f"{subject} left out: the slices do not show one place. tools/compare_domains.py says"
+            " more."
         ]
 
     @property

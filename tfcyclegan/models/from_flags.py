@@ -21,7 +21,8 @@ def view_of(config: TrainConfig) -> View:
 def seeds_of(config: TrainConfig) -> list[int]:
     """Returns a seed for each of what a run has that is random, data apart.
 
-    Of the generators, the discriminators, the pools and the helpers, those of a_to_b first.
+    Two each of the generators, the discriminators, the pools and the helpers. Which is whose is
+    the model's own: another order would be another run.
     """
     return [(config.seed * 10 + i) * SEED_STRIDE for i in range(8)]
 

@@ -98,6 +98,8 @@ def open_workdir(
     """
     described = provenance.describe(config, shards, arguments) | {
         "pairs": trained.described(),
+        "pairs_hash": trained.pairs_hash,
+        "weights": {"pair_weight": config.weight_of_pairs, "nce_weight": config.weight_of_nce},
         "validation_split": validation_split(config, shards),
     }
     claim_workdir(config, {name: described[name] for name in RECORDS})

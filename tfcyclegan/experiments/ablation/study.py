@@ -46,7 +46,7 @@ class External:
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """A whole study; the keys of the file are explained in docs/recipe.md."""
+    """A whole study; the keys of the file are explained in docs/studies.md."""
 
     title: str
     data_dir: str

@@ -229,7 +229,7 @@ def interval(patients: dict[str, float]) -> dict:
 
 
 def markdown(collected: dict) -> str:
-    """Returns the table that a person reads; docs/recipe.md explains it."""
+    """Returns the table that a person reads; docs/studies.md explains it."""
     count = collected["runs"]
     lines = [
         f"# {collected['title']}",

@@ -1,32 +1,20 @@
 """A CUT or FastCUT built from the flags of a run."""
 
 from tfcyclegan.config import TrainConfig
-from tfcyclegan.errors import UserError
 from tfcyclegan.models.cut.cut import CUT
 from tfcyclegan.models.from_flags import view_of
 from tfcyclegan.models.networks.patch_features import build_projector, encoder_of
 from tfcyclegan.models.one_way.build import networks_of
 from tfcyclegan.models.step.optimizers import make_adams
 
-WEIGHTS = {"cut": 1.0, "fastcut": 10.0}
-"""Of the contrastive loss, as in the paper."""
-
 
 def build(config: TrainConfig, steps_per_epoch: int) -> CUT:
-    """Builds and compiles the model; arguments as of `models.build.build_model`.
-
-    Raises:
-        UserError: The generator does not have the layers that are to be compared.
-    """
+    """Builds and compiles the model; arguments as of `models.build.build_model`."""
     layers = tuple(int(layer) for layer in config.nce_layers)
 
     def projector(generator, seed, ways):
-        try:
-            encoder = encoder_of(generator, layers)
-        except ValueError as error:
-            raise UserError(f"--nce_layers with --generator={config.generator}: {error}") from error
         return build_projector(
-            encoder,
+            encoder_of(generator, layers),
             width=config.nce_width,
             initializer=config.initializer,
             seed=seed,
@@ -46,7 +34,7 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CUT:
     model.compile(
         **make_adams(config, steps_per_epoch, model.guard.rate_factor),
         adversarial=config.adversarial_loss,
-        nce_weight=config.nce_weight or WEIGHTS[config.nce_mode],
+        nce_weight=config.weight_of_nce,
         accumulate_steps=config.accumulate_steps,
     )
     return model

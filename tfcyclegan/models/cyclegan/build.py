@@ -46,4 +46,4 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
 def _pair_weights(config: TrainConfig) -> dict[str, float]:
     if config.pairs == "none":
         return {}
-    return {"pair_weight": config.pair_weight, "pair_ssim_weight": config.pair_ssim_weight}
+    return {"pair_weight": config.weight_of_pairs, "pair_ssim_weight": config.pair_ssim_weight}

@@ -13,7 +13,7 @@ def build(config: TrainConfig, steps_per_epoch: int) -> Pix2Pix:
     model.compile(
         **make_adams(config, steps_per_epoch, model.guard.rate_factor),
         adversarial=config.adversarial_loss,
-        pair_weight=config.pair_weight,
+        pair_weight=config.weight_of_pairs,
         accumulate_steps=config.accumulate_steps,
     )
     return model

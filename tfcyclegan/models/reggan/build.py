@@ -30,7 +30,7 @@ def build(config: TrainConfig, steps_per_epoch: int) -> RegGAN:
     model.compile(
         **make_adams(config, steps_per_epoch, model.guard.rate_factor),
         adversarial=config.adversarial_loss,
-        pair_weight=config.pair_weight,
+        pair_weight=config.weight_of_pairs,
         smoothness_weight=config.smoothness_weight,
         frame=config.image_size,
         accumulate_steps=config.accumulate_steps,

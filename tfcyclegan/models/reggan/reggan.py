@@ -67,8 +67,9 @@ class RegGAN(OneWay):
             largest = logs.get(f"displacement_max_{way.ways}", 0.0)
             if largest > FAR * self.frame:
                 found.append(
-                    f"registration_{way.ways} moves translations by up to {largest:.1f} pixels,"
-                    f" more than {FAR:.0%} of the frame. It may be mending what the generator does"
-                    " to the anatomy. Look at the samples, or raise --smoothness_weight."
+                    f"registration_{way.ways} moves translations by {largest:.1f} pixels on average"
+                    f" at the place that moves most, more than {FAR:.0%} of the frame. It may be"
+                    " mending what the generator does to the anatomy. Look at the samples, or raise"
+                    " --smoothness_weight."
                 )
         return found

@@ -28,10 +28,14 @@ FREE_FLAGS = frozenset(
     }
 )
 """Flags that may change when a run continues, because they leave its mathematics alone."""
-ANOTHER_RUN = ("--model", "--direction", "--pairs", "--pair_patients", "--pair_ssim_weight")
+ANOTHER_RUN = (
+    *("--model", "--direction", "--pairs", "--pair_patients", "--pair_ssim_weight"),
+    *("--nce_mode", "--nce_layers", "--nce_width", "--registration_filters"),
+    "--registration_size",
+)
 """Flags whose change makes another run, whatever is allowed: a checkpoint would hold other networks
 or losses, or run.json would say of fewer pairs than the model was shown."""
-RECORDS = ("dataset_hash", "split_hash")
+RECORDS = ("dataset_hash", "split_hash", "pairs_hash")
 """What run.json says of the records, wherever they lie."""
 
 
@@ -80,7 +84,9 @@ def changes(config: TrainConfig, records: dict[str, str]) -> list[str]:
     differences = changed_flags(TrainConfig.of_run(path.read_text().splitlines()), config)
     known = recorded(path.parent)
     if any(known.get(name, value) != value for name, value in records.items()):
-        differences.append("--data_dir holds other records, or other splits of them, than it did")
+        differences.append(
+            "--data_dir holds other records, other splits of them or other pairs than it did"
+        )
     return differences
 
 
