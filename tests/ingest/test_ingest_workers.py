@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -150,3 +151,44 @@ def test_an_interrupt_ends_workers_that_a_thread_would_replace(monkeypatch):
         raise KeyboardInterrupt
     time.sleep(0.5)
     assert len(closed) == 1
+
+
+class SlowPipe:
+    """The parent's end of a pipe through which a long message is coming."""
+
+    def __init__(self):
+        self.reading, self.arrived, self.closed = (threading.Event() for _ in range(3))
+
+    def recv(self):
+        self.reading.set()
+        assert self.arrived.wait(10)
+        assert not self.closed.is_set(), "its number may be another pipe's by now"
+        return "result"
+
+    def send(self, message) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_pipe_is_not_closed_while_a_thread_reads_from_it():
+    """Its number would be the next pipe's, from which the thread then took the first bytes."""
+    pool = Workers(1)
+    pipe = SlowPipe()
+    process = SimpleNamespace(join=lambda: None, kill=lambda: None)
+    busy = SimpleNamespace(connection=pipe, task=0, started=0.0, process=process)
+    busy.end = pipe.close
+    pool._workers = [busy]
+    received = []
+    reader = threading.Thread(target=lambda: received.append(pool._receive(busy)))
+    reader.start()
+    assert pipe.reading.wait(10)
+    closer = threading.Thread(target=pool.__exit__)
+    closer.start()
+    closer.join(0.2)
+    assert closer.is_alive() and not pipe.closed.is_set()
+    pipe.arrived.set()
+    for thread in (reader, closer):
+        thread.join(10)
+    assert received == ["result"] and pipe.closed.is_set()

@@ -105,8 +105,10 @@ class Workers:
             os.environ.setdefault(name, value)
         self._workers: list[_Worker] = []
         self._ended = False
-        # A thread of `ahead` may replace a worker while an interrupted conversion ends them all.
-        self._lives = threading.Lock()
+        # A thread of `ahead` may use or replace a worker while an interrupted conversion ends them
+        # all. Who reads from a pipe that another thread closes may read from the next file or pipe
+        # that gets its number.
+        self._lives = threading.RLock()
 
     def __enter__(self) -> "Workers":
         self._workers = [_Worker(self._context, *self._start) for _ in range(self._count)]
@@ -145,7 +147,9 @@ class Workers:
                 near = waiting and waiting[0][0] < due + AHEAD * self._count
                 if worker.task is None and near:
                     number, task = waiting.popleft()
-                    worker.start(number, function, task)
+                    with self._lives:
+                        if not self._ended:
+                            worker.start(number, function, task)
             for number, result in self._collect():
                 finished[number] = result
             while due in finished:
@@ -176,7 +180,8 @@ class Workers:
 
     def _receive(self, worker: "_Worker"):
         try:
-            result = worker.connection.recv()
+            with self._lives:
+                result = worker.connection.recv()
             return _BEGINS if isinstance(result, str) and result == _BEGINS else result
         except (EOFError, OSError):
             self._replace(worker)
