@@ -21,6 +21,7 @@ pytestmark = pytest.mark.configurations
 
 SMALL = (
     *TINY_NETWORKS,
+    "--generator_blocks=2",  # CUT compares features of two
     "--epochs=2",
     "--decay_start_epoch=1",
     "--steps_per_epoch=4",
