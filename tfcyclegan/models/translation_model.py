@@ -57,8 +57,14 @@ class TranslationModel(FitsOnWorkers, keras.Model):
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
-        """Optimizers by their key in a checkpoint, that of the generators first."""
-        raise NotImplementedError
+        """Optimizers by their key in a checkpoint, that of the generators first.
+
+        Those of a model with discriminators, which sets `discriminator_optimizer` in `compile`.
+        """
+        return {
+            "generator_optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
 
     @property
     def pools(self) -> dict[str, ImagePool]:

@@ -2,10 +2,8 @@
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.models.cut.cut import CUT
-from tfcyclegan.models.from_flags import view_of
 from tfcyclegan.models.networks.patch_features import build_projector, encoder_of
-from tfcyclegan.models.one_way.build import networks_of
-from tfcyclegan.models.step.optimizers import make_adams
+from tfcyclegan.models.one_way.build import compiled, networks_of, settings_of
 
 
 def build(config: TrainConfig, steps_per_epoch: int) -> CUT:
@@ -27,14 +25,11 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CUT:
         fast=config.nce_mode == "fastcut",
         patches=config.nce_patches,
         seed=config.seed,
-        ema_decay=config.ema_decay,
-        view=view_of(config),
-        discriminator_images=config.discriminator_images,
+        **settings_of(config),
     )
-    model.compile(
-        **make_adams(config, steps_per_epoch, model.guard.rate_factor),
-        adversarial=config.adversarial_loss,
+    return compiled(
+        model,
+        config,
+        steps_per_epoch,
         nce_weight=config.weight_of_nce,
-        accumulate_steps=config.accumulate_steps,
     )
-    return model

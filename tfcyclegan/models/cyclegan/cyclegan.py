@@ -121,13 +121,6 @@ class CycleGAN(TranslationModel):
         return averages if self.ema_decay else self.generators
 
     @property
-    def optimizers(self) -> dict[str, keras.Optimizer]:
-        return {
-            "generator_optimizer": self.optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-
-    @property
     def pools(self) -> dict[str, ImagePool]:
         return {"a": self.pool_a, "b": self.pool_b}
 

@@ -5,8 +5,16 @@ from collections.abc import Callable
 import keras
 
 from tfcyclegan.config import TrainConfig
-from tfcyclegan.models.from_flags import discriminator_of, generator_of, pool_of, seeds_of
+from tfcyclegan.models.from_flags import (
+    discriminator_of,
+    generator_of,
+    pool_of,
+    seeds_of,
+    view_of,
+)
 from tfcyclegan.models.one_way.directions import DIRECTIONS, Networks
+from tfcyclegan.models.one_way.model import OneWay
+from tfcyclegan.models.step.optimizers import make_adams
 
 
 def networks_of(
@@ -39,3 +47,30 @@ def networks_of(
             helper=helper(generator, seeds[i + 6], way.ways) if helper else None,
         )
     return networks
+
+
+def settings_of(config: TrainConfig) -> dict:
+    """Returns the arguments of `OneWay` that every model takes from the flags alike."""
+    return {
+        "ema_decay": config.ema_decay,
+        "view": view_of(config),
+        "discriminator_images": config.discriminator_images,
+    }
+
+
+def compiled(model: OneWay, config: TrainConfig, steps_per_epoch: int, **weights) -> OneWay:
+    """Compiles a model with what the flags say of its optimizers and adversarial loss.
+
+    Args:
+        model: The model.
+        config: Flags of the run.
+        steps_per_epoch: Updates per epoch.
+        **weights: Of its own losses, for its `compile`.
+    """
+    model.compile(
+        **make_adams(config, steps_per_epoch, model.guard.rate_factor),
+        adversarial=config.adversarial_loss,
+        accumulate_steps=config.accumulate_steps,
+        **weights,
+    )
+    return model

@@ -142,13 +142,6 @@ class OneWay(TranslationModel):
         return [v for network in self.discriminators.values() for v in network.trainable_variables]
 
     @property
-    def optimizers(self) -> dict[str, keras.Optimizer]:
-        return {
-            "generator_optimizer": self.optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-
-    @property
     def batch_details(self) -> dict:
         return {
             "positions": self.view.positions,
