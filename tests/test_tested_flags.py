@@ -58,6 +58,8 @@ REASONS = {
     "pairs": "none, beside which other flags of pairs mean nothing",
     "pairs_per_example": "3 are counted by hand",
     "pair_ssim_weight": OFF_BY_DEFAULT,
+    "pair_updates": "two and three, whose weights and rates are computed apart",
+    "lesion_emphasis": OFF_BY_DEFAULT,
     "pair_weight": "another weight than the default, in a sum",
     "pool_size": "3 is full within an epoch of 6 steps, so that images leave it again",
     "position_channels": "both networks; tests/support/tiny_runs.py has the discriminators'",

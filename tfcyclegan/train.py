@@ -1,5 +1,6 @@
 """Trains a translation model on converted records: `python -m tfcyclegan.train --flagfile=...`."""
 
+import dataclasses
 import pathlib
 import sys
 
@@ -59,8 +60,10 @@ def main(config: TrainConfig) -> None:
         return
     if is_chief(strategy):
         open_workdir(config, shards, trained, sys.argv[1:])
+    # Without pairs a step is one update, in which the rate's schedule counts.
+    made = config if trained.pairs else dataclasses.replace(config, pair_updates=1)
     with strategy.scope():
-        model = build_model(config, steps)
+        model = build_model(made, steps)
     fit.fit(config, model, trained, validated, steps)
 
 

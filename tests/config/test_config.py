@@ -100,7 +100,11 @@ def test_a_first_word_is_the_directory_to_verify():
 
 
 @pytest.mark.parametrize(
-    "flag", ["pair_weight=7", "pair_ssim_weight=1", "pairs_per_example=2", "pair_patients=3"]
+    "flag",
+    [
+        *("pair_weight=7", "pair_ssim_weight=1", "pairs_per_example=2", "pair_updates=2"),
+        *("pair_patients=3", "lesion_emphasis=1"),
+    ],
 )
 def test_what_is_asked_of_pairs_is_refused_where_there_are_to_be_none(flag):
     paths = ("--data_dir=d", "--workdir=w")

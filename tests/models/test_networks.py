@@ -104,8 +104,8 @@ def test_the_small_unet_has_the_parameters_of_its_convolutions(filters):
     f = filters
     down = [(1, f), (f, 2 * f), (2 * f, 2 * f), (2 * f, 4 * f), (4 * f, 4 * f)]
     down += [(4 * f, 8 * f), (8 * f, 8 * f), (8 * f, 8 * f), (8 * f, 8 * f)]
-    up = [(16 * f, 8 * f), (12 * f, 4 * f), (6 * f, 2 * f), (3 * f, f)]
-    expected = sum(9 * i * o for i, o in down + up) + 9 * f + 1
+    up = [(8 * f, 8 * f), (8 * f, 4 * f), (4 * f, 2 * f), (2 * f, f)]
+    expected = sum(9 * i * o for i, o in down) + sum((i + 9 * o) * o for i, o in up) + 9 * f + 1
     model = generators.build_generator(kind="unet_small", filters=f, blocks=9, name="g", **TINY)
     assert model.count_params() == expected
 

@@ -24,6 +24,7 @@ from tfcyclegan.training.distribution.strategies import make_strategy
 INGREDIENTS = (
     *("--position_channels=both", "--r1_weight=1", "--keep_air"),
     *("--pairs=auto", "--pairs_per_example=2", "--pair_ssim_weight=1"),
+    *("--pair_updates=2", "--lesion_emphasis=2"),
 )
 STEPS = 20
 BATCH = 2
@@ -56,7 +57,7 @@ def trained(kind: str):
             "context": context,
         }
         unpaired = training_batches(*slices, positions=True, **common)
-        paired = paired_batches(Pairs(*slices, 0, 0), pairs_per_example=2, **common)
+        paired = paired_batches(Pairs(*slices, 0, 0), pairs_per_example=4, **common)
         kind = keras.config.floatx()
         return tf.data.Dataset.zip(unpaired, paired).map(
             lambda one, two: tuple(tf.cast(tensor, kind) for tensor in (*one, *two))

@@ -172,9 +172,9 @@ def test_too_many_bad_steps_turn_back_with_half_the_rate_then_stop(tiny_run, dat
     )
     assert len(rows) == 5 and rows[:3] == whole[:3]
     rate, skipped = rows[0].index("learning_rate"), rows[0].index("skipped_steps")
-    # Undisturbed: 1e-3, 1e-3, 5e-4, 0.
+    # Undisturbed: 2e-3, 2e-3, 1e-3, 0.
     made = [float(row[rate]) for row in rows[1:]]
-    np.testing.assert_allclose(made, [1e-3, 1e-3, 2.5e-4, 0], rtol=1e-6)
+    np.testing.assert_allclose(made, [2e-3, 2e-3, 5e-4, 0], rtol=1e-6)
     assert rows[3][1] != whole[3][1] and np.isfinite(float(rows[3][1]))
     assert [row[skipped] for row in rows[1:]] == ["0"] * 4
 

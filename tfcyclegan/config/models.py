@@ -10,7 +10,8 @@ OWN = {
     "cut": ("nce_width", "nce_mode", "nce_weight", "nce_layers", "nce_patches"),
 }
 """Model to the flags that mean nothing to any other."""
-CYCLE = ("cycle_weight", "identity_weight", "r1_weight", "pair_ssim_weight", "pairs_per_example")
+OF_PAIRED_CYCLEGAN = ("pair_ssim_weight", "pairs_per_example", "pair_updates", "lesion_emphasis")
+CYCLE = ("cycle_weight", "identity_weight", "r1_weight", *OF_PAIRED_CYCLEGAN)
 NOT_OF = {
     "cyclegan": ("direction",),
     "pix2pix": (
@@ -27,7 +28,7 @@ PAIR_WEIGHTS = {"cyclegan": 10.0, "pix2pix": 100.0, "reggan": 20.0, "cut": 0.0}
 """Of the error on pairs: the papers', and ours for a CycleGAN."""
 NCE_WEIGHTS = {"cut": 1.0, "fastcut": 10.0}
 """Of the contrastive loss, as in the paper."""
-OF_PAIRS = ("pair_weight", "pair_ssim_weight", "pairs_per_example", "pair_patients")
+OF_PAIRS = ("pair_weight", "pair_patients", *OF_PAIRED_CYCLEGAN)
 """Flags that mean nothing where a run learns from no pairs."""
 DEFAULTS = {field.name: field.default for g in GROUPS.values() for field in dataclasses.fields(g)}
 """A flag that means nothing says nothing either at its default."""

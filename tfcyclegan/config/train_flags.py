@@ -122,6 +122,12 @@ class ObjectiveFlags(Command):
         0.0, "Weight of the identity loss as a multiple of --cycle_weight.", lower=0.0
     )
     pairs_per_example: int = flag(1, "Pairs that an update learns from, per example.", lower=1)
+    pair_updates: int = flag(
+        1,
+        "Updates of the generators per step. All but the last learn from pairs alone, each from"
+        " others.",
+        lower=1,
+    )
     pair_weight: float = flag(
         0.0,
         "Weight of the mean absolute error on pairs; 0 is the model's own: 10 inside the head, but"
@@ -130,6 +136,12 @@ class ObjectiveFlags(Command):
     )
     pair_ssim_weight: float = flag(
         0.0, "Weight of 1 - SSIM inside the head on pairs; 0 is off.", lower=0.0
+    )
+    lesion_emphasis: float = flag(
+        0.0,
+        "How much more the absolute error on pairs counts where both slices are bright, as lesions"
+        " are: times what is above 1.2 means of the head.",
+        lower=0.0,
     )
     smoothness_weight: float = flag(
         10.0, "Weight of what --model=reggan moves neighbouring pixels apart.", lower=0.0

@@ -107,7 +107,8 @@ def _share(
     )
     if trained.pairs is None or not model.learns_from_pairs:
         return unpaired
-    paired = paired_batches(trained.pairs, pairs_per_example=config.pairs_per_example, **common)
+    pairs = config.pairs_per_example * config.pair_updates
+    paired = paired_batches(trained.pairs, pairs_per_example=pairs, **common)
     both = tf.data.Dataset.zip(unpaired, paired)
     return both.map(as_it_is(lambda slices, pairs: (*slices, *pairs)))
 

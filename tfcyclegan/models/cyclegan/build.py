@@ -28,9 +28,15 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
         ema_decay=config.ema_decay,
         view=view_of(config),
         discriminator_images=config.discriminator_images,
+        pair_updates=config.pair_updates,
     )
     model.compile(
-        **make_adams(config, steps_per_epoch, model.guard.rate_factor),
+        **make_adams(
+            config,
+            steps_per_epoch,
+            model.guard.rate_factor,
+            generator_updates=config.pair_updates,
+        ),
         objective=Objective(
             adversarial=config.adversarial_loss,
             cycle_weight=config.cycle_weight,
@@ -46,4 +52,8 @@ def build(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
 def _pair_weights(config: TrainConfig) -> dict[str, float]:
     if config.pairs == "none":
         return {}
-    return {"pair_weight": config.weight_of_pairs, "pair_ssim_weight": config.pair_ssim_weight}
+    return {
+        "pair_weight": config.weight_of_pairs,
+        "pair_ssim_weight": config.pair_ssim_weight,
+        "lesion_emphasis": config.lesion_emphasis,
+    }

@@ -10,12 +10,13 @@ from tfcyclegan.models.cyclegan.objective import (
     DIAGNOSED,
     Objective,
     generator_losses,
-    pair_losses,
 )
+from tfcyclegan.models.cyclegan.pairs import of_examples, pair_losses, shares_of_pairs
 from tfcyclegan.models.networks.discriminator_view import AS_IT_IS, View
 from tfcyclegan.models.step.gradients import over_parts, replica_loss, summed
 from tfcyclegan.models.step.image_pool import ImagePool
 from tfcyclegan.models.step.moving_average import average_of, follow
+from tfcyclegan.models.step.nonfinite import may_change
 from tfcyclegan.models.step.replicas import update_if
 from tfcyclegan.models.translation_model import TranslationModel
 
@@ -36,6 +37,7 @@ class CycleGAN(TranslationModel):
         view: How the discriminators are shown images.
         discriminator_images: Images of each kind that the discriminators learn from per example;
             the generators learn from the first of them.
+        pair_updates: Updates of the generators per step; all but the last are from pairs alone.
     """
 
     title = "CycleGAN"
@@ -60,6 +62,7 @@ class CycleGAN(TranslationModel):
         ema_decay: float = 0.0,
         view: View = AS_IT_IS,
         discriminator_images: int = 1,
+        pair_updates: int = 1,
     ):
         super().__init__(name="cyclegan")
         self.generator_ab, self.generator_ba = generator_ab, generator_ba
@@ -68,6 +71,7 @@ class CycleGAN(TranslationModel):
         self.discriminators = Discriminators(discriminator_a, discriminator_b, view)
         self.ema_decay = ema_decay
         self.discriminator_images = discriminator_images
+        self.pair_updates = pair_updates
         self.average_ab = average_of(generator_ab) if ema_decay else None
         self.average_ba = average_of(generator_ba) if ema_decay else None
         self.built = True
@@ -152,10 +156,15 @@ class CycleGAN(TranslationModel):
         """
         batch = self._batch(data)
         every = self.discriminator_images
-        slices = (x if x is None else x[::every] for x in batch[:4])
+        slices = [x if x is None else x[::every] for x in batch[:4]]
+        examples = slices[0].shape[0]
+        *shares, last = shares_of_pairs(batch, examples=examples, updates=self.pair_updates)
+        good = tf.constant(True)
+        for share in shares:
+            good = self._learn_from_pairs(*share, before=good)
         values, descent_g = over_parts(
             self._taught_generators,
-            Batch(*slices, batch.pair_a, batch.pair_b),
+            Batch(*slices, *last),
             parts=self.accumulate_steps,
             variables=self.generator_variables,
             names=(*self.objective.generator_losses, "fake_a", "fake_b"),
@@ -177,6 +186,7 @@ class CycleGAN(TranslationModel):
             [values[name] for name in self.tracked],
             (self.optimizer, norm_g),
             (self.discriminator_optimizer, norm_d),
+            before=good,
         )
         update_if(good, self._update, (descent_g, descent_d, pool_a, pool_b, values))
         return self.get_metrics_result()
@@ -186,6 +196,28 @@ class CycleGAN(TranslationModel):
         places = data[2:4] if self.discriminators.view.positions else (None, None)
         pairs = data[4:] if self.discriminators.view.positions else data[2:]
         return Batch(*data[:2], *places, *pairs)
+
+    def _learn_from_pairs(self, pair_a, pair_b, *, before: tf.Tensor) -> tf.Tensor:
+        """Updates the generators on pairs alone; returns whether that and `before` were good."""
+        values, descent = over_parts(
+            self._taught_by_pairs,
+            (pair_a, pair_b),
+            parts=self.accumulate_steps,
+            variables=self.generator_variables,
+            names=("loss",),
+        )
+        descent, norm = summed(descent, self.optimizer)
+        good = tf.logical_and(before, may_change([values["loss"]], (self.optimizer, norm)))
+        update_if(good, lambda d: self.optimizer.apply(d, self.generator_variables), (descent,))
+        return good
+
+    def _taught_by_pairs(self, pair_a, pair_b) -> tuple[dict, list]:
+        with tf.GradientTape() as tape:
+            images = self._each(self.generator_ab, {"paired_b": pair_a})
+            images |= self._each(self.generator_ba, {"paired_a": pair_b})
+            values = pair_losses(pair_a, pair_b, images, objective=self.objective)
+            total = replica_loss(values["loss"], self.optimizer)
+        return {"loss": values["loss"]}, tape.gradient(total, self.generator_variables)
 
     def _update(self, descent_g, descent_d, pool_a, pool_b, values: dict) -> None:
         """Makes every change of a step: weights, optimizers, pools, averages, running means."""
@@ -257,18 +289,12 @@ class CycleGAN(TranslationModel):
         values = generator_losses(
             batch.real_a, batch.real_b, translated, scores, objective=self.objective
         )
-        weights = self.objective.pair_weights
-        if not weights:
+        if not self.learns_from_pairs:
             return values
+        pairs = dict.fromkeys((*self.objective.pair_weights, "loss"), tf.zeros_like(values["loss"]))
         if "paired_a" in translated:
-            with_ssim = bool(self.objective.pair_ssim_weight)
-            pairs = pair_losses(batch.pair_a, batch.pair_b, translated, with_ssim=with_ssim)
-            examples = batch.real_a.shape[0]
-            pairs = {
-                name: tf.reduce_mean(tf.reshape(value, [examples, -1]), 1)
-                for name, value in pairs.items()
-            }
-        else:
-            pairs = {name: tf.zeros_like(values["loss"]) for name in weights}
-        total = tf.add_n([values["loss"], *(weights[name] * pairs[name] for name in weights)])
-        return values | pairs | {"loss": total}
+            pairs = of_examples(
+                pair_losses(batch.pair_a, batch.pair_b, translated, objective=self.objective),
+                examples=batch.real_a.shape[0],
+            )
+        return values | pairs | {"loss": values["loss"] + pairs["loss"]}

@@ -9,8 +9,6 @@ from tfcyclegan.models.losses.adversarial import (
     generator_adversarial_loss,
     identity_loss,
 )
-from tfcyclegan.models.losses.paired import masked_dissimilarity, masked_l1
-from tfcyclegan.models.networks.air import near_head
 
 GENERATOR_LOSSES = (
     "loss",
@@ -50,6 +48,7 @@ class Objective:
         r1_weight: Weight of the discriminators' R1 penalty, which every `R1_EVERY`th step has.
         pair_weight: Weight of the error on pairs; 0 where a run does not learn from any.
         pair_ssim_weight: Weight of what is missing to a structural similarity of 1 on pairs.
+        lesion_emphasis: How much more the error on pairs counts where both slices are bright.
     """
 
     adversarial: str = "vanilla"
@@ -58,6 +57,7 @@ class Objective:
     r1_weight: float = 0.0
     pair_weight: float = 0.0
     pair_ssim_weight: float = 0.0
+    lesion_emphasis: float = 0.0
 
     @property
     def generator_losses(self) -> tuple[str, ...]:
@@ -112,25 +112,3 @@ def generator_losses(
     else:
         values["identity_a_loss"] = values["identity_b_loss"] = tf.zeros_like(total)
     return {**values, "loss": total}
-
-
-def pair_losses(pair_a: tf.Tensor, pair_b: tf.Tensor, translated: dict, *, with_ssim: bool) -> dict:
-    """Returns how far the translations of pairs are from each other's slice, float32 [P N].
-
-    Inside the head of either slice: what a fluid that is black in FLAIR leaves out is in T2.
-
-    Args:
-        pair_a: Slices of domain a, [P N, H, W, 1], model range.
-        pair_b: Slices of domain b that show the same places.
-        translated: `paired_a` and `paired_b`, what the generators make of the other slice.
-        with_ssim: Whether the dissimilarity is wanted too.
-    """
-    heads = [near_head((images + 1.0) / 2.0) for images in (pair_a, pair_b)]
-    inside = tf.logical_or(*heads)
-    values = {}
-    for way, target, made in (("ab", pair_b, "paired_b"), ("ba", pair_a, "paired_a")):
-        values[f"pair_{way}_loss"] = masked_l1(target, translated[made], inside)
-        if with_ssim:
-            dissimilarity = masked_dissimilarity(target, translated[made], inside)
-            values[f"pair_ssim_{way}_loss"] = dissimilarity
-    return values

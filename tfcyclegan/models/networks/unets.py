@@ -47,7 +47,9 @@ def small_unet(x, filters: int, weights: Weights):
     """Returns the image before its tanh, of 3x3 convolutions and bilinear doubling.
 
     Two convolutions a level on the way down and one on the way up (after Ronneberger et al. 2015,
-    arXiv:1505.04597), the first of a level with stride 2 in place of pooling.
+    arXiv:1505.04597), the first of a level with stride 2 in place of pooling. Skip connections are
+    added, not concatenated: a 1x1 convolution before the doubling brings what comes up to as many
+    filters (after Lin et al. 2017, arXiv:1612.03144). That is 0.6 of the operations.
 
     Args:
         x: [N, H, W, C]; H and W multiples of 16.
@@ -60,14 +62,14 @@ def small_unet(x, filters: int, weights: Weights):
         x = _convolved(x, filters * k, weights) if level else x
         skips.append(x)
     for k, skip in zip(SMALL_WIDTHS[-2::-1], skips[-2::-1], strict=True):
-        x = keras.layers.Concatenate()([BilinearDoubling()(x), skip])
-        x = _convolved(x, filters * k, weights)
+        x = BilinearDoubling()(_convolved(x, filters * k, weights, size=1))
+        x = _convolved(keras.layers.Add()([x, skip]), filters * k, weights)
     return keras.layers.Conv2D(1, 3, padding="same", kernel_initializer=weights())(x)
 
 
-def _convolved(x, width: int, weights: Weights, *, stride: int = 1):
+def _convolved(x, width: int, weights: Weights, *, size: int = 3, stride: int = 1):
     x = keras.layers.Conv2D(
-        width, 3, stride, padding="same", use_bias=False, kernel_initializer=weights()
+        width, size, stride, padding="same", use_bias=False, kernel_initializer=weights()
     )(x)
     return keras.layers.LeakyReLU(LEAK)(InstanceNormalization()(x))
 

@@ -46,19 +46,32 @@ class NonFiniteGuard(keras.layers.Layer):
             name=name,
         )
 
-    def admit(self, losses: list[tf.Tensor], *updates: tuple) -> tf.Tensor:
-        """Counts a step and returns whether it may change anything, a bool scalar.
+    def admit(
+        self, losses: list[tf.Tensor], *updates: tuple, before: tf.Tensor | bool = True
+    ) -> tf.Tensor:
+        """Counts a step and returns whether its last update may change anything, a bool scalar.
 
         Args:
             losses: Every loss of this replica's share of the batch.
             *updates: (optimizer, norm of the gradient that it is to apply).
+            before: Whether the updates before it in the step were good.
         """
-        good = [all_finite(losses), *(_may_apply(*update) for update in updates)]
-        good = _on_all_replicas(tf.reduce_all(good))
+        good = tf.logical_and(before, may_change(losses, *updates))
         bad = tf.cast(tf.logical_not(good), tf.int64)
         self.skipped.assign(tf.convert_to_tensor(self.skipped) + bad)
         self.in_a_row.assign((tf.convert_to_tensor(self.in_a_row) + bad) * bad)
         return good
+
+
+def may_change(losses: list[tf.Tensor], *updates: tuple) -> tf.Tensor:
+    """Returns whether losses and gradients are finite on all replicas, a bool scalar.
+
+    Args:
+        losses: Every loss of this replica's share of the batch.
+        *updates: (optimizer, norm of the gradient that it is to apply).
+    """
+    good = [all_finite(losses), *(_may_apply(*update) for update in updates)]
+    return _on_all_replicas(tf.reduce_all(good))
 
 
 def all_finite(tensors: list[tf.Tensor]) -> tf.Tensor:

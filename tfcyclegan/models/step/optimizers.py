@@ -30,20 +30,27 @@ def make_adam(
 
 
 def make_adams(
-    config: TrainConfig, steps_per_epoch: int, factor: keras.Variable
+    config: TrainConfig,
+    steps_per_epoch: int,
+    factor: keras.Variable,
+    *,
+    generator_updates: int = 1,
 ) -> dict[str, keras.Optimizer]:
     """Returns the Adam of the generators and that of the discriminators, as `compile` calls them.
 
     Args:
         config: Flags of the run.
-        steps_per_epoch: Updates per epoch.
+        steps_per_epoch: Steps per epoch.
         factor: As of `make_adam`.
+        generator_updates: Updates of the generators in a step.
     """
-    rates = {
-        "generator_optimizer": config.learning_rate,
-        "discriminator_optimizer": config.discriminator_learning_rate or config.learning_rate,
+    generator_rate = config.learning_rate
+    discriminator_rate = config.discriminator_learning_rate or generator_rate
+    updates = steps_per_epoch * generator_updates
+    return {
+        "generator_optimizer": make_adam(config, updates, generator_rate, factor),
+        "discriminator_optimizer": make_adam(config, steps_per_epoch, discriminator_rate, factor),
     }
-    return {name: make_adam(config, steps_per_epoch, r, factor) for name, r in rates.items()}
 
 
 @keras.saving.register_keras_serializable("tfcyclegan")
