@@ -110,6 +110,17 @@ def test_a_run_is_measured_trained_evaluated_and_then_left_alone(tmp_path):
     assert names(again)[0] == "train a/fold0-seed6/workdir", "one trial for all runs of a variant"
 
 
+def test_a_variant_is_as_long_as_its_own_minutes(tmp_path):
+    short = dataclasses.replace(STUDY.variants[1], minutes=0.5)
+    study_of_two = dataclasses.replace(STUDY, variants=(STUDY.variants[0], short))
+    clock = Clock()
+    for run in ablation_runs.plan(study_of_two, tmp_path)[:2]:
+        ablation_runs.work(run, study_of_two, tmp_path, clock)
+    trained = [line for line in clock.lines if "/workdir" in line[-1] or "--fold=0/2" in line]
+    steps = [word for line in trained for word in line if word.startswith("--steps_per_epoch=")]
+    assert steps[-1] == "--steps_per_epoch=15" and "--steps_per_epoch=60" in steps
+
+
 def test_what_failed_is_done_again_and_what_was_finished_is_not(tmp_path):
     run = ablation_runs.plan(STUDY, tmp_path)[0]
     with pytest.raises(ablation_clock.Failed):

@@ -82,6 +82,7 @@ def test_the_studies_of_the_project_are_read_and_say_how_to_use_them(path, monke
         ("minutes = 20", "minutes = 0", "minutes must be minutes of training steps"),
         ("minutes = 20", "", "give either minutes or steps"),
         ("minutes = 20", "minutes = 20\nsteps = 5", "give either minutes or steps"),
+        ('name = "ema"', 'name = "ema"\nminutes = 0', "variants 2: minutes must be minutes of"),
         ("folds = 3", "fold = 3", "the key fold is unknown. The keys are title, data_dir, folds"),
         ("--pool_size=7", "--seed=7", "flags must be a list of training flags .* none of .* seed"),
         ("--pool_size=7", "pool_size=7", "flags must be a list of training flags"),
@@ -108,6 +109,13 @@ def test_a_wrong_study_is_explained_by_its_key(tmp_path, old, new, message):
         read(tmp_path, GOOD.replace(old, new))
     assert caught.value.exit_code == 2
     assert str(tmp_path / "study.toml") in str(caught.value)
+
+
+def test_a_variant_has_minutes_of_its_own_where_the_study_has_minutes(tmp_path):
+    own = GOOD.replace('name = "ema"', 'name = "ema"\nminutes = 2')
+    assert [variant.minutes for variant in read(tmp_path, own).variants] == [0, 2]
+    with pytest.raises(UserError, match="give either minutes or steps"):
+        read(tmp_path, own.replace("minutes = 20", "steps = 20"))
 
 
 def test_a_study_that_is_not_there_is_named(tmp_path):

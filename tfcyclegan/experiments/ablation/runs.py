@@ -219,7 +219,8 @@ def known_steps(run: Run, study: Study, output: pathlib.Path) -> int:
     tried = TrainConfig.of_run(["--data_dir=-", "--workdir=-", *measured["flags"]])
     if workdir.changed_flags(tried, run.variant.config):
         return 0
-    return max(1, round(measured["steps_per_second"] * 60 * study.minutes))
+    minutes = run.variant.minutes or study.minutes
+    return max(1, round(measured["steps_per_second"] * 60 * minutes))
 
 
 def _trial_of(run: Run, output: pathlib.Path) -> pathlib.Path:

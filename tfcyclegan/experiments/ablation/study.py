@@ -28,11 +28,13 @@ class Variant:
         name: Its name in tables and of its directory.
         flags: Flags of the training command that all its runs share.
         config: What they mean.
+        minutes: Of training steps per run; 0 is the study's.
     """
 
     name: str
     flags: tuple[str, ...]
     config: TrainConfig
+    minutes: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +147,8 @@ def read(path: pathlib.Path) -> Study:
         "title, data_dir, folds, seeds, minutes, steps, epochs, phantom, flagfile, flags,"
         " reference, variants, external"
     )
+    if steps and any(variant.minutes for variant in variants):
+        raise UserError(f"{path}: give either minutes or steps, the length of every run.")
     _check_names(path, reference, variants, external)
     return Study(
         title, data_dir, variants, reference, folds, tuple(seeds), float(minutes), steps, epochs,
@@ -181,14 +185,15 @@ def _variant(path: pathlib.Path, number: int, values, base: str, shared: tuple) 
     name = table.take("name", str, NAME_RULE, _is_name)
     flagfile = table.take("flagfile", str, "a flagfile of the training command", default=base)
     own_flags = table.take("flags", list, FLAGS_RULE, _are_flags, ())
-    table.finish("name, flagfile, flags")
+    minutes = table.take("minutes", float, "minutes of training steps per run", _positive, 0.0)
+    table.finish("name, flagfile, flags, minutes")
     base_flags = (f"--flagfile={flagfile}",) if flagfile else ()
     flags = (*base_flags, *shared, *own_flags)
     try:
         config = TrainConfig.parse("--data_dir=-", "--workdir=-", *flags)
     except UserError as error:
         raise UserError(f"{table.where}, {name}: {error}") from error
-    return Variant(name, flags, config)
+    return Variant(name, flags, config, float(minutes))
 
 
 def _external(path: pathlib.Path, number: int, values) -> External:
