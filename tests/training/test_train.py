@@ -24,7 +24,25 @@ def test_a_run_leaves_its_flags_its_description_and_its_history(tiny_run, datase
     assert all(np.isfinite(float(value)) for row in history for value in row.values())
     # Constant for two epochs, then linear to zero at the end of the fourth.
     rates = [float(row["learning_rate"]) for row in history]
-    np.testing.assert_allclose(rates, [1e-3, 1e-3, 5e-4, 0], atol=1e-9)
+    np.testing.assert_allclose(rates, [2e-3, 2e-3, 1e-3, 0], atol=1e-9)
+
+
+DETERMINISTIC = """
+import sys
+import tensorflow as tf
+from tfcyclegan.config import TrainConfig
+from tfcyclegan.training.setup import set_up_numerics
+
+set_up_numerics(TrainConfig.parse("--data_dir=d", "--workdir=w", *sys.argv[1:]))
+print("graph:", tf.config.optimizer.get_experimental_options().get("arithmetic_optimization"))
+"""
+
+
+@pytest.mark.parametrize(("flags", "said"), [((), "False"), (("--nodeterministic",), "None")])
+def test_a_graph_that_is_to_repeat_itself_is_not_rearranged(flags, said):
+    """That two whole runs at 256 px end with the same bits is in test_configurations.py."""
+    code, text = finished("-c", DETERMINISTIC, *flags)
+    assert code == 0 and text.splitlines()[-1] == f"graph: {said}"
 
 
 @pytest.mark.parametrize("folder", ["train", "val"])

@@ -37,7 +37,7 @@ def set_up_numerics(config: TrainConfig) -> None:
     """Sets seeds, determinism and precision for this process."""
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
+        make_deterministic()
     keras.config.set_dtype_policy(config.precision)
     if config.precision == "mixed_bfloat16" and emulates_bfloat16():
         print(
@@ -45,6 +45,16 @@ def set_up_numerics(config: TrainConfig) -> None:
             " several times slower than --precision=float32",
             file=sys.stderr,
         )
+
+
+def make_deterministic() -> None:
+    """Asks TensorFlow for operations, and an order of operations, that repeat to the bit.
+
+    Its arithmetic optimizer sums gradients of three terms and more in an order that differs between
+    processes (TensorFlow 2.21; https://github.com/tensorflow/tensorflow/issues/51716).
+    """
+    tf.config.experimental.enable_op_determinism()
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 
 def load_domains(

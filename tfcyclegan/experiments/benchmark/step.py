@@ -18,6 +18,7 @@ from tfcyclegan.errors import UserError
 from tfcyclegan.models.build import build_model
 from tfcyclegan.models.networks.convolution import PaddedConv2D
 from tfcyclegan.models.translation_model import TranslationModel
+from tfcyclegan.training.setup import make_deterministic
 
 RATE_SECONDS = 2.0
 """Shortest time over which the rate of the convolution is measured."""
@@ -78,7 +79,7 @@ def _steps(settings: BenchmarkConfig) -> dict:
 def built(settings: BenchmarkConfig) -> TranslationModel:
     """Returns the compiled model of the least-squares objective with the cycle weight 10."""
     keras.utils.set_random_seed(0)
-    tf.config.experimental.enable_op_determinism()
+    make_deterministic()
     keras.config.set_dtype_policy(settings.precision)
     return build_model(run_config(settings))
 
