@@ -23,6 +23,6 @@ def build_model(config: TrainConfig, steps_per_epoch: int = 1) -> TranslationMod
 
     Args:
         config: Flags of the run.
-        steps_per_epoch: Updates per epoch, which the learning rate's decay counts in.
+        steps_per_epoch: Steps per epoch, which the learning rate's decay counts in.
     """
     return MODELS[config.model](config, steps_per_epoch)

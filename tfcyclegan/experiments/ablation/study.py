@@ -130,8 +130,6 @@ def read(path: pathlib.Path) -> Study:
     seeds = table.take("seeds", list, "a list of different whole numbers", _are_seeds)
     minutes = table.take("minutes", float, "minutes of training steps per run", _positive, 0.0)
     steps = table.take("steps", int, "steps per run", _positive, 0)
-    if bool(minutes) == bool(steps):
-        raise UserError(f"{path}: give either minutes or steps, the length of every run.")
     epochs = table.take("epochs", int, "the epochs that a run is divided into", _positive, 10)
     phantom = table.take("phantom", bool, "true where pictures show no patient", default=False)
     base = table.take("flagfile", str, "the flagfile of variants without their own", default="")
@@ -147,7 +145,7 @@ def read(path: pathlib.Path) -> Study:
         "title, data_dir, folds, seeds, minutes, steps, epochs, phantom, flagfile, flags,"
         " reference, variants, external"
     )
-    if steps and any(variant.minutes for variant in variants):
+    if bool(minutes) == bool(steps) or (steps and any(v.minutes for v in variants)):
         raise UserError(f"{path}: give either minutes or steps, the length of every run.")
     _check_names(path, reference, variants, external)
     return Study(

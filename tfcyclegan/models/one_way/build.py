@@ -64,7 +64,7 @@ def compiled(model: OneWay, config: TrainConfig, steps_per_epoch: int, **weights
     Args:
         model: The model.
         config: Flags of the run.
-        steps_per_epoch: Updates per epoch.
+        steps_per_epoch: Steps per epoch.
         **weights: Of its own losses, for its `compile`.
     """
     model.compile(
