@@ -45,6 +45,12 @@ MODEL_ROWS = {
         *("--position_channels=both", "--nce_layers=0,1,2,3", "--nce_patches=16"),
         *("--nce_width=16", "--nce_mode=fastcut"),
     ),
+    "medgan": (
+        *("--pairs=only", "--ema_decay=0.9", "--generator=casnet", "--unet_levels=3"),
+        *("--position_channels=generator", "--keep_air", "--generator_blocks=2"),
+    ),
+    "pan": ("--pairs=only", "--ema_decay=0.9", "--keep_air", "--position_channels=generator"),
+    "idcgan": ("--pairs=only", "--ema_decay=0.9", "--keep_air", "--generator=idcgan"),
 }
 """Name of a model to flags that put on all that it keeps between steps, and all its ingredients."""
 STEPS, CUT = 4, 2
@@ -151,7 +157,9 @@ def test_a_step_is_finite_and_teaches_every_network(run):
     networks = run.model.networks.values()
     trained = {id(v) for network in networks for v in network.trainable_variables}
     assert {id(v) for v in run.model.trainable_variables} == trained
-    assert all(count(o.iterations) == STEPS for o in run.model.optimizers.values())
+    updates = {"medgan": 3}.get(run.model.name, 1)
+    expected = {"generator_optimizer": STEPS * updates, "discriminator_optimizer": STEPS}
+    assert {name: count(o.iterations) for name, o in run.model.optimizers.items()} == expected
 
 
 def test_replicas_stay_one_model_and_keep_their_own_pools(run):
@@ -244,6 +252,7 @@ LAYER_ROWS = {
     "KeepAir": ({}, lambda h, w: [(2, h, w, 1)] * 2),
     "PadToMultiple": ({"multiple": 8}, of_channels(2)),
     "PaddedConv2D": ({"filters": 3, "kernel_size": 3}, of_channels(2)),
+    "SpectralConv2D": ({"filters": 3, "kernel_size": 3}, of_channels(2)),
     "ReflectionPadding": ({"padding": 3}, of_channels(2)),
     "ResidualBlock": ({"filters": 3}, of_channels(3)),
     "ToneCurves": ({}, lambda h, w: [(2, h, w, 5), (2, h, w, 1)]),

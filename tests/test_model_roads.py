@@ -36,11 +36,34 @@ ROADS = {
         ["b_to_a"],
     ),
     "cut": ("cut_128", (*CURVES, "--nce_layers=1,2,3", "--direction=a_to_b"), ["a_to_b"]),
+    "medgan": (
+        "medgan_128",
+        ("--unet_levels=3", "--generator_blocks=2", "--direction=b_to_a"),
+        ["b_to_a"],
+    ),
+    "pan": ("pan_128", ("--direction=a_to_b",), ["a_to_b"]),
+    "idcgan": ("idcgan_128", ("--direction=b_to_a",), ["b_to_a"]),
 }
 """Model to its configuration, what makes it small, and its directions then."""
-TITLES = {"pix2pix": "pix2pix", "reggan": "RegGAN", "cut": "FastCUT"}
-TEACHERS = {"pix2pix": "pair", "reggan": "pair", "cut": "nce"}
+TITLES = {
+    "pix2pix": "pix2pix",
+    "reggan": "RegGAN",
+    "cut": "FastCUT",
+    "medgan": "MedGAN",
+    "pan": "PAN",
+    "idcgan": "ID-CGAN",
+}
+FALLING = {
+    "pix2pix": "pair_{ways}",
+    "reggan": "pair_{ways}",
+    "cut": "nce_{ways}",
+    "medgan": "content_{ways}",
+    "idcgan": "pair_{ways}",
+    "pan": "margin_{target}",  # the rest is measured by a discriminator that learns to see more
+}
 """Model to the loss that is to fall."""
+FEATURES = ("medgan", "idcgan")
+"""Models that compare features of a network that nobody trains."""
 
 
 def test_every_model_has_a_road():
@@ -87,9 +110,14 @@ def test_everything_says_which_model_it_is_and_what_it_learnt_from(road, dataset
     if name == "cut":
         assert pairs == {"n_pairs": 0, "n_patients": 0}
         said = "no pairs"
-    else:
+    elif name in FEATURES:
+        said += ", features of randconv_v1 (sha256 3464afa1)"
+    if name != "cut":
         assert pairs["n_pairs"] > 10 and pairs["offset_mm_max"] is not None
     card = json.loads((root / "export" / "1" / CARD).read_text())
+    compared_by = json.loads((root / "run" / "run.json").read_text()).get("compared_by", {})
+    assert card["compared_by"] == compared_by and (name in FEATURES) == bool(compared_by)
+    assert all(0 < scale < 1 for found in compared_by.values() for scale in found["scale"])
     report = json.loads((root / "eval" / "metrics.json").read_text())
     assert card["trained_on_pairs"] == report["model"]["trained_on_pairs"] == said
     assert card["directions"] == list(report["directions"]) == directions
@@ -105,7 +133,8 @@ def test_the_loss_that_keeps_the_content_falls(road):
     model, directions, root = road
     history = rows(root / "run")
     for direction in directions:
-        name = f"{TEACHERS[model]}_{direction[0]}{direction[-1]}_loss"
+        ways = {"ways": direction[0] + direction[-1], "target": direction[-1]}
+        name = FALLING[model].format(**ways) + "_loss"
         assert float(history[-1][name]) < float(history[0][name])
 
 

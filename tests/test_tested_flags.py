@@ -42,6 +42,8 @@ REASONS = {
     "enlarge_crop": REFUSED,
     "epochs": SHORT,
     "extractor": "other feature networks; they are what is tested",
+    "feature_margin": REFUSED,
+    "feature_weight": REFUSED,
     "flips": "an empty list survives a flagfile, and a wrong one is refused",
     "fold": "a mode of its own; it is what is tested",
     "generator": "the third kind, a U-Net",
@@ -70,10 +72,12 @@ REASONS = {
     "rotations": "a list survives a flagfile, and a wrong one is refused",
     "seed": "another run",
     "smoothness_weight": REFUSED,
+    "style_weight": REFUSED,
     "steps_per_epoch": SHORT,
     "strategy": "each of them; single where a test has two logical devices",
     "unet_levels": NETWORK,
     "validate_every": "every epoch, so that each row of a short history has scores",
+    "vgg": REFUSED,
     "validation_pairs": "fewer than there are, so that choosing them is tested",
 }
 

@@ -4,13 +4,14 @@ import dataclasses
 import json
 
 import pytest
-from tiny_models import TINY
+from tiny_models import TINY, tiny_model
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.config.training import RETIRED
 from tfcyclegan.errors import UserError
+from tfcyclegan.training import fit
 from tfcyclegan.training.rundir.checkpoints import load_run
-from tfcyclegan.training.rundir.workdir import claim_workdir
+from tfcyclegan.training.rundir.workdir import claim_workdir, record
 
 
 def config(workdir, *flags: str) -> TrainConfig:
@@ -79,6 +80,7 @@ def test_other_pairs_are_another_run_whatever_is_allowed(tmp_path, flag):
         (("--model=cut", "--generator_blocks=6"), "nce_width=8"),
         (("--model=reggan", "--pairs=only"), "registration_filters=8"),
         (("--model=reggan", "--pairs=only"), "registration_size=16"),
+        (("--model=idcgan", "--pairs=only"), "vgg=another.pth"),
     ],
 )
 def test_other_helpers_are_another_run_whatever_is_allowed(tmp_path, model, flag):
@@ -135,3 +137,13 @@ def test_a_workdir_that_cannot_be_made_is_named(tmp_path):
     with pytest.raises(UserError, match="--workdir .* cannot be written") as caught:
         claim_workdir(config(tmp_path / "file" / "run"))
     assert caught.value.exit_code == 6
+
+
+def test_a_run_continues_with_the_features_that_it_began_with(tmp_path):
+    model = tiny_model("--model=idcgan", "--pairs=only")
+    record(tmp_path, "compared_by", model.compared_by)
+    fit.check_compared_by(config(tmp_path), model)
+    other = {name: {**found, "sha256": "0" * 64} for name, found in model.compared_by.items()}
+    record(tmp_path, "compared_by", other)
+    with pytest.raises(UserError, match="--vgg is another file than that which the run"):
+        fit.check_compared_by(config(tmp_path), model)

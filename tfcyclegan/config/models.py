@@ -5,33 +5,58 @@ from collections.abc import Callable, Iterator
 
 from tfcyclegan.config.train_flags import GROUPS
 
-OWN = {
-    "reggan": ("registration_filters", "registration_size", "smoothness_weight"),
-    "cut": ("nce_width", "nce_mode", "nce_weight", "nce_layers", "nce_patches"),
+ONLY_OF = {
+    "registration_filters": ("reggan",),
+    "registration_size": ("reggan",),
+    "smoothness_weight": ("reggan",),
+    "nce_width": ("cut",),
+    "nce_mode": ("cut",),
+    "nce_weight": ("cut",),
+    "nce_layers": ("cut",),
+    "nce_patches": ("cut",),
+    "feature_weight": ("medgan", "pan", "idcgan"),
+    "feature_margin": ("pan",),
+    "style_weight": ("medgan",),
+    "content_weight": ("medgan",),
+    "vgg": ("medgan", "idcgan"),
 }
-"""Model to the flags that mean nothing to any other."""
+"""Flag to the models that it means something to."""
 OF_PAIRED_CYCLEGAN = ("pair_ssim_weight", "pairs_per_example", "pair_updates", "lesion_emphasis")
 CYCLE = ("cycle_weight", "identity_weight", "r1_weight", *OF_PAIRED_CYCLEGAN)
+OF_ONE_PAIR = (
+    *CYCLE,
+    *("pool_size", "discriminator_images", "discriminator_size", "match_slice_position"),
+)
 NOT_OF = {
     "cyclegan": ("direction",),
-    "pix2pix": (
-        *CYCLE,
-        *("pool_size", "discriminator_images", "discriminator_size", "match_slice_position"),
-    ),
+    "pix2pix": OF_ONE_PAIR,
     "reggan": (*CYCLE, "match_slice_position"),
     "cut": CYCLE,
+    "medgan": (*OF_ONE_PAIR, "pair_weight"),
+    "pan": (*OF_ONE_PAIR, "pair_weight"),
+    "idcgan": OF_ONE_PAIR,
 }
 """Model to the flags that mean nothing to it, beside those of other models."""
-PAIRED = ("pix2pix", "reggan")
+PAIRED = ("pix2pix", "reggan", "medgan", "pan", "idcgan")
 UNPAIRED = ("cut",)
-PAIR_WEIGHTS = {"cyclegan": 10.0, "pix2pix": 100.0, "reggan": 20.0, "cut": 0.0}
+PAIR_WEIGHTS = {
+    "cyclegan": 10.0,
+    "pix2pix": 100.0,
+    "reggan": 20.0,
+    "idcgan": 150.0,
+} | dict.fromkeys(("cut", "medgan", "pan"), 0.0)
 """Of the error on pairs: the papers', and ours for a CycleGAN."""
+FEATURE_WEIGHTS = {"medgan": 20.0, "pan": 1.0, "idcgan": 150.0}
+"""Of the difference between features, as in the papers or their public ports."""
 NCE_WEIGHTS = {"cut": 1.0, "fastcut": 10.0}
 """Of the contrastive loss, as in the paper."""
 OF_PAIRS = ("pair_weight", "pair_patients", *OF_PAIRED_CYCLEGAN)
 """Flags that mean nothing where a run learns from no pairs."""
 DEFAULTS = {field.name: field.default for g in GROUPS.values() for field in dataclasses.fields(g)}
 """A flag that means nothing says nothing either at its default."""
+
+DEEP = ("unet_deep", "casnet")
+"""Generators that --unet_levels is for."""
 
 Rule = tuple[list[str], Callable[[dict], bool], str]
 
@@ -42,7 +67,7 @@ def rules() -> Iterator[Rule]:
     A weight that is ignored in silence spoils a comparison.
     """
     for model, foreign in NOT_OF.items():
-        of_others = [name for other, names in OWN.items() if other != model for name in names]
+        of_others = [name for name, models in ONLY_OF.items() if model not in models]
         for name in (*foreign, *of_others):
             yield (
                 ["model", name],
@@ -59,14 +84,19 @@ def rules() -> Iterator[Rule]:
         )
     yield (
         ["generator", "unet_levels"],
-        lambda v: v["generator"] == "unet_deep" or v["unet_levels"] == DEFAULTS["unet_levels"],
-        "--unet_levels needs --generator=unet_deep",
+        lambda v: v["generator"] in DEEP or v["unet_levels"] == DEFAULTS["unet_levels"],
+        "--unet_levels needs --generator=unet_deep or casnet",
     )
     yield (
         ["generator", "unet_levels", "image_size"],
-        lambda v: v["generator"] != "unet_deep" or -v["image_size"] % 2 ** v["unet_levels"] == 0,
-        "--generator=unet_deep needs an --image_size that 2 to the power of --unet_levels divides:"
-        " take fewer levels",
+        lambda v: v["generator"] not in DEEP or v["image_size"] % 2 ** v["unet_levels"] == 0,
+        "--generator=unet_deep or casnet needs an --image_size that 2 to the power of --unet_levels"
+        " divides: take fewer levels",
+    )
+    yield (
+        ["generator", "image_size"],
+        lambda v: v["generator"] != "pan" or v["image_size"] > 32,
+        "--generator=pan needs an --image_size of at least 33",
     )
     for models, pairs, text in (
         (PAIRED, "only", "learns from pairs and nothing else: give --pairs=only"),
@@ -78,11 +108,14 @@ def rules() -> Iterator[Rule]:
                 lambda v, model=model, pairs=pairs: v["model"] != model or v["pairs"] == pairs,
                 f"--model={model} {text}",
             )
-    yield (
-        ["model", "position_channels"],
-        lambda v: v["model"] != "pix2pix" or v["position_channels"] in ("none", "generator"),
-        "--model=pix2pix can show a pixel's place to the generator alone",
-    )
+    for model in ("pix2pix", "medgan", "pan", "idcgan"):
+        yield (
+            ["model", "position_channels"],
+            lambda v, model=model: (
+                v["model"] != model or v["position_channels"] in ("none", "generator")
+            ),
+            f"--model={model} can show a pixel's place to the generator alone",
+        )
     yield (
         ["model", "nce_layers", "generator", "generator_blocks", "unet_levels"],
         lambda v: v["model"] != "cut" or _are_taps(v),
@@ -104,8 +137,9 @@ def _says_nothing(name: str, value) -> bool:
 
 def _are_taps(values: dict) -> bool:
     """Whether the generator has the layers that are to be compared, `patch_features.taps_of`."""
-    halvings = {"unet": 5, "unet_deep": values["unet_levels"], "unet_small": 4}
-    blocks = min(2, values["generator_blocks"])
+    levels, blocks = values["unet_levels"], min(2, values["generator_blocks"])
+    halvings = {"unet": 5, "unet_deep": levels, "unet_small": 4, "pan": 6, "idcgan": 0}
+    halvings["casnet"] = levels * values["generator_blocks"]
     last = halvings.get(values["generator"], 2 + blocks)
     layers = values["nce_layers"]
     numbers = {int(layer) for layer in layers if layer.isdecimal()}

@@ -69,7 +69,9 @@ class NetworkFlags(Command):
     """What is trained."""
 
     model: str = flag(
-        "cyclegan", "What is trained.", choices=["cyclegan", "pix2pix", "reggan", "cut"]
+        "cyclegan",
+        "What is trained.",
+        choices=["cyclegan", "pix2pix", "reggan", "cut", "medgan", "pan", "idcgan"],
     )
     direction: str = flag(
         "both",
@@ -79,13 +81,21 @@ class NetworkFlags(Command):
     generator: str = flag(
         "resnet",
         "Kind of the generators.",
-        choices=["resnet", "resnet_resize", "unet", "unet_deep", "unet_small", "curves"],
+        choices=[
+            *("resnet", "resnet_resize", "unet", "unet_deep", "unet_small", "curves"),
+            *("casnet", "pan", "idcgan"),
+        ],
     )
     generator_blocks: int = flag(
-        9, "Residual blocks of a resnet: 9 for 256 px, 6 for 128 px.", lower=1
+        9,
+        "Residual blocks of a resnet, 9 for 256 px and 6 for 128 px; U-Nets of --generator=casnet.",
+        lower=1,
     )
     unet_levels: int = flag(
-        8, "Levels of --generator=unet_deep: 8 for 256 px, 7 for 128 px.", lower=2, upper=10
+        8,
+        "Levels of --generator=unet_deep and casnet: 8 for 256 px, 7 for 128 px.",
+        lower=2,
+        upper=10,
     )
     generator_filters: int = flag(64, "Filters of the generator's first layer.", lower=1)
     discriminator_filters: int = flag(64, "Filters of the discriminator's first layer.", lower=1)
@@ -161,6 +171,22 @@ class ObjectiveFlags(Command):
         " it, 3 and 4 are the first and the fifth residual block.",
     )
     nce_patches: int = flag(256, "Patches of an image that it compares.", lower=2)
+    feature_weight: float = flag(
+        0.0,
+        "Weight of the difference between features on pairs; 0 is the paper's: 20 for medgan, 1 for"
+        " pan, 150 for idcgan.",
+        lower=0.0,
+    )
+    feature_margin: float = flag(
+        3.0, "Difference that the discriminators of --model=pan are asked to see.", lower=0.0
+    )
+    style_weight: float = flag(1e-4, "Weight of the style term of --model=medgan.", lower=0.0)
+    content_weight: float = flag(1e-4, "Weight of its content term.", lower=0.0)
+    vgg: str = flag(
+        "",
+        "A .pth file of torchvision whose features count: VGG-19 for medgan, VGG-16 for idcgan."
+        " Empty takes features of fixed random weights, which know nothing of images.",
+    )
     r1_weight: float = flag(
         0.0,
         "Weight of the discriminators' R1 penalty, the slope at real images. Every fourth step has"

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from tfcyclegan.config.domains import DOMAINS_DIFFER
 from tfcyclegan.config.evaluation import EXTRACTOR_IS_KNOWN
-from tfcyclegan.config.models import NCE_WEIGHTS, PAIR_WEIGHTS, rules
+from tfcyclegan.config.models import FEATURE_WEIGHTS, NCE_WEIGHTS, PAIR_WEIGHTS, rules
 from tfcyclegan.config.train_flags import (
     DataFlags,
     NetworkFlags,
@@ -125,6 +125,11 @@ class TrainConfig(RunFlags, OptimisationFlags, ObjectiveFlags, NetworkFlags, Dat
     def weight_of_pairs(self) -> float:
         """What --pair_weight comes to: 0 is the model's own."""
         return self.pair_weight or PAIR_WEIGHTS[self.model]
+
+    @property
+    def weight_of_features(self) -> float:
+        """What --feature_weight comes to: 0 is the model's own."""
+        return self.feature_weight or FEATURE_WEIGHTS[self.model]
 
     @property
     def weight_of_nce(self) -> float:

@@ -19,13 +19,17 @@ SHOW_ANOTHER_PLACE = (
 def pairs_of(described: dict) -> str:
     """Returns what run.json says of the pairs that its run learns from, in words.
 
-    Runs of before there was a choice learnt from none.
+    Runs of before there was a choice learnt from none. What features they are compared by stands
+    there, too: a model with random ones is not the published one with those of a VGG.
     """
     pairs = described.get("pairs", {})
     if not pairs.get("n_pairs"):
         return NO_PAIRS
     counts = (("pair", pairs["n_pairs"]), ("patient", pairs["n_patients"]))
-    return " of ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in counts)
+    words = " of ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in counts)
+    for features in list(described.get("compared_by", {}).values())[:1]:
+        words += f", features of {features['network']} (sha256 {features['sha256'][:8]})"
+    return words
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.models.cut import build as cut
 from tfcyclegan.models.cyclegan import build as cyclegan
+from tfcyclegan.models.idcgan import build as idcgan
+from tfcyclegan.models.medgan import build as medgan
+from tfcyclegan.models.pan import build as pan
 from tfcyclegan.models.pix2pix import build as pix2pix
 from tfcyclegan.models.reggan import build as reggan
 from tfcyclegan.models.translation_model import TranslationModel
@@ -14,6 +17,9 @@ MODELS: dict[str, Callable[[TrainConfig, int], TranslationModel]] = {
     "pix2pix": pix2pix.build,
     "reggan": reggan.build,
     "cut": cut.build,
+    "medgan": medgan.build,
+    "pan": pan.build,
+    "idcgan": idcgan.build,
 }
 """Value of --model to what builds it from the flags and the updates per epoch."""
 

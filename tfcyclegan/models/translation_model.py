@@ -1,6 +1,7 @@
 """What training, callbacks, checkpoints and export may ask of any model."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfcyclegan.models.step.image_pool import ImagePool
@@ -80,6 +81,18 @@ class TranslationModel(FitsOnWorkers, keras.Model):
     def batch_details(self) -> dict:
         """What a batch must bring: arguments of `data.batches.training_batches`."""
         return {}
+
+    @property
+    def compared_by(self) -> dict:
+        """What networks that nobody trains its losses compare images by, for run.json; or {}."""
+        return {}
+
+    def prepare(self, real: dict[str, np.ndarray]) -> None:
+        """Measures what the model has to know of its data, once, before the first step.
+
+        Args:
+            real: Real slices of domains "a" and "b", float32 [N, H, W, 1] in unit range.
+        """
 
     def cautions(self, logs: dict[str, float]) -> list[str]:
         """Returns what the logs of an epoch say that a user should be warned of, in sentences."""

@@ -2,14 +2,17 @@
 
 import contextlib
 import functools
+import pathlib
 import sys
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data.augment import Augmentation
 from tfcyclegan.data.batches import training_batches
+from tfcyclegan.data.intensity import stored_to_unit
 from tfcyclegan.data.paired_batches import paired_batches
 from tfcyclegan.data.slices import as_it_is
 from tfcyclegan.data.training_slices import TrainingSlices
@@ -24,11 +27,14 @@ from tfcyclegan.training.distribution.replica_state import local_values
 from tfcyclegan.training.distribution.strategies import is_chief
 from tfcyclegan.training.rundir.checkpoint_files import Position
 from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
+from tfcyclegan.training.rundir.workdir import record, recorded
 from tfcyclegan.training.stop_request import StopRequest
 
 KEPT_CHECKPOINTS = 3
 """Ends of epochs."""
 RATE_AFTER_TROUBLE = 0.5
+MEASURED = 64
+"""Slices of each domain that a model may measure before its first step."""
 
 
 def fit(
@@ -45,8 +51,10 @@ def fit(
     check_agreement(strategy, {"the newest checkpoint in --workdir": str(start)})
     if start is None:
         start = Position()
+        prepare(config, model, trained)
         checkpoints.save(start)
     else:
+        check_compared_by(config, model)
         print(f"continue after {start} of {config.epochs}", flush=True)
     validation = make_validation(config, model, validated, steps)
     stop = StopRequest()
@@ -64,6 +72,31 @@ def fit(
                 start = turn_back(config, model, checkpoints, trouble)
     # Nobody leaves while another still works: its departure would count as a loss.
     check_agreement(strategy, {"the end of the run": "reached"})
+
+
+def prepare(config: TrainConfig, model: TranslationModel, trained: TrainingSlices) -> None:
+    """Lets a new model measure what it has to know of its data, and run.json say what that is."""
+    real = {"a": trained.a.images, "b": trained.b.images}
+    model.prepare(
+        {
+            domain: stored_to_unit(images[:MEASURED, ..., np.newaxis].astype(np.float32))
+            for domain, images in real.items()
+        }
+    )
+    if model.compared_by and is_chief(model.distribute_strategy):
+        record(pathlib.Path(config.workdir), "compared_by", model.compared_by)
+
+
+def check_compared_by(config: TrainConfig, model: TranslationModel) -> None:
+    """Raises UserError where a file of features is not the one that the run began with."""
+    if not is_chief(model.distribute_strategy):
+        return
+    if recorded(pathlib.Path(config.workdir)).get("compared_by", {}) != model.compared_by:
+        raise UserError(
+            f"--vgg is another file than that which the run in --workdir {config.workdir} began"
+            " with: give that one, or another --workdir.",
+            ExitCode.MISMATCH,
+        )
 
 
 def batches_from(

@@ -34,8 +34,7 @@ class RandConv:
     dimension = 2 * sum(channels for _, channels in _LAYERS)
 
     def __init__(self):
-        self._layers = fixed_weights()
-        self.sha256 = _weights_sha256(self._layers)
+        self.sha256 = _weights_sha256(fixed_weights())
         if self.sha256 != _SHA256:
             raise RuntimeError(
                 f"The weights of {self.name} expected sha256 {_SHA256}. Received:"
@@ -51,13 +50,20 @@ class RandConv:
         return extracted(self, images, self._features, smallest_side=_SMALLEST_SIDE)
 
     def _features(self, images: tf.Tensor) -> tf.Tensor:
-        activations, pooled = images, []
-        for kernel, bias in self._layers:
-            activations = tf.nn.conv2d(activations, kernel, strides=2, padding="SAME")
-            activations = tf.nn.relu(activations + bias)
+        pooled = []
+        for activations in random_maps(images):
             mean, variance = tf.nn.moments(activations, axes=(1, 2))
             pooled += [mean, tf.sqrt(variance + _VARIANCE_FLOOR)]
         return tf.concat(pooled, axis=1)
+
+
+def random_maps(images: tf.Tensor) -> list[tf.Tensor]:
+    """Returns what each layer makes of images [N, H, W, 1] in unit range, [N, h, w, d]."""
+    maps = []
+    for kernel, bias in fixed_weights():
+        images = tf.nn.relu(tf.nn.conv2d(images, kernel, strides=2, padding="SAME") + bias)
+        maps.append(images)
+    return maps
 
 
 @functools.cache

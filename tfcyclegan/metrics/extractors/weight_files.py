@@ -25,8 +25,14 @@ _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 """First pickle of the format that torch.save wrote before 1.6."""
 
 
-def sha256_of(path: pathlib.Path) -> str:
+def sha256_of(
+    path: pathlib.Path, flag: str = "--extractor must name a readable file after its colon"
+) -> str:
     """Returns the hexadecimal SHA-256 of a file.
+
+    Args:
+        path: The file.
+        flag: What the message says if it cannot be read.
 
     Raises:
         UserError: The file cannot be read.
@@ -35,8 +41,7 @@ def sha256_of(path: pathlib.Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise UserError(
-            f"--extractor must name a readable file after its colon. Received: {path}"
-            f" ({error.strerror}).",
+            f"{flag}. Received: {path} ({error.strerror}).",
             ExitCode.MISSING,
         ) from error
 

@@ -13,10 +13,10 @@ from tfcyclegan.models.cyclegan.objective import (
 )
 from tfcyclegan.models.cyclegan.pairs import of_examples, pair_losses, shares_of_pairs
 from tfcyclegan.models.networks.discriminator_view import AS_IT_IS, View
+from tfcyclegan.models.step.early_updates import update_early
 from tfcyclegan.models.step.gradients import over_parts, replica_loss, summed
 from tfcyclegan.models.step.image_pool import ImagePool
 from tfcyclegan.models.step.moving_average import average_of, follow
-from tfcyclegan.models.step.nonfinite import may_change
 from tfcyclegan.models.step.replicas import update_if
 from tfcyclegan.models.translation_model import TranslationModel
 
@@ -199,17 +199,14 @@ class CycleGAN(TranslationModel):
 
     def _learn_from_pairs(self, pair_a, pair_b, *, before: tf.Tensor) -> tf.Tensor:
         """Updates the generators on pairs alone; returns whether that and `before` were good."""
-        values, descent = over_parts(
+        return update_early(
             self._taught_by_pairs,
             (pair_a, pair_b),
             parts=self.accumulate_steps,
             variables=self.generator_variables,
-            names=("loss",),
+            optimizer=self.optimizer,
+            before=before,
         )
-        descent, norm = summed(descent, self.optimizer)
-        good = tf.logical_and(before, may_change([values["loss"]], (self.optimizer, norm)))
-        update_if(good, lambda d: self.optimizer.apply(d, self.generator_variables), (descent,))
-        return good
 
     def _taught_by_pairs(self, pair_a, pair_b) -> tuple[dict, list]:
         with tf.GradientTape() as tape:

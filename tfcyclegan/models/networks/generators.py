@@ -11,6 +11,7 @@ import keras
 
 from tfcyclegan.models.networks.air import KeepAir
 from tfcyclegan.models.networks.convolution import PaddedConv2D
+from tfcyclegan.models.networks.full_size import full_size
 from tfcyclegan.models.networks.initializers import LEAK, Weights, full_precision
 from tfcyclegan.models.networks.layers import (
     BilinearDoubling,
@@ -22,7 +23,13 @@ from tfcyclegan.models.networks.layers import (
     ToneCurves,
 )
 from tfcyclegan.models.networks.residual import ResidualBlock
-from tfcyclegan.models.networks.unets import deep_unet, small_unet
+from tfcyclegan.models.networks.unets import (
+    PAN_WIDTHS,
+    cascade,
+    deep_unet,
+    pan_unet,
+    small_unet,
+)
 
 UNET_WIDTHS = (1, 2, 4, 8, 8)
 """Filters of the U-Net's levels, as multiples of the first; each level halves the size."""
@@ -30,7 +37,10 @@ UNET_WIDTHS = (1, 2, 4, 8, 8)
 KNOTS = 8
 """Heights of a tone curve."""
 
-KINDS = ("resnet", "resnet_resize", "unet", "unet_deep", "unet_small", "curves")
+KINDS = (
+    *("resnet", "resnet_resize", "unet", "unet_deep", "unet_small", "curves"),
+    *("casnet", "pan", "idcgan"),
+)
 
 
 def build_generator(
@@ -54,38 +64,45 @@ def build_generator(
     2017, arXiv:1611.07004), and the same last layer. "curves" has the ResNet's first half, and
     instead of the second a tone curve for each 4 x 4 pixels, which is applied to the image itself
     (Gharbi et al. 2017, doi:10.1145/3072959.3073592): it can turn the contrast of a region, and
-    cannot move an edge. "unet_deep" and "unet_small" are in `unets`.
+    cannot move an edge. "unet_deep", "unet_small", "casnet" and "pan" are in `unets`, "idcgan" in
+    `full_size`.
 
     Args:
         filters: Filters of the first layer, 64 in the papers.
-        blocks: Residual blocks, 9 at 256 px and 6 at 128 px; the U-Net has none.
+        blocks: Residual blocks, 9 at 256 px and 6 at 128 px, or the U-Nets of "casnet"; a U-Net has
+            none.
         initializer: "he_normal" or "normal_0.02".
         seed: Seed of the weights.
         name: "generator_ab" or "generator_ba".
         kind: One of `KINDS`.
-        levels: Of "unet_deep", 8 at 256 px.
+        levels: Of "unet_deep" and "casnet", 8 at 256 px.
         positions: Whether the first layer also sees each pixel's row and column.
         keep_air: Whether what lies outside the head passes through as it is.
 
     Returns:
         A model from [N, H, W, 1] to float32 [N, H, W, 1], both in model range. Any H and W of at
-        least 17 (unet), about a third of 2 ** levels (unet_deep), or 16 (the others). Inside, a
-        ResNet and curves have a multiple of 4, a U-Net one of 2 to the power of its levels: the
-        image is padded by reflection, and cropped in the end.
+        least 17 (unet), 33 (pan), about a third of 2 ** levels (unet_deep, casnet), or 16 (the
+        others). Inside, a ResNet and curves have a multiple of 4, a U-Net one of 2 to the power of
+        its levels: the image is padded by reflection, and cropped in the end.
     """
     if kind not in KINDS:
         raise ValueError(f"generator: expected one of {', '.join(KINDS)}. Received: {kind!r}.")
     weights = Weights(initializer, seed)
     inputs = keras.Input((None, None, 1), name="image")
     x = Coordinates()(inputs) if positions else inputs
-    halvings = {"unet": len(UNET_WIDTHS), "unet_deep": levels, "unet_small": 4}.get(kind, 2)
-    x = PadToMultiple(2**halvings)(x)
+    x = PadToMultiple(2 ** halvings_of(kind, levels))(x)
     if kind == "curves":
         x = _curves(x, filters, blocks, weights)
     elif kind == "unet_deep":
         x = deep_unet(x, filters, levels, weights)
     elif kind == "unet_small":
         x = small_unet(x, filters, weights)
+    elif kind == "casnet":
+        x = cascade(x, filters, levels, blocks, weights)
+    elif kind == "pan":
+        x = pan_unet(x, filters, weights)
+    elif kind == "idcgan":
+        x = full_size(x, filters, weights)
     else:
         x = _with_last_layer(kind, x, filters, blocks, weights)
     x = keras.layers.Activation("tanh", dtype=full_precision())(x)
@@ -93,6 +110,12 @@ def build_generator(
     if keep_air:
         outputs = KeepAir(dtype=full_precision())([outputs, inputs])
     return keras.Model(inputs, outputs, name=name)
+
+
+def halvings_of(kind: str, levels: int) -> int:
+    """Returns how often a generator of this kind halves an image."""
+    own = {"unet": len(UNET_WIDTHS), "unet_small": 4, "pan": len(PAN_WIDTHS), "idcgan": 0}
+    return levels if kind in ("unet_deep", "casnet") else own.get(kind, 2)
 
 
 def _with_last_layer(kind: str, x, filters: int, blocks: int, weights: Weights):

@@ -1,4 +1,4 @@
-"""U-Nets: that of pix2pix, and one of small convolutions for few images."""
+"""U-Nets: those of pix2pix, MedGAN and PAN, and one of small convolutions for few images."""
 
 import keras
 
@@ -39,6 +39,58 @@ def deep_unet(x, filters: int, levels: int, weights: Weights):
     return _doubled(x, 1, weights, use_bias=True)
 
 
+def cascade(x, filters: int, levels: int, blocks: int, weights: Weights):
+    """Returns the image before its tanh: U-Nets one after the other, each of the last one's image.
+
+    The generator of MedGAN (Armanious et al. 2020, doi:10.1016/j.compmedimag.2019.101684), six
+    times `deep_unet`. What stands between two of them is an image, after its tanh.
+
+    Args:
+        x: [N, H, W, C]; H and W multiples of 2 ** levels.
+        filters: Filters of the first layer of each, 64 in the paper.
+        levels: Of each.
+        blocks: U-Nets, 6 in the paper.
+        weights: Of all convolutions.
+    """
+    for block in range(blocks):
+        x = keras.layers.Activation("tanh")(x) if block else x
+        x = deep_unet(x, filters, levels, weights)
+    return x
+
+
+PAN_WIDTHS = (1, 2, 4, 8, 8, 8)
+"""Filters of the levels of PAN's U-Net, as multiples of the first; each level halves the size."""
+
+
+def pan_unet(x, filters: int, weights: Weights):
+    """Returns the image before its tanh: the generator of PAN, as its public port has it.
+
+    3x3 convolutions of stride 2 and 4x4 transposed ones (Wang et al. 2018,
+    doi:10.1109/TIP.2018.2836316). Skip connections are what a level is before its LeakyReLU. The
+    innermost level has no norm, because norm turns one pixel into zero.
+
+    Args:
+        x: [N, H, W, C]; H and W multiples of 64.
+        filters: Filters of the first layer, 64 in the paper.
+        weights: Of its convolutions.
+    """
+    skips = []
+    for level, k in enumerate(PAN_WIDTHS):
+        x = keras.layers.LeakyReLU(LEAK)(x) if level else x
+        x = keras.layers.Conv2D(
+            filters * k, 3, 2, padding="same", use_bias=not level, kernel_initializer=weights()
+        )(x)
+        x = InstanceNormalization()(x) if 0 < level < len(PAN_WIDTHS) - 1 else x
+        skips.append(x)
+    x = keras.layers.LeakyReLU(LEAK)(x)
+    for k, skip in zip((8, 4, 2, 1, 1), skips[-2::-1], strict=True):
+        x = InstanceNormalization()(_transposed(x, filters * k, weights, use_bias=False))
+        # The first level's own size comes up alone.
+        x = x if skip is skips[0] else keras.layers.Concatenate()([x, skip])
+        x = keras.layers.ReLU()(x)
+    return _transposed(x, 1, weights, use_bias=True)
+
+
 SMALL_WIDTHS = (1, 2, 4, 8, 8)
 """Filters of the small U-Net's levels, as multiples of the first; all but the first halve it."""
 
@@ -75,7 +127,10 @@ def _convolved(x, width: int, weights: Weights, *, size: int = 3, stride: int = 
 
 
 def _doubled(x, width: int, weights: Weights, *, use_bias: bool):
-    x = keras.layers.ReLU()(x)
+    return _transposed(keras.layers.ReLU()(x), width, weights, use_bias=use_bias)
+
+
+def _transposed(x, width: int, weights: Weights, *, use_bias: bool):
     return keras.layers.Conv2DTranspose(
         width, 4, 2, padding="same", use_bias=use_bias, kernel_initializer=weights()
     )(x)

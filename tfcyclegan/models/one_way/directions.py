@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from tfcyclegan.models.networks.fixed_features import FixedFeatures
 from tfcyclegan.models.step.image_pool import ImagePool
 
 
@@ -40,9 +41,11 @@ class Networks:
         discriminator: Model from what it is shown to logits [N, h, w, 1].
         helper: A network that is trained with the generator and is not needed to translate.
         pool: Pool that the discriminator sees translated images through; None for no pool.
+        features: Of a network that nobody trains, if the target is compared by them.
     """
 
     generator: keras.Model
     discriminator: keras.Model
     helper: keras.Model | None = None
     pool: ImagePool | None = None
+    features: FixedFeatures | None = None

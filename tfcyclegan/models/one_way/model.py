@@ -8,64 +8,32 @@ import keras
 import tensorflow as tf
 
 from tfcyclegan.models.losses.adversarial import generator_adversarial_loss, judged
-from tfcyclegan.models.networks.discriminator_view import AS_IT_IS, View
-from tfcyclegan.models.one_way.directions import DIRECTIONS, Networks
+from tfcyclegan.models.one_way.own_networks import OwnNetworks
 from tfcyclegan.models.step.gradients import over_parts, replica_loss, summed
-from tfcyclegan.models.step.image_pool import ImagePool
-from tfcyclegan.models.step.moving_average import average_of, follow
 from tfcyclegan.models.step.replicas import update_if
-from tfcyclegan.models.translation_model import TranslationModel
 
 NORMS = ("generator_gradient_norm", "discriminator_gradient_norm")
 
 
-class OneWay(TranslationModel):
+class OneWay(OwnNetworks):
     """Translates in the directions that it has networks for; two directions share nothing.
 
     Optimizers come with `compile`. A subclass says in `content_losses` what keeps the content.
 
-    Args:
-        name: Of the Keras model.
-        networks: By direction.
-        ema_decay: Decay of the moving average of the generators' weights; 0 keeps none.
-        view: How the discriminators are shown images.
-        discriminator_images: Images of each kind that the discriminators learn from per example;
-            the generators learn from the first of them.
-
     Attributes:
-        contents: Names of the content losses; with the ways of a direction they are in the logs.
+        contents: Names of the losses that keep the content; with the ways of a direction they are
+            in the logs.
         content_details: Names of what else `content_losses` returns, for the logs alone.
+        asked_to_see: Names of what a discriminator is asked for beside telling real from made; with
+            its domain they are in the logs.
+        conditional: Whether a discriminator sees the source beside the image, so that a score is of
+            the two together.
     """
 
     contents: tuple[str, ...] = ()
     content_details: tuple[str, ...] = ()
-
-    def __init__(
-        self,
-        name: str,
-        networks: dict[str, Networks],
-        *,
-        ema_decay: float = 0.0,
-        view: View = AS_IT_IS,
-        discriminator_images: int = 1,
-    ):
-        super().__init__(name=name)
-        self.ways = {direction: DIRECTIONS[direction] for direction in networks}
-        self.ema_decay, self.view = ema_decay, view
-        self.discriminator_images = discriminator_images
-        self.own = networks
-        for direction, way in self.ways.items():
-            own = networks[direction]
-            # Attributes of the model, because their names are the keys of a checkpoint.
-            setattr(self, f"generator_{way.ways}", own.generator)
-            setattr(self, f"discriminator_{way.target}", own.discriminator)
-            if own.helper:
-                setattr(self, own.helper.name, own.helper)
-            if own.pool:
-                setattr(self, f"pool_{way.target}", own.pool)
-            if ema_decay:
-                setattr(self, f"average_{way.ways}", average_of(own.generator))
-        self.built = True
+    asked_to_see: tuple[str, ...] = ()
+    conditional = False
 
     def compile(
         self,
@@ -91,55 +59,17 @@ class OneWay(TranslationModel):
         ways = self.ways.values()
         losses = [f"{loss}_{w.ways}_loss" for w in ways for loss in ("generator", *self.contents)]
         self.generator_losses = ("loss", *losses)
-        self.tracked = (*self.generator_losses, *(way.judged[0] for way in ways))
+        asked = [f"{loss}_{way.target}_loss" for way in ways for loss in self.asked_to_see]
+        self.tracked = (*self.generator_losses, *(way.judged[0] for way in ways), *asked)
         self.details = tuple(f"{d}_{way.ways}" for way in ways for d in self.content_details)
         accuracies = [name for way in ways for name in way.judged[1:]]
+        self.discriminator_values = (*(way.judged[0] for way in ways), *asked, *accuracies)
         self.diagnosed = (*self.details, *accuracies, *NORMS)
         self.shown = self.tracked
         names = (*self.tracked, *self.diagnosed)
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         generator_optimizer.build(self.generator_variables)
         discriminator_optimizer.build(self.discriminator_variables)
-
-    @property
-    def networks(self) -> dict[str, keras.Model]:
-        kinds = (self.generators, self.discriminators, self.helpers)
-        return {network.name: network for kind in kinds for network in kind.values()}
-
-    @property
-    def generators(self) -> dict[str, keras.Model]:
-        return {name: own.generator for name, own in self.own.items()}
-
-    @property
-    def translators(self) -> dict[str, keras.Model]:
-        if not self.ema_decay:
-            return self.generators
-        return {name: getattr(self, f"average_{way.ways}") for name, way in self.ways.items()}
-
-    @property
-    def discriminators(self) -> dict[str, keras.Model]:
-        """The discriminator of each direction."""
-        return {name: own.discriminator for name, own in self.own.items()}
-
-    @property
-    def helpers(self) -> dict[str, keras.Model]:
-        """The helper of each direction that has one."""
-        return {name: own.helper for name, own in self.own.items() if own.helper}
-
-    @property
-    def pools(self) -> dict[str, ImagePool]:
-        return {self.ways[name].target: own.pool for name, own in self.own.items() if own.pool}
-
-    @property
-    def generator_variables(self) -> list:
-        """Trainable variables of all generators, and of their helpers."""
-        networks = (*self.generators.values(), *self.helpers.values())
-        return [v for network in networks for v in network.trainable_variables]
-
-    @property
-    def discriminator_variables(self) -> list:
-        """Trainable variables of all discriminators."""
-        return [v for network in self.discriminators.values() for v in network.trainable_variables]
 
     @property
     def batch_details(self) -> dict:
@@ -162,6 +92,10 @@ class OneWay(TranslationModel):
         Returns:
             Means of the tracked losses and of the diagnostics since the start of the epoch.
         """
+        return self.step(data)
+
+    def step(self, data: tuple[tf.Tensor, ...], before: tf.Tensor | bool = True) -> dict:
+        """Does what `train_step` does, unless `before` says that an update before was not good."""
         values, descent_g = over_parts(
             self._taught_generators,
             tuple(x[:: self.discriminator_images] for x in data),
@@ -175,7 +109,7 @@ class OneWay(TranslationModel):
             (*data, *(fakes for fakes, _ in seen)),
             parts=self.accumulate_steps,
             variables=self.discriminator_variables,
-            names=tuple(name for way in self.ways.values() for name in way.judged),
+            names=self.discriminator_values,
         )
         values |= judged
         descent_g, norm_g = summed(descent_g, self.optimizer)
@@ -185,6 +119,7 @@ class OneWay(TranslationModel):
             [values[name] for name in self.tracked],
             (self.optimizer, norm_g),
             (self.discriminator_optimizer, norm_d),
+            before=before,
         )
         states = [state for _, state in seen]
         update_if(good, self._update, (descent_g, descent_d, states, values))
@@ -202,9 +137,7 @@ class OneWay(TranslationModel):
         for own, state in zip(self.own.values(), states, strict=True):
             if own.pool:
                 own.pool.keep(state)
-        if self.ema_decay:
-            for name, generator in self.generators.items():
-                follow(self.translators[name], generator, self.ema_decay)
+        self.follow_weights()
         self.track(values, self.diagnosed)
 
     def _taught_generators(self, *batch) -> tuple[dict, list]:
@@ -238,12 +171,26 @@ class OneWay(TranslationModel):
             source, target = batch[way.source], batch[1 - way.source]
             place = self._place(batch, way.source)
             shown[name] = self.shown_to_discriminator(fakes[name], source, place)
-            scores = self.discriminators[name](shown[name], training=True)
-            adversarial = generator_adversarial_loss(scores, kind=self.adversarial)
+            real = self.shown_to_discriminator(target, source, place)
+            fooling, asked = self.fooling_losses(name, shown[name], real)
             losses, content = self.content_losses(name, source, target, fakes[name])
-            values |= {f"generator_{way.ways}_loss": adversarial, **losses}
-            total += adversarial + content
+            values |= {**fooling, **losses}
+            total += asked + content
         return {**values, "loss": total}, shown
+
+    def fooling_losses(
+        self, direction: str, fake: tf.Tensor, real: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns what a discriminator asks of its generator, float32 [N], and the sum of it, [N].
+
+        Args:
+            direction: "a_to_b" or "b_to_a".
+            fake: What the generator made, as the discriminator sees it.
+            real: The target, as the discriminator sees it.
+        """
+        scores = self.discriminators[direction](fake, training=True)
+        loss = generator_adversarial_loss(scores, kind=self.adversarial)
+        return {f"generator_{self.ways[direction].ways}_loss": loss}, loss
 
     @staticmethod
     def _place(batch: tuple[tf.Tensor, ...], domain: int) -> tf.Tensor | None:
@@ -276,6 +223,8 @@ class OneWay(TranslationModel):
             source: What they are a translation of, or would be.
             place: Relative position of each source in its head, [N]; None where it is not shown.
         """
+        if self.conditional:
+            return tf.concat([images, source], -1)
         return self.view.shown(images, place)
 
     def _taught_discriminators(self, *tensors) -> tuple[dict, list]:
@@ -287,10 +236,25 @@ class OneWay(TranslationModel):
                 source, target = batch[way.source], batch[1 - way.source]
                 place = self._place(batch, 1 - way.source)
                 real = self.shown_to_discriminator(target, source, place)
-                # As one batch: instance normalisation keeps the examples apart.
-                images = tf.concat([real, tf.stop_gradient(fake)], 0)
-                scores = tf.split(self.discriminators[name](images, training=True), 2)
-                values |= judged(way.target, *scores, kind=self.adversarial)
-                total += values[way.judged[0]]
+                losses, loss = self.judging_losses(name, tf.stop_gradient(fake), real)
+                values |= losses
+                total += loss
             total = replica_loss(total, self.discriminator_optimizer)
         return values, tape.gradient(total, self.discriminator_variables)
+
+    def judging_losses(
+        self, direction: str, fake: tf.Tensor, real: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns a discriminator's losses and accuracies, [N], and what it learns from, [N].
+
+        Args:
+            direction: "a_to_b" or "b_to_a".
+            fake: What its generator made, as it sees it.
+            real: The target, as it sees it.
+        """
+        # As one batch: instance normalisation keeps the examples apart.
+        images = tf.concat([real, fake], 0)
+        scores = tf.split(self.discriminators[direction](images, training=True), 2)
+        way = self.ways[direction]
+        values = judged(way.target, *scores, kind=self.adversarial)
+        return values, values[way.judged[0]]

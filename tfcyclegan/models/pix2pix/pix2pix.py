@@ -1,7 +1,5 @@
 """pix2pix (Isola et al. 2017, arXiv:1611.07004)."""
 
-import tensorflow as tf
-
 from tfcyclegan.models.losses.adversarial import cycle_loss
 from tfcyclegan.models.one_way.model import OneWay
 
@@ -12,6 +10,7 @@ class Pix2Pix(OneWay):
     title = "pix2pix"
     data_kind = "paired"
     contents = ("pair",)
+    conditional = True
 
     def compile(self, *, pair_weight: float, **kwargs):
         """Sets the weight of the absolute error, 100 in the paper; the rest as of `OneWay`."""
@@ -21,7 +20,3 @@ class Pix2Pix(OneWay):
     def content_losses(self, direction, source, target, fake):
         error = cycle_loss(target, fake)
         return {f"pair_{self.ways[direction].ways}_loss": error}, self.pair_weight * error
-
-    def shown_to_discriminator(self, images, source, place):
-        # The condition stands beside the image, so that a score is of the two together.
-        return tf.concat([images, source], -1)

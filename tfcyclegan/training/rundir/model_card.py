@@ -32,13 +32,14 @@ def model_card(
         "fold": config.folds[1],
         "drop_lesions": config.drop_lesions,
         "trained_on_pairs": pairs_of(described),
+        "compared_by": described.get("compared_by", {}),
         "metrics": metrics_of(workdir, epochs),
         "validation_split": described.get("validation_split"),
         "versions": described["versions"],
         "flags": [
             line
             for line in config.to_flagfile().splitlines()
-            if not line.startswith(("--data_dir", "--workdir"))
+            if not line.startswith(("--data_dir", "--workdir", "--vgg"))
         ],
         "intended_use": "Research on translation between MRI sequences.",
         "limits": "Synthetic images can lose or invent lesions. Not for diagnosis.",

@@ -14,7 +14,7 @@ RUN_FILE = "run.json"
 FOLDER = "checkpoints"
 BEST_FOLDER = "best"
 CHANGES = "config_changes"
-KEPT_RECORDS = (CHANGES, "validation", "selection")
+KEPT_RECORDS = (CHANGES, "validation", "selection", "compared_by")
 """What of run.json outlives the start that wrote it."""
 FREE_FLAGS = frozenset(
     {
@@ -31,7 +31,7 @@ FREE_FLAGS = frozenset(
 ANOTHER_RUN = (
     *("--model", "--direction", "--pairs", "--pair_patients", "--pair_ssim_weight"),
     *("--nce_mode", "--nce_layers", "--nce_width", "--registration_filters"),
-    "--registration_size",
+    *("--registration_size", "--vgg"),
 )
 """Flags whose change makes another run, whatever is allowed: a checkpoint would hold other networks
 or losses, or run.json would say of fewer pairs than the model was shown."""

@@ -1,0 +1,1 @@
+"""Translation learnt from pairs by features, texture and content (Armanious et al. 2020)."""
