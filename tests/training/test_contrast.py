@@ -11,6 +11,7 @@ from tfcyclegan.config import TrainConfig
 from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.models.build import build_model
 from tfcyclegan.training.callbacks import order
+from tfcyclegan.training.callbacks.collapse import CollapseWatch
 from tfcyclegan.training.callbacks.contrast import ContrastWatch, basin_of
 from tfcyclegan.training.rundir.checkpoint_files import Position
 from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
@@ -88,7 +89,7 @@ def test_what_learns_from_pairs_is_not_judged(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_every_run_has_the_watch_among_its_callbacks(tmp_path):
+def test_every_run_has_the_watches_among_its_callbacks(tmp_path):
     shown = ValidationSlices(slices(heads(0.9, 8)), slices(heads(0.1, 8)), 8)
     flags = (*TINY, f"--workdir={tmp_path}", "--epochs=4", "--decay_start_epoch=2")
     config = TrainConfig.parse(*flags)
@@ -97,5 +98,6 @@ def test_every_run_has_the_watch_among_its_callbacks(tmp_path):
     validation = order.make_validation(config, model, shown, 10)
     saving = RunCheckpoints(str(tmp_path), model)
     made = order.make_callbacks(config, model, saving, validation, shown, start, stop, 10)
-    (watch,) = [callback for callback in made if isinstance(callback, ContrastWatch)]
-    assert watch._due == 4 and watch._start == Position(1, 2)
+    for kind in (ContrastWatch, CollapseWatch):
+        (watch,) = [callback for callback in made if isinstance(callback, kind)]
+        assert watch._due == 4 and watch._start == Position(1, 2)

@@ -12,19 +12,16 @@ import dataclasses
 import math
 import sys
 
-import keras
-
 from tfcyclegan.data import batches
 from tfcyclegan.data.head import REGIONS
 from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.metrics.correlation import correlations
 from tfcyclegan.models import translators
-from tfcyclegan.training.rundir.checkpoint_files import Position, position
+from tfcyclegan.training.callbacks.early_look import EarlyLook
+from tfcyclegan.training.rundir.checkpoint_files import Position
 
 MARGIN = 0.1
 """A correlation must be this far below both 0 and that of real pairs to be called inverted."""
-DECIDED_AT = 0.1
-"""Share of a run's steps after which it is judged."""
 SLICES = 8
 """Slices of each domain that it is judged by."""
 
@@ -58,38 +55,28 @@ def basin_of(made: dict[str, float], real: dict[str, float]) -> str:
     return ""
 
 
-class ContrastWatch(keras.callbacks.Callback):
-    """Judges a run once, after `DECIDED_AT` of its steps, and warns of a wrong basin.
+class ContrastWatch(EarlyLook):
+    """Judges a run once, and warns of a wrong basin.
 
     Only models that learn without pairs fall into one; of others nothing is said.
 
-    The step is a function of the run's length and the slices are fixed, so a run that was killed
-    and goes on is judged alike.
-
     Args:
-        slices: Validation slices; pairs, where there are any, say how real images correlate.
-        start: Position of the run at which this fit begins.
+        slices: Validation slices, fixed; pairs, where there are any, say how real images correlate.
+        start: As of `EarlyLook`.
         steps: Steps per epoch.
         epochs: Epochs of the run.
     """
 
     def __init__(self, slices: ValidationSlices, start: Position, *, steps: int, epochs: int):
-        super().__init__()
+        super().__init__(start, steps=steps, epochs=epochs)
         shown = slices.shown(SLICES)
         self._sources = dict(
             zip(translators.DIRECTIONS, (shown.a.unit(), shown.b.unit()), strict=True)
         )
         self._paired = shown.pairs > 0
-        self._start, self._steps = start, steps
-        self._due = max(1, int(DECIDED_AT * steps * epochs))
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        where = position(self._start, self._epoch, batch)
-        step = where.epoch * self._steps + where.step
-        if step == self._due and self.model.data_kind == "unpaired":
+    def look(self, step):
+        if self.model.data_kind == "unpaired":
             finding = self._finding(step)
             if finding.basin:
                 print(f"warning: {sentence(finding)}", file=sys.stderr)

@@ -12,6 +12,7 @@ from tfcyclegan.models.step.replicas import on_workers
 from tfcyclegan.models.translation_model import TranslationModel
 from tfcyclegan.training.callbacks import checkpointing, history, nonfinite, run_state, summaries
 from tfcyclegan.training.callbacks.best_checkpoint import BestCheckpoint, score_to_select_by
+from tfcyclegan.training.callbacks.collapse import CollapseWatch
 from tfcyclegan.training.callbacks.contrast import ContrastWatch
 from tfcyclegan.training.callbacks.metrics_log import MetricsLog
 from tfcyclegan.training.callbacks.progress import Pace, Progress
@@ -85,6 +86,7 @@ def make_callbacks(
     workdir = pathlib.Path(config.workdir)
     return [
         ContrastWatch(validated, start, steps=steps, epochs=config.epochs),
+        CollapseWatch(validated, start, steps=steps, epochs=config.epochs),
         guard,
         Pace(config.batch_size),
         run_state.LearningRate(),

@@ -1,0 +1,70 @@
+"""A warning of a generator that makes nearly the same image of whatever it is given."""
+
+import sys
+
+import numpy as np
+
+from tfcyclegan.data import batches
+from tfcyclegan.data.head import head
+from tfcyclegan.data.validation_slices import ValidationSlices
+from tfcyclegan.models import translators
+from tfcyclegan.training.callbacks.early_look import EarlyLook
+from tfcyclegan.training.rundir.checkpoint_files import Position
+
+ALIKE = 0.1
+"""Translations whose differences are a smaller share of those of real slices are alike."""
+SLICES = 8
+"""Slices of each domain that a run is judged by."""
+
+
+def difference(images: np.ndarray, heads: np.ndarray) -> float:
+    """Returns how far slices are apart: the mean absolute difference of one and the next.
+
+    Args:
+        images: float32 [N, H, W, 1].
+        heads: bool [N, H, W]; what is in both heads counts.
+
+    Returns:
+        NaN where no two heads overlap.
+    """
+    both = heads[1:] & heads[:-1]
+    apart = np.abs(images[1:] - images[:-1])[..., 0][both]
+    return float(apart.mean()) if apart.size else float("nan")
+
+
+class CollapseWatch(EarlyLook):
+    """Warns once where translations of different slices hardly differ.
+
+    Inside the heads: what lies outside may pass through as it is.
+
+    Args:
+        slices: Validation slices, fixed.
+        start: As of `EarlyLook`.
+        steps: Steps per epoch.
+        epochs: Epochs of the run.
+    """
+
+    def __init__(self, slices: ValidationSlices, start: Position, *, steps: int, epochs: int):
+        super().__init__(start, steps=steps, epochs=epochs)
+        shown = slices.shown(SLICES)
+        self._images = {"a": shown.a.unit(), "b": shown.b.unit()}
+
+    def look(self, step):
+        for name, generator in self.model.generators.items():
+            source, target = self._images[name[0]], self._images[name[-1]]
+            # Not the moving averages, which early in a run are still what it began with.
+            made = batches.in_batches(translators.translator_of(generator), source)
+            real = difference(target, head(target))
+            share = difference(made, head(source)) / real if real else float("nan")
+            if share < ALIKE:
+                print(f"warning: {sentence(name, step, share)}", file=sys.stderr)
+
+
+def sentence(name: str, step: int, share: float) -> str:
+    """Returns what a person reads about a generator whose translations are alike."""
+    return (
+        f"after {step} steps translations {name} of different slices hardly differ: by"
+        f" {share:.0%} of what real slices do. The generator has collapsed or learns too slowly."
+        " Look at the samples. If they stay alike, start again in another --workdir with another"
+        " --learning_rate or --initializer."
+    )
