@@ -215,6 +215,11 @@ def test_a_trial_counts_as_long_as_the_flags_mean_the_same(finished, tmp_path):
     path.write_text("--cycle_weight=5\n")
     other = dataclasses.replace(run, variant=of_file(path))
     assert ablation_runs.known_steps(other, made, tmp_path) == 0
+    longer = dataclasses.replace(
+        run.variant.config, epochs=90, steps_per_epoch=7, decay_start_epoch=80
+    )
+    longer = dataclasses.replace(run, variant=dataclasses.replace(run.variant, config=longer))
+    assert ablation_runs.known_steps(longer, made, tmp_path) == 600
 
 
 def test_equal_steps_need_no_trial(tmp_path):

@@ -21,6 +21,8 @@ from tfcyclegan.training.rundir import workdir
 
 TRIAL_EPOCHS, TRIAL_STEPS = 3, 12
 """Length of a trial. Its fastest epoch counts: other programs can only slow it down."""
+LENGTHS = ("epochs", "steps_per_epoch", "decay_start_epoch")
+"""Flags of a recipe's length, in place of which a run has the study's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +219,9 @@ def known_steps(run: Run, study: Study, output: pathlib.Path) -> int:
         return study.steps
     measured = json.loads(path.read_text())
     tried = TrainConfig.of_run(["--data_dir=-", "--workdir=-", *measured["flags"]])
-    if workdir.changed_flags(tried, run.variant.config):
+    # How long a recipe is says nothing of its speed, and the study has lengths of its own.
+    lengths = {name: getattr(run.variant.config, name) for name in LENGTHS}
+    if workdir.changed_flags(dataclasses.replace(tried, **lengths), run.variant.config):
         return 0
     minutes = run.variant.minutes or study.minutes
     return max(1, round(measured["steps_per_second"] * 60 * minutes))
