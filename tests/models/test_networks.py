@@ -236,7 +236,7 @@ def test_curves_keep_edges_and_can_turn_one_region_only():
 
 def test_unknown_choices_are_named():
     with pytest.raises(
-        ValueError, match="generator: expected one of resnet, .*, curves. Received: 'vit'"
+        ValueError, match="generator: expected one of resnet, .*, idcgan. Received: 'vit'"
     ):
         generators.build_generator(kind="vit", filters=4, blocks=1, name="g", **TINY)
     with pytest.raises(ValueError, match="initializer: expected he_normal or normal_0.02"):
