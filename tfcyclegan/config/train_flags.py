@@ -173,8 +173,8 @@ class ObjectiveFlags(Command):
     nce_patches: int = flag(256, "Patches of an image that it compares.", lower=2)
     feature_weight: float = flag(
         0.0,
-        "Weight of the difference between features on pairs; 0 is the paper's: 20 for medgan, 1 for"
-        " pan, 150 for idcgan.",
+        "Weight of the difference between features on pairs; 0 is the model's own: 20 for medgan, 1"
+        " for pan, 150 for idcgan.",
         lower=0.0,
     )
     feature_margin: float = flag(

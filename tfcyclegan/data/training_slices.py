@@ -27,7 +27,7 @@ def pairs_of(described: dict) -> str:
         return NO_PAIRS
     counts = (("pair", pairs["n_pairs"]), ("patient", pairs["n_patients"]))
     words = " of ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in counts)
-    for features in list(described.get("compared_by", {}).values())[:1]:
+    if features := next(iter(described.get("compared_by", {}).values()), None):
         words += f", features of {features['network']} (sha256 {features['sha256'][:8]})"
     return words
 

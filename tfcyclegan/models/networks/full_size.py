@@ -19,7 +19,8 @@ def full_size(x, filters: int, weights: Weights):
         weights: Of its convolutions.
     """
     half = max(1, filters // 2)
-    second = _normalised(_first(x, filters, weights), filters, weights, LEAK)
+    x = keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=weights())(x)
+    second = _normalised(x, filters, weights, LEAK)
     x = _normalised(second, filters, weights, LEAK)
     fourth = x = _normalised(x, filters, weights, LEAK)
     x = _normalised(x, half, weights, LEAK)
@@ -30,10 +31,6 @@ def full_size(x, filters: int, weights: Weights):
     x = keras.layers.Add()([_normalised(x, filters, weights), second])
     x = keras.layers.ReLU()(_normalised(x, filters, weights))
     return keras.layers.Conv2D(1, 3, padding="same", kernel_initializer=weights())(x)
-
-
-def _first(x, filters: int, weights: Weights):
-    return keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=weights())(x)
 
 
 def _normalised(x, filters: int, weights: Weights, leak: float = 0.0):

@@ -6,15 +6,11 @@ import numpy as np
 
 from tfcyclegan.data import batches
 from tfcyclegan.data.head import head
-from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.models import translators
 from tfcyclegan.training.callbacks.early_look import EarlyLook
-from tfcyclegan.training.rundir.checkpoint_files import Position
 
 ALIKE = 0.1
 """Translations whose differences are a smaller share of those of real slices are alike."""
-SLICES = 8
-"""Slices of each domain that a run is judged by."""
 
 
 def difference(images: np.ndarray, heads: np.ndarray) -> float:
@@ -36,18 +32,7 @@ class CollapseWatch(EarlyLook):
     """Warns once where translations of different slices hardly differ.
 
     Inside the heads: what lies outside may pass through as it is.
-
-    Args:
-        slices: Validation slices, fixed.
-        start: As of `EarlyLook`.
-        steps: Steps per epoch.
-        epochs: Epochs of the run.
     """
-
-    def __init__(self, slices: ValidationSlices, start: Position, *, steps: int, epochs: int):
-        super().__init__(start, steps=steps, epochs=epochs)
-        shown = slices.shown(SLICES)
-        self._images = {"a": shown.a.unit(), "b": shown.b.unit()}
 
     def look(self, step):
         for name, generator in self.model.generators.items():

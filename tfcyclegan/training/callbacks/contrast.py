@@ -14,16 +14,12 @@ import sys
 
 from tfcyclegan.data import batches
 from tfcyclegan.data.head import REGIONS
-from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.metrics.correlation import correlations
 from tfcyclegan.models import translators
 from tfcyclegan.training.callbacks.early_look import EarlyLook
-from tfcyclegan.training.rundir.checkpoint_files import Position
 
 MARGIN = 0.1
 """A correlation must be this far below both 0 and that of real pairs to be called inverted."""
-SLICES = 8
-"""Slices of each domain that it is judged by."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,22 +54,9 @@ def basin_of(made: dict[str, float], real: dict[str, float]) -> str:
 class ContrastWatch(EarlyLook):
     """Judges a run once, and warns of a wrong basin.
 
-    Only models that learn without pairs fall into one; of others nothing is said.
-
-    Args:
-        slices: Validation slices, fixed; pairs, where there are any, say how real images correlate.
-        start: As of `EarlyLook`.
-        steps: Steps per epoch.
-        epochs: Epochs of the run.
+    Only models that learn without pairs fall into one; of others nothing is said. Pairs among the
+    slices, where there are any, say how real images correlate.
     """
-
-    def __init__(self, slices: ValidationSlices, start: Position, *, steps: int, epochs: int):
-        super().__init__(start, steps=steps, epochs=epochs)
-        shown = slices.shown(SLICES)
-        self._sources = dict(
-            zip(translators.DIRECTIONS, (shown.a.unit(), shown.b.unit()), strict=True)
-        )
-        self._paired = shown.pairs > 0
 
     def look(self, step):
         if self.model.data_kind == "unpaired":
@@ -86,12 +69,11 @@ class ContrastWatch(EarlyLook):
         # Not the moving averages, which early in a run are still what it began with.
         for name, generator in self.model.generators.items():
             translator = translators.translator_of(generator)
-            source = self._sources[name]
+            source = self._images[name[0]]
             of_made = correlations(source, batches.in_batches(translator, source))
             of_real = dict.fromkeys(REGIONS, math.nan)
-            if self._paired:
-                other = next(images for key, images in self._sources.items() if key != name)
-                of_real = correlations(source, other)
+            if self._pairs:
+                of_real = correlations(source, self._images[name[-1]])
             basins.append(basin_of(of_made, of_real))
             figures |= {f"{name}_{region}": value for region, value in of_made.items()}
         return Finding(max(basins), step, figures)  # "inversion" before "identity" before ""
