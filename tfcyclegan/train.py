@@ -18,6 +18,7 @@ from tfcyclegan.training.distribution.strategies import (
     make_strategy,
 )
 from tfcyclegan.training.setup import (
+    check_features,
     facts,
     load_domains,
     open_workdir,
@@ -58,12 +59,13 @@ def main(config: TrainConfig) -> None:
         print(f"warning: {caution}", file=sys.stderr)
     if config.dry_run:
         return
-    if is_chief(strategy):
-        open_workdir(config, shards, trained, sys.argv[1:])
     # Without pairs a step is one update, in which the rate's schedule counts.
     made = config if trained.pairs else dataclasses.replace(config, pair_updates=1)
     with strategy.scope():
         model = build_model(made, steps)
+    check_features(config, model)
+    if is_chief(strategy):
+        open_workdir(config, shards, trained, sys.argv[1:])
     fit.fit(config, model, trained, validated, steps)
 
 

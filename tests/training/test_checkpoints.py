@@ -5,13 +5,15 @@ import json
 
 import pytest
 from tiny_models import TINY, tiny_model
+from tiny_runs import TINY_RUN
 
+from tfcyclegan import train
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.config.training import RETIRED
 from tfcyclegan.errors import UserError
-from tfcyclegan.training import fit
 from tfcyclegan.training.rundir.checkpoints import load_run
 from tfcyclegan.training.rundir.workdir import claim_workdir, record
+from tfcyclegan.training.setup import check_features
 
 
 def config(workdir, *flags: str) -> TrainConfig:
@@ -80,7 +82,6 @@ def test_other_pairs_are_another_run_whatever_is_allowed(tmp_path, flag):
         (("--model=cut", "--generator_blocks=6"), "nce_width=8"),
         (("--model=reggan", "--pairs=only"), "registration_filters=8"),
         (("--model=reggan", "--pairs=only"), "registration_size=16"),
-        (("--model=idcgan", "--pairs=only"), "vgg=another.pth"),
     ],
 )
 def test_other_helpers_are_another_run_whatever_is_allowed(tmp_path, model, flag):
@@ -142,8 +143,25 @@ def test_a_workdir_that_cannot_be_made_is_named(tmp_path):
 def test_a_run_continues_with_the_features_that_it_began_with(tmp_path):
     model = tiny_model("--model=idcgan", "--pairs=only")
     record(tmp_path, "compared_by", model.compared_by)
-    fit.check_compared_by(config(tmp_path), model)
+    check_features(config(tmp_path), model)
     other = {name: {**found, "sha256": "0" * 64} for name, found in model.compared_by.items()}
     record(tmp_path, "compared_by", other)
     with pytest.raises(UserError, match="--vgg is another file than that which the run"):
-        fit.check_compared_by(config(tmp_path), model)
+        check_features(config(tmp_path), model)
+
+
+def test_features_that_cannot_be_read_do_not_begin_a_run(tmp_path, dataset):
+    """The right file, given next, would be refused as that of another run."""
+    (tmp_path / "vgg.pth").write_bytes(b"not a file of PyTorch")
+    flags = (*TINY_RUN, "--model=idcgan", "--pairs=only", f"--data_dir={dataset}")
+    for name in ("missing.pth", "vgg.pth"):
+        asked = (*flags, f"--workdir={tmp_path}/run", f"--vgg={tmp_path}/{name}")
+        with pytest.raises(UserError):
+            train.main(TrainConfig.parse(*asked))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_file_of_features_may_move(tmp_path):
+    flags = ("--model=idcgan", "--pairs=only")
+    claim_workdir(config(tmp_path, *flags, "--vgg=here/vgg16.pth"))
+    claim_workdir(config(tmp_path, *flags, "--vgg=there/vgg16.pth"))

@@ -27,7 +27,7 @@ from tfcyclegan.training.distribution.replica_state import local_values
 from tfcyclegan.training.distribution.strategies import is_chief
 from tfcyclegan.training.rundir.checkpoint_files import Position
 from tfcyclegan.training.rundir.checkpoints import RunCheckpoints
-from tfcyclegan.training.rundir.workdir import record, recorded
+from tfcyclegan.training.rundir.workdir import record
 from tfcyclegan.training.stop_request import StopRequest
 
 KEPT_CHECKPOINTS = 3
@@ -54,7 +54,6 @@ def fit(
         prepare(config, model, trained)
         checkpoints.save(start)
     else:
-        check_compared_by(config, model)
         print(f"continue after {start} of {config.epochs}", flush=True)
     validation = make_validation(config, model, validated, steps)
     stop = StopRequest()
@@ -85,18 +84,6 @@ def prepare(config: TrainConfig, model: TranslationModel, trained: TrainingSlice
     )
     if model.compared_by and is_chief(model.distribute_strategy):
         record(pathlib.Path(config.workdir), "compared_by", model.compared_by)
-
-
-def check_compared_by(config: TrainConfig, model: TranslationModel) -> None:
-    """Raises UserError where a file of features is not the one that the run began with."""
-    if not is_chief(model.distribute_strategy):
-        return
-    if recorded(pathlib.Path(config.workdir)).get("compared_by", {}) != model.compared_by:
-        raise UserError(
-            f"--vgg is another file than that which the run in --workdir {config.workdir} began"
-            " with: give that one, or another --workdir.",
-            ExitCode.MISMATCH,
-        )
 
 
 def batches_from(

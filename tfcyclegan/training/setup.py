@@ -14,6 +14,9 @@ from tfcyclegan.data import manifest
 from tfcyclegan.data.lesion_free import MASK, lesion_free
 from tfcyclegan.data.slices import Slices, load_slices
 from tfcyclegan.data.training_slices import TrainingSlices
+from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.models.translation_model import TranslationModel
+from tfcyclegan.training.distribution.collectives import check_agreement
 from tfcyclegan.training.distribution.strategies import emulates_bfloat16
 from tfcyclegan.training.rundir import provenance
 from tfcyclegan.training.rundir.workdir import (
@@ -90,6 +93,24 @@ def validation_split(config: TrainConfig, shards: list) -> str:
     """
     has = {shard.sequence for shard in shards if shard.split == "val"}
     return "val" if {config.domain_a, config.domain_b} <= has else "train"
+
+
+def check_features(config: TrainConfig, model: TranslationModel) -> None:
+    """Reads the files of fixed networks that losses compare by, before the run is begun.
+
+    Raises:
+        UserError: One cannot be read, is of another network, or is not the one that the run in
+            --workdir began with, wherever that lies.
+    """
+    given = {target: found["sha256"] for target, found in model.compared_by.items()}
+    check_agreement(model.distribute_strategy, {"the file of --vgg": str(given)})
+    begun = recorded(pathlib.Path(config.workdir)).get("compared_by")
+    if begun and given != {target: found["sha256"] for target, found in begun.items()}:
+        raise UserError(
+            f"--vgg is another file than that which the run in --workdir {config.workdir} began"
+            " with: give that one, or another --workdir.",
+            ExitCode.MISMATCH,
+        )
 
 
 def open_workdir(

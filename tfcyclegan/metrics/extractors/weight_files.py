@@ -56,7 +56,7 @@ def read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
         if zipfile.is_zipfile(path):
             return _read_zip(path)
         return _read_legacy(path)
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, AttributeError) as e:
+    except Exception as e:  # a damaged zip or pickle raises nearly anything, MemoryError too
         raise UserError(
             "Weights must be a file of torch.save that holds a dictionary of tensors. Received:"
             f" {path}, which is damaged or something else ({type(e).__name__}).",

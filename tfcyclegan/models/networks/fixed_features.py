@@ -57,9 +57,11 @@ class VGGNetwork:
         """Of the file.
 
         Raises:
-            UserError: It cannot be read.
+            UserError: It cannot be read, or is of another network.
         """
-        return sha256_of(self.path, "--vgg must name a readable file")
+        found = sha256_of(self.path, "--vgg must name a readable file")
+        _ = self.convolutions
+        return found
 
     @functools.cached_property
     def convolutions(self) -> list[tuple[np.ndarray, np.ndarray]]:

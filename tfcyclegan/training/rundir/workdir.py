@@ -21,6 +21,7 @@ FREE_FLAGS = frozenset(
         "dry_run",
         "data_dir",
         "workdir",
+        "vgg",
         "strategy",
         "validate_every",
         "validation_pairs",
@@ -31,7 +32,7 @@ FREE_FLAGS = frozenset(
 ANOTHER_RUN = (
     *("--model", "--direction", "--pairs", "--pair_patients", "--pair_ssim_weight"),
     *("--nce_mode", "--nce_layers", "--nce_width", "--registration_filters"),
-    *("--registration_size", "--vgg"),
+    "--registration_size",
 )
 """Flags whose change makes another run, whatever is allowed: a checkpoint would hold other networks
 or losses, or run.json would say of fewer pairs than the model was shown."""
