@@ -15,7 +15,8 @@ from tfcyclegan.config import TrainConfig
 from tfcyclegan.data.intensity import model_to_unit, unit_to_model
 from tfcyclegan.models.build import MODELS, build_model
 from tfcyclegan.models.serving.graph import ServedTranslator
-from tfcyclegan.models.translators import DIRECTIONS, translators_of
+from tfcyclegan.models.serving.sampling import ServedSampler
+from tfcyclegan.models.translators import DIRECTIONS, latents_of, sampled, translators_of
 from tfcyclegan.training.distribution.replica_state import assign_local_values, count, local_values
 from tfcyclegan.training.distribution.strategies import make_strategy
 from tfcyclegan.training.rundir.checkpoint_files import Position
@@ -51,6 +52,10 @@ MODEL_ROWS = {
     ),
     "pan": ("--pairs=only", "--ema_decay=0.9", "--keep_air", "--position_channels=generator"),
     "idcgan": ("--pairs=only", "--ema_decay=0.9", "--keep_air", "--generator=idcgan"),
+    "dcgan": (
+        *("--ema_decay=0.9", "--batch_size=8", "--gan_loss=wgan_gp_sn", "--latent_size=8"),
+        *("--generator_blocks=9", f"--image_size={2 * SIZE}", "--direction=a_to_b"),
+    ),
 }
 """Name of a model to flags that put on all that it keeps between steps, and all its ingredients."""
 STEPS, CUT = 4, 2
@@ -73,7 +78,8 @@ def batch(model, seed: int, count: int = 2) -> tuple[np.ndarray, ...]:
     assert model.data_kind in ("unpaired", "paired")  # another kind needs another batch here
     rng = np.random.default_rng(seed)
     count *= model.batch_details.get("images_per_example", 1)
-    images = rng.uniform(-1, 1, (2, count, SIZE, SIZE, 1)).astype(np.float32)
+    size = 2 * SIZE if model.kind == "sampler" else SIZE
+    images = rng.uniform(-1, 1, (2, count, size, size, 1)).astype(np.float32)
     places = rng.uniform(0, 1, (2, count)).astype(np.float32)
     if model.data_kind == "paired":
         return (*images, *(places if model.batch_details["positions"] else ()))
@@ -157,8 +163,9 @@ def test_a_step_is_finite_and_teaches_every_network(run):
     networks = run.model.networks.values()
     trained = {id(v) for network in networks for v in network.trainable_variables}
     assert {id(v) for v in run.model.trainable_variables} == trained
-    updates = {"medgan": 3}.get(run.model.name, 1)
-    expected = {"generator_optimizer": STEPS * updates, "discriminator_optimizer": STEPS}
+    updates = {"medgan": (3, 1), "dcgan": (1, 5)}.get(run.model.name, (1, 1))
+    names = ("generator_optimizer", "discriminator_optimizer")
+    expected = {name: STEPS * n for name, n in zip(names, updates, strict=True)}
     assert {name: count(o.iterations) for name, o in run.model.optimizers.items()} == expected
 
 
@@ -205,7 +212,11 @@ def reloaded(run, tmp_path_factory):
     if model.distribute_strategy.num_replicas_in_sync > 1:
         return None
     folder = str(tmp_path_factory.mktemp("export"))
-    served = ServedTranslator(model.translators, image_size=SIZE, audit=model.cycled)
+    if model.kind == "sampler":
+        model.settle()
+        served = ServedSampler(model.samplers, image_size=SIZE)
+    else:
+        served = ServedTranslator(model.translators, image_size=SIZE, audit=model.cycled)
     tf.saved_model.save(served, folder, signatures=served.signatures())
     return tf.saved_model.load(folder).signatures
 
@@ -224,6 +235,18 @@ def test_eager_graph_and_reloaded_export_are_one_function(run, reloaded, height,
         assert exported.shape == images.shape
         np.testing.assert_allclose(compiled[direction](images), eager, atol=1e-5)
         np.testing.assert_allclose(exported, eager, atol=1e-5)
+
+
+def test_a_seed_is_one_image_of_a_reloaded_export_whatever_else_is_asked_for(run, reloaded):
+    if reloaded is None:
+        return
+    for domain, network in run.model.samplers.items():
+        expected = sampled(network, latents_of(network, 4))
+        for seeds in ([0, 1, 2, 3], [3], [2, 0]):
+            made = reloaded[f"sample_{domain}"](seed=tf.constant(seeds, tf.int64))["image"]
+            np.testing.assert_allclose(made, expected.numpy()[seeds], atol=1e-5)
+        by_latent = reloaded[f"sample_{domain}_latent"](latent=latents_of(network, 4))["image"]
+        np.testing.assert_allclose(by_latent, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
@@ -245,6 +268,8 @@ def of_channels(channels: int):
 
 
 LAYER_ROWS = {
+    "BatchStatistics": ({}, of_channels(3)),
+    "MinibatchDiscrimination": ({"outputs": 2, "inner": 3}, lambda h, w: [(h, w)]),
     "BilinearDoubling": ({}, of_channels(2)),
     "Coordinates": ({}, of_channels(2)),
     "CropLike": ({}, lambda h, w: [(2, h + 3, w + 1, 2), (2, h, w, 1)]),
@@ -294,7 +319,7 @@ def test_a_layer_of_any_size_is_the_same_from_its_config_in_a_graph_and_reloaded
     np.testing.assert_array_equal(again(given), expected)
 
     # Neither the number of images nor their size is known while the graph is built.
-    places = [keras.Input((None, None, shape[-1])) for shape in shapes]
+    places = [keras.Input((*[None] * (len(shape) - 2), shape[-1])) for shape in shapes]
     output = first(places if len(places) > 1 else places[0])
     assert output.shape[-1] == expected.shape[-1]
     model = keras.Model(places, output)

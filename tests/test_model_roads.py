@@ -67,7 +67,7 @@ FEATURES = ("medgan", "idcgan")
 
 
 def test_every_model_has_a_road():
-    assert {"cyclegan", *ROADS} == set(MODELS)
+    assert {"cyclegan", "dcgan", *ROADS} == set(MODELS)  # tests/test_sampler_road.py
 
 
 @pytest.fixture(scope="module", params=sorted(ROADS))

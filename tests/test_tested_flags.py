@@ -51,6 +51,8 @@ REASONS = {
     "generator_filters": NETWORK,
     "identity_weight": REFUSED,
     "image_size": "32 px, so that a step takes milliseconds; pools and views follow it",
+    "gan_loss": "the losses of DCGAN that are not its default; they are what is tested",
+    "latent_size": NETWORK,
     "nce_layers": "those that one residual block has, and lists that are refused",
     "nce_patches": NETWORK,
     "nce_weight": "another weight than the mode's own",

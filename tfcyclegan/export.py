@@ -9,6 +9,7 @@ import pathlib
 from tfcyclegan.config import ExportConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.models.serving.graph import ServedTranslator
+from tfcyclegan.models.serving.sampling import ServedSampler
 from tfcyclegan.models.serving.version import write_version
 from tfcyclegan.training.rundir.checkpoints import load_run
 from tfcyclegan.training.rundir.model_card import model_card
@@ -26,12 +27,15 @@ def main(config: ExportConfig) -> None:
         return
     card = model_card(pathlib.Path(config.workdir), model, training, epochs)
     card["audit"] = config.audit
-    served = ServedTranslator(
-        model.translators,
-        image_size=training.image_size,
-        audit=config.audit,
-        percentiles=card["window_percentiles"],
-    )
+    if model.kind == "sampler":
+        served = ServedSampler(model.samplers, image_size=training.image_size)
+    else:
+        served = ServedTranslator(
+            model.translators,
+            image_size=training.image_size,
+            audit=config.audit,
+            percentiles=card["window_percentiles"],
+        )
     version = write_version(pathlib.Path(config.output), served, card)
     print(f"exported epoch {epochs} to {version}")
 

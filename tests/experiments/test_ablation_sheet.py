@@ -1,5 +1,7 @@
 """The picture sheet: which pictures of an evaluation's samples are shown."""
 
+import json
+
 import numpy as np
 import tensorflow as tf
 from ablation_studies import finish, study
@@ -52,6 +54,23 @@ def test_the_slice_with_the_most_head_is_shown_of_every_variant(tmp_path):
     assert greys == [84, 85, 85, 86, 124, 125, 125, 126]  # column 0, 1 of each variant, 2
     ablation_sheet.write(study(), runs, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_samples_stand_beside_translations_and_are_no_source(tmp_path):
+    for name, columns, kind in (("sampled", 2, "sampler"), ("plain", 4, "translator")):
+        (tmp_path / name).mkdir()
+        samples(tmp_path / name / "samples.png", columns)
+        report = {"directions": {"a_to_b": {}, "b_to_a": {}}, "model": {"kind": kind}}
+        (tmp_path / name / "metrics.json").write_text(json.dumps(report))
+    sheets = {name: ablation_sheet.cells(tmp_path / name, SIZE) for name in ("sampled", "plain")}
+    figure = ablation_sheet.draw(sheets)
+    assert [axis.get_title() for axis in figure.axes[:4]] == [
+        "source, a_to_b", "sampled", "plain", "real"
+    ]  # fmt: skip
+    greys = [np.rint(axis.images[0].get_array()[0, 0] * 255) for axis in figure.axes[:4]]
+    assert greys == [74, 74, 75, 76]  # column 0 of plain, 0 of sampled, 1 and 2 of plain
+    alone = ablation_sheet.draw({"sampled": sheets["sampled"]})
+    assert [axis.get_title() for axis in alone.axes] == ["sampled", ""]
 
 
 def test_nothing_evaluated_is_no_sheet(tmp_path):

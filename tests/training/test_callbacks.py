@@ -45,7 +45,7 @@ def test_pictures_show_the_real_target_of_pairs_and_the_way_back_of_a_cycle(
     summaries = callbacks_summaries.Summaries(
         tmp_path, shown, translators, "", lambda epoch: epoch == 1
     )
-    summaries.set_model(SimpleNamespace(cycled=cycled))
+    summaries.set_model(SimpleNamespace(cycled=cycled, samplers={}, settle=lambda: None))
     summaries.on_train_begin()
     for epoch in range(2):
         summaries.on_epoch_end(epoch, {"loss": 1.0})

@@ -22,12 +22,14 @@ def faded(share: float):
     return generator
 
 
-def watched(capsys, kind: str = "paired", **generators) -> str:
+def watched(capsys, kind: str = "paired", samplers: dict | None = None, **generators) -> str:
     rng = np.random.default_rng(0)
     shown = [heads(fluid, 8) * rng.uniform(0.5, 1.0, (8, 1, 1, 1)) for fluid in (0.9, 0.1)]
     validated = ValidationSlices(*(slices(images.astype(np.float32)) for images in shown), 8)
     watch = CollapseWatch(validated, Position(0, 0), steps=10, epochs=4)
-    watch.set_model(SimpleNamespace(data_kind=kind, generators=generators))
+    model = SimpleNamespace(data_kind=kind, generators=generators, samplers=samplers or {})
+    model.settle = lambda: None
+    watch.set_model(model)
     watch.on_epoch_begin(0)
     told = []
     for batch in range(10):
@@ -63,3 +65,23 @@ def test_one_image_whatever_the_source_differs_by_nothing(capsys):
 @pytest.mark.parametrize("share", [0.3, 1.0, -1.0])
 def test_translations_that_differ_are_not(capsys, share):
     assert watched(capsys, a_to_b=faded(share), b_to_a=faded(share)) == ""
+
+
+class Sampler:
+    """Makes slices of one grey, which differs from sample to sample by this much at most."""
+
+    input_shape = (None, 4)
+
+    def __init__(self, spread: float):
+        self.spread = spread
+
+    def __call__(self, latents, training):
+        assert not training
+        grey = self.spread * tf.tanh(latents[:, 0])
+        return tf.tile(grey[:, tf.newaxis, tf.newaxis, tf.newaxis], (1, 64, 64, 1))
+
+
+def test_samples_that_are_alike_are_reported(capsys):
+    told = watched(capsys, "unpaired", {"a": Sampler(0.9), "b": Sampler(0.01)})
+    assert told.startswith("warning: after 4 steps samples of domain b hardly differ: by ")
+    assert told.count("\n") == 1 and "domain a" not in told

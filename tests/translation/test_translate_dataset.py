@@ -189,7 +189,7 @@ def test_a_patient_in_two_shards_of_a_split_is_counted_once():
         return Shard(f"s-{split}-flair-{number}", split, "flair", 10, 1, "0" * 64, patients)
 
     written = [shard(0, "train", ("p", "q")), shard(1, "train", ("q",)), shard(0, "test", ("r",))]
-    assert from_records._splits(written) == {
+    assert from_records.splits_of(written) == {
         "train": {"patients": 2, "slices": {"flair": 20}},
         "test": {"patients": 1, "slices": {"flair": 10}},
     }

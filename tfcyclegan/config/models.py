@@ -19,6 +19,9 @@ ONLY_OF = {
     "style_weight": ("medgan",),
     "content_weight": ("medgan",),
     "vgg": ("medgan", "idcgan"),
+    "gan_loss": ("dcgan",),
+    "gradient_penalty_weight": ("dcgan",),
+    "latent_size": ("dcgan",),
 }
 """Flag to the models that it means something to."""
 OF_PAIRED_CYCLEGAN = ("pair_ssim_weight", "pairs_per_example", "pair_updates", "lesion_emphasis")
@@ -35,16 +38,21 @@ NOT_OF = {
     "medgan": (*OF_ONE_PAIR, "pair_weight"),
     "pan": (*OF_ONE_PAIR, "pair_weight"),
     "idcgan": OF_ONE_PAIR,
+    "dcgan": (
+        *OF_ONE_PAIR,
+        *("pair_weight", "generator", "generator_blocks", "unet_levels", "keep_air"),
+        *("position_channels", "adversarial_loss", "accumulate_steps"),
+    ),
 }
 """Model to the flags that mean nothing to it, beside those of other models."""
 PAIRED = ("pix2pix", "reggan", "medgan", "pan", "idcgan")
-UNPAIRED = ("cut",)
+UNPAIRED = ("cut", "dcgan")
 PAIR_WEIGHTS = {
     "cyclegan": 10.0,
     "pix2pix": 100.0,
     "reggan": 20.0,
     "idcgan": 150.0,
-} | dict.fromkeys(("cut", "medgan", "pan"), 0.0)
+} | dict.fromkeys(("cut", "medgan", "pan", "dcgan"), 0.0)
 """Of the error on pairs: the papers', and ours for a CycleGAN."""
 FEATURE_WEIGHTS = {"medgan": 20.0, "pan": 1.0, "idcgan": 150.0}
 """Of the difference between features, as in the papers or their public ports."""
@@ -92,6 +100,16 @@ def rules() -> Iterator[Rule]:
         lambda v: v["generator"] not in DEEP or v["image_size"] % 2 ** v["unet_levels"] == 0,
         "--generator=unet_deep or casnet needs an --image_size that 2 to the power of --unet_levels"
         " divides: take fewer levels",
+    )
+    yield (
+        ["model", "image_size"],
+        lambda v: v["model"] != "dcgan" or (v["image_size"] % 32 == 0 and v["image_size"] > 32),
+        "--model=dcgan needs an --image_size that 32 divides, 64 at least",
+    )
+    yield (
+        ["model", "batch_size"],
+        lambda v: v["model"] != "dcgan" or v["batch_size"] >= 8,
+        "--model=dcgan needs a --batch_size of at least 8: it normalises by what a batch is like",
     )
     yield (
         ["generator", "image_size"],

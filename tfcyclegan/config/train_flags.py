@@ -71,7 +71,7 @@ class NetworkFlags(Command):
     model: str = flag(
         "cyclegan",
         "What is trained.",
-        choices=["cyclegan", "pix2pix", "reggan", "cut", "medgan", "pan", "idcgan"],
+        choices=["cyclegan", "pix2pix", "reggan", "cut", "medgan", "pan", "idcgan", "dcgan"],
     )
     direction: str = flag(
         "both",
@@ -100,7 +100,9 @@ class NetworkFlags(Command):
     generator_filters: int = flag(64, "Filters of the generator's first layer.", lower=1)
     discriminator_filters: int = flag(64, "Filters of the discriminator's first layer.", lower=1)
     initializer: str = flag(
-        "he_normal", "Initial weights of convolutions.", choices=["he_normal", "normal_0.02"]
+        "he_normal",
+        "Initial weights of convolutions.",
+        choices=["he_normal", "normal_0.02", "normal_0.05"],
     )
     position_channels: str = flag(
         "none",
@@ -116,6 +118,7 @@ class NetworkFlags(Command):
         " --image_size.",
         lower=0,
     )
+    latent_size: int = flag(100, "Random numbers that --model=dcgan makes an image of.", lower=1)
     nce_width: int = flag(256, "Length of the features that --model=cut compares.", lower=1)
     keep_air: bool = flag(False, "Pass what lies outside the head through the generators as it is.")
 
@@ -171,6 +174,13 @@ class ObjectiveFlags(Command):
         " it, 3 and 4 are the first and the fifth residual block.",
     )
     nce_patches: int = flag(256, "Patches of an image that it compares.", lower=2)
+    gan_loss: str = flag(
+        "feature_matching",
+        "What --model=dcgan learns by: mean features of real slices, the adversarial loss, or a"
+        " critic with a gradient penalty, with instance norm (wgan_gp) or spectral (wgan_gp_sn).",
+        choices=["feature_matching", "vanilla", "wgan_gp", "wgan_gp_sn"],
+    )
+    gradient_penalty_weight: float = flag(10.0, "Weight of that penalty.", lower=0.0)
     feature_weight: float = flag(
         0.0,
         "Weight of the difference between features on pairs; 0 is the model's own: 20 for medgan, 1"

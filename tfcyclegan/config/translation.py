@@ -89,6 +89,12 @@ class TranslateConfig(Command):
     dataset: bool = flag(
         False, "Write records with prov/synthetic=1 to train with, instead of the input's form."
     )
+    samples: int = flag(
+        0,
+        _DATASET + "how many images a --model without a source makes; 0 is as many as training"
+        " slices of its sequence in --input.",
+        lower=0,
+    )
     png: bool = flag(False, _DATASET + "write every slice as a 16-bit PNG too.")
     name: str = _as_in_records("name")
     splits: tuple = _as_in_records("splits")

@@ -83,6 +83,7 @@ NO_PAIRS = (
     "no two slices of this split share study, frame of reference, grid and position, so that"
     " nothing registers a source with a target"
 )
+NO_SOURCE = "the model has no source image"
 NO_WINDOW = "the brain mask of every paired target volume is empty or constant"
 
 
@@ -104,6 +105,11 @@ def cases_of(
         _case(forward, slices_a, slices_b, pairs.b, pairs.a, rows_a, brain),
         _case(backward, slices_b, slices_a, pairs.a, pairs.b, rows_b, brain),
     )
+
+
+def of_samples(case: Case) -> Case:
+    """Returns the case of a model that makes images of random numbers: nothing is paired."""
+    return dataclasses.replace(case, paired=None, rows=case.rows[:0], reason=NO_SOURCE, left_out=0)
 
 
 def _case(

@@ -31,7 +31,12 @@ def of(report: dict, scored: list[Scored], extractor: Extractor) -> list[str]:
 
 def _about_data(report: dict):
     model = report["model"]
-    if not report["n_pairs"]:
+    if model.get("kind") == "sampler":
+        yield (
+            "The model makes images of random numbers. It has no source, so that paired figures are"
+            " null, and its images are of nobody."
+        )
+    elif not report["n_pairs"]:
         cycles = " Cycle and identity figures are self-consistency, not fidelity."
         yield (
             "There are no registered pairs: paired figures are null."

@@ -158,6 +158,8 @@ def check(runs: list[Evaluated]) -> None:
 
 def unlike(first: dict, other: dict, keys: Iterable[str] = tuple(SAME)) -> list[str]:
     """Returns in which of `SAME` two reports differ, and what they say of it."""
+    if "sampler" in (_at(first, "model.kind"), _at(other, "model.kind")):
+        keys = [key for key in keys if key != "params.brain_mask"]  # a sampler has looked at none
     return [
         f"{SAME[key]} ({key} {_short(_at(first, key))}, {_short(_at(other, key))})"
         for key in keys
@@ -223,7 +225,8 @@ def _difference(run: Evaluated, first: Evaluated, direction: str, name: str) -> 
     if name == "kid_patient":
         return _kid_difference(run.sums.get(direction), first.sums.get(direction))
     if all(JACKKNIFE in side for side in entries):
-        return _frechet_difference(*entries)
+        samples = {_at(side.report, "model.kind") == "sampler" for side in (run, first)}
+        return _frechet_difference(*entries, alike=len(samples) == 1)
     values_run, values_first = (side.patients.get((direction, name), {}) for side in (run, first))
     patients = sorted(values_run.keys() & values_first.keys())
     if not patients:
@@ -245,9 +248,9 @@ def _kid_difference(mine, other) -> dict:
     }
 
 
-def _frechet_difference(mine: dict, other: dict) -> dict:
-    """Returns the difference with its jackknife error; both leave out the same patients in turn."""
-    pairs = zip(mine[JACKKNIFE], other[JACKKNIFE], strict=True)
+def _frechet_difference(mine: dict, other: dict, *, alike: bool) -> dict:
+    """Returns the difference; if both leave out the same patients in turn, with its error."""
+    pairs = zip(mine[JACKKNIFE], other[JACKKNIFE], strict=True) if alike else ()
     error = standard_error([a - b for a, b in pairs])
     return plain(mine["value"] - other["value"], NO_INTERVAL, standard_error=error)
 

@@ -95,6 +95,8 @@ def patient_rows(scored: list[Scored]) -> tuple[list[str], list[dict]]:
             else result.case.paired.direction.patients
         )
         for method, figures in result.patients.items():
+            if not figures:  # of samples, which are of no patient
+                continue
             names += [name for name in figures if name not in names]
             for patient, count in zip(*np.unique(owners, return_counts=True), strict=True):
                 values = {

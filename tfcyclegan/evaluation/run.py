@@ -14,7 +14,7 @@ from tfcyclegan.data.contact_sheet import grid
 from tfcyclegan.data.manifest import Shard
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation import inputs, kernel_sums, metrics_json, plots
-from tfcyclegan.evaluation.cases import cases_of
+from tfcyclegan.evaluation.cases import NO_SOURCE, cases_of, of_samples
 from tfcyclegan.evaluation.figures import self_consistency
 from tfcyclegan.evaluation.figures.distribution import Distribution
 from tfcyclegan.evaluation.figures.entries import null, strict_json, write_csv
@@ -22,7 +22,7 @@ from tfcyclegan.evaluation.gates import memorisation
 from tfcyclegan.evaluation.inputs import Inputs
 from tfcyclegan.evaluation.report import Volume, volumes_of
 from tfcyclegan.evaluation.report import write as write_page
-from tfcyclegan.evaluation.scoring import MODEL, Scored, score, translate
+from tfcyclegan.evaluation.scoring import MODEL, Scored, generate, score, translate
 from tfcyclegan.metrics.extractors import Extractor
 from tfcyclegan.models.translators import Translator
 
@@ -54,16 +54,18 @@ def evaluate(
     protocol: str = "default",
     with_inception_score: bool = False,
     cycled: bool = True,
+    samples: bool = False,
 ) -> tuple[dict, list[Scored]]:
     """Scores both directions of a model and every baseline.
 
     Args:
-        translators: Translator of each direction.
+        translators: Translator of each direction, or sampler.
         data: What is scored.
         extractor: Features of the distances.
         protocol: "paper" adds the figures of `figures.paper`.
         with_inception_score: Add it; the extractor is the FID network.
         cycled: Whether the model was trained to come back.
+        samples: Whether it makes its images of random numbers, as many as there are real ones.
 
     Returns:
         The report, and per direction the images behind it.
@@ -79,7 +81,11 @@ def evaluate(
             data.train.get(case.name[-1]),
             with_inception_score=with_inception_score,
         )
-        fake = translate(translators[case.name], case.name, case.source.unit())
+        if samples:
+            case = of_samples(case)
+            fake = generate(translators[case.name], case.name, len(case.target))
+        else:
+            fake = translate(translators[case.name], case.name, case.source.unit())
         scored.append(score(case, fake, distribution, with_paper=protocol == "paper"))
     fakes = {result.case.name[0]: result.fake for result in scored}
     report = metrics_json.frame(scored, extractor, protocol) | inputs.describe(data)
@@ -109,7 +115,7 @@ def remember(scored: list[Scored], data: Inputs, output: pathlib.Path) -> dict:
         train, real = data.train[result.case.name[-1]], result.case.target
         fake = intensity.unit_to_stored(result.fake[..., 0])
         section[result.case.name], pairs = memorisation.section(
-            (fake, result.case.source.metadata["id/patient"]),
+            (fake, result.features[MODEL][1]),
             (real.images, real.metadata["id/patient"]),
             (train.images, train.metadata["id/patient"]),
             (result.features[MODEL], result.distribution.real, result.distribution.train),
@@ -159,6 +165,8 @@ def viewed(scored: list[Scored]) -> list[Volume]:
     volumes = []
     for result in scored:
         paired, source = result.case.paired, result.case.source
+        if result.case.reason == NO_SOURCE:
+            continue
         if paired is None:
             keys = ("id/patient", "id/series", "geom/slice_index")
             ids = [source.metadata[key] for key in keys]
@@ -180,8 +188,10 @@ def viewed(scored: list[Scored]) -> list[Volume]:
 def sheet(one: Scored) -> np.ndarray:
     """Returns rows of source, synthetic, real and absolute error, evenly spaced over the slices.
 
-    Without pairs there are the first two only.
+    Without pairs there are the first two only, and of samples they alone.
     """
+    if one.case.reason == NO_SOURCE:
+        return grid((_spread(one.fake[::2]), _spread(one.fake[1::2])))
     if one.case.paired is None:
         return grid(tuple(_spread(images) for images in (one.case.source.unit(), one.fake)))
     direction, synthetic = one.case.paired.direction, one.images[MODEL]

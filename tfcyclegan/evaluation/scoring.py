@@ -8,7 +8,7 @@ import numpy as np
 from tfcyclegan import metrics
 from tfcyclegan.data import batches
 from tfcyclegan.errors import ExitCode, UserError
-from tfcyclegan.evaluation.cases import Case
+from tfcyclegan.evaluation.cases import NO_SOURCE, Case
 from tfcyclegan.evaluation.figures import contrast, lesions, paired, paper
 from tfcyclegan.evaluation.figures.baselines import BASELINES
 from tfcyclegan.evaluation.figures.distribution import Distribution, patients_of
@@ -26,7 +26,8 @@ class Scored:
 
     Attributes:
         case: What was scored.
-        fake: The model's translations of all source slices, float32 [N, H, W, 1], unit range.
+        fake: The model's translations of all source slices, or its samples; float32 [N, H, W, 1],
+            unit range.
         distribution: Real features, and what compares others with them.
         features: Of all translations by the model, and of copy_source, with their patients.
         images: Method to images [P, H, W, 1] of the pairs; empty where there are none.
@@ -56,15 +57,18 @@ def score(
 
     Args:
         case: What is scored.
-        fake: Translations of all source slices.
+        fake: Translations of all source slices, or samples.
         distribution: Real features, and what compares others with them.
         with_paper: Add the figures of `paper`.
     """
     everyone = patients_of(case.source)
     whole = {MODEL: fake, "copy_source": case.source.unit()}
     scored = Scored(case, fake, distribution, {}, {}, {}, {}, {})
+    # A sample is nobody's: each counts as a patient of its own.
+    own = np.array([f"sample {n}".encode() for n in range(len(fake))])
+    owners = {MODEL: own if case.reason == NO_SOURCE else everyone, "copy_source": everyone}
     for method, images in whole.items():
-        scored.features[method] = distribution.of(images, everyone)
+        scored.features[method] = distribution.of(images, owners[method])
         scored.entries[method] = distribution.entries(scored.features[method])
     if case.paired is None:
         _unpaired(scored, whole)
@@ -90,7 +94,9 @@ def _unpaired(made: Scored, whole: dict[str, np.ndarray]) -> None:
     source, patients = made.case.source.unit(), patients_of(made.case.source)
     for method, images in whole.items():
         missing = (*paired.NAMES, *contrast.FLUID, *contrast.VENTRICLE, *lesions.NAMES)
-        values = contrast.unpaired_values(source, images, patients)
+        values = {}
+        if method != MODEL or made.case.reason != NO_SOURCE:
+            values = contrast.unpaired_values(source, images, patients)
         made.entries[method] = (
             {name: null(made.case.reason) for name in missing}
             | {
@@ -142,6 +148,11 @@ def _about(case, name: str) -> tuple[str, int]:
     return (lesions.NO_LESIONS if n_known else lesions.NO_MASKS), n_known
 
 
+def generate(sampler: translators.Sampler, case_name: str, count: int) -> np.ndarray:
+    """Returns so many samples, float32 [N, H, W, 1], checked as `translate` checks."""
+    return _finite(sampler(np.arange(count)), case_name)
+
+
 def translate(translator: translators.Translator, case_name: str, images: np.ndarray) -> np.ndarray:
     """Returns the translations of float32 [N, H, W, 1], checked.
 
@@ -163,12 +174,16 @@ def translate(translator: translators.Translator, case_name: str, images: np.nda
             f" {case_name}.",
             ExitCode.DAMAGED,
         )
-    bad = int((~np.isfinite(translations)).any(axis=(1, 2, 3)).sum())
+    return _finite(translations, case_name)
+
+
+def _finite(images: np.ndarray, case_name: str) -> np.ndarray:
+    bad = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum())
     if bad:
         raise UserError(
-            f"The model answered NaN or infinity to {bad} of {len(translations)} slices,"
+            f"The model answered NaN or infinity to {bad} of {len(images)} slices,"
             f" {case_name}: it has diverged, or its weights are damaged. Evaluate another"
             " checkpoint.",
             ExitCode.FAILED,
         )
-    return translations
+    return images

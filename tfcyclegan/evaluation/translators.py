@@ -29,6 +29,7 @@ def load_translators(
     described = recorded(pathlib.Path(workdir))
     description = {
         "title": trained.title,
+        "kind": trained.kind,
         "cycled": trained.cycled,
         "domain_a": training.domain_a,
         "domain_b": training.domain_b,
@@ -45,4 +46,6 @@ def load_translators(
         # A split that was selected by is no test.
         "selection": described.get("selection"),
     }
+    if trained.kind == "sampler":
+        return translators.samplers_of(trained), description
     return translators.translators_of(trained), description

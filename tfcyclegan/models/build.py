@@ -5,6 +5,7 @@ from collections.abc import Callable
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.models.cut import build as cut
 from tfcyclegan.models.cyclegan import build as cyclegan
+from tfcyclegan.models.dcgan import build as dcgan
 from tfcyclegan.models.idcgan import build as idcgan
 from tfcyclegan.models.medgan import build as medgan
 from tfcyclegan.models.pan import build as pan
@@ -20,6 +21,7 @@ MODELS: dict[str, Callable[[TrainConfig, int], TranslationModel]] = {
     "medgan": medgan.build,
     "pan": pan.build,
     "idcgan": idcgan.build,
+    "dcgan": dcgan.build,
 }
 """Value of --model to what builds it from the flags and the updates per epoch."""
 

@@ -83,6 +83,14 @@ class TranslationModel(FitsOnWorkers, keras.Model):
         return {}
 
     @property
+    def samplers(self) -> dict[str, keras.Model]:
+        """The networks to use that make images of random numbers, by domain, "a" first."""
+        return {}
+
+    def settle(self) -> None:
+        """Brings what is used, but not trained, up to date with the weights; before every use."""
+
+    @property
     def compared_by(self) -> dict:
         """What networks that nobody trains its losses compare images by, for run.json; or {}."""
         return {}

@@ -62,7 +62,7 @@ def run(
     if config.dry_run:
         print(f"would translate {sum(s.records for s in source_shards)} slices")
         return ExitCode.DONE
-    facts = _facts(source, model, synthetic_dataset.generator_of(model, config))
+    facts = facts_of(source, model, synthetic_dataset.generator_of(model, config))
     identity = {name: facts[name] for name in ("config_hash", "key_id")}
     with output.claimed(directory, identity):
         journal = Journal(directory, manifest.dataset_hash(source_shards))
@@ -78,7 +78,7 @@ def run(
                 row, _ = journal.finished[name]
             written.append(row)
         files.write(directory / manifest.MANIFEST, "".join(r.to_json() + "\n" for r in written))
-        facts["splits"] = _splits(written)
+        facts["splits"] = splits_of(written)
         text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
         files.write(directory / manifest.CARD, text)
     seen, translated = (sum(shard.records for shard in rows) for rows in (source_shards, written))
@@ -86,7 +86,7 @@ def run(
     return ExitCode.DONE
 
 
-def _facts(source: pathlib.Path, model: Model, generator: str) -> dict:
+def facts_of(source: pathlib.Path, model: Model, generator: str) -> dict:
     """Returns the card of the input as that of the output; splits are counted later."""
     facts = json.loads((source / manifest.CARD).read_text())
     facts.pop(card.DEMOGRAPHICS, None)  # as the records lose them
@@ -101,7 +101,7 @@ def _facts(source: pathlib.Path, model: Model, generator: str) -> dict:
     }
 
 
-def _splits(written: list[Shard]) -> dict:
+def splits_of(written: list[Shard]) -> dict:
     """Returns how many patients and slices each split has; a patient can be in several shards."""
     facts: dict = {}
     for split in sorted({shard.split for shard in written}):
@@ -122,13 +122,8 @@ def _translated(
     facts: dict,
 ) -> Iterator[dict]:
     """Yields the new records of a shard, volume by volume."""
-    constant = {
-        "prov/converter_version": facts["converter_version"],
-        "prov/config_hash": facts["config_hash"],
-        "prov/synthetic": 1,
-        "prov/generator": facts["generator"],
-    }
-    for _, volume in itertools.groupby(_read(path), key=lambda record: record["id/series"]):
+    constant = provenance_of(facts)
+    for _, volume in itertools.groupby(read(path), key=lambda record: record["id/series"]):
         new_records, report, _ = synthetic_dataset.translated(list(volume), model, config)
         if config.png:
             synthetic_dataset.write_pictures(directory, new_records)
@@ -136,7 +131,18 @@ def _translated(
         yield from ({**record, **constant} for record in new_records)
 
 
-def _read(path: pathlib.Path) -> Iterator[dict]:
+def provenance_of(facts: dict) -> dict:
+    """Returns the features of synthetic records that say where they are from."""
+    return {
+        "prov/converter_version": facts["converter_version"],
+        "prov/config_hash": facts["config_hash"],
+        "prov/synthetic": 1,
+        "prov/generator": facts["generator"],
+    }
+
+
+def read(path: pathlib.Path) -> Iterator[dict]:
+    """Yields the records of a shard as `record_bytes.serialize` takes them."""
     batches = tf.data.TFRecordDataset(str(path)).batch(BATCH).map(records.parse)
     for batch in batches:
         masks = {}

@@ -7,7 +7,7 @@ import pathlib
 from tfcyclegan.data import windows
 from tfcyclegan.errors import UserError
 from tfcyclegan.models.serving import saved_model
-from tfcyclegan.models.translators import OPPOSITE, Translator
+from tfcyclegan.models.translators import OPPOSITE, Sampler, Translator
 
 DESCRIBED = ("domain_a", "domain_b", "image_size", "epochs", "trained_on_pairs")
 
@@ -21,10 +21,12 @@ class Model:
         source, target: Sequences, of records.SEQUENCES.
         size: Height and width that it was trained at.
         digest: 32 hex digits that change with its weights.
-        forward: float32 [N, H, W, 1] to the same shape, unit range.
+        forward: float32 [N, H, W, 1] to the same shape, unit range; of a sampler, numbers int64 [N]
+            to images.
         back: The same in the other direction; None of a model that was not trained to come back.
         described: What its card says of it.
-        title: What kind of model it is, for texts.
+        title: What model it is, for texts.
+        kind: "translator", or "sampler" of a model without a source.
         percentiles: Of windows.WINDOWS, by which the volumes it learnt from were windowed.
     """
 
@@ -33,11 +35,12 @@ class Model:
     target: str
     size: int
     digest: str
-    forward: Translator
+    forward: Translator | Sampler
     back: Translator | None
     described: dict = dataclasses.field(default_factory=dict)
     percentiles: windows.Percentiles = windows.WINDOW_PERCENTILES
     title: str = ""
+    kind: str = "translator"
 
 
 def load(path: str, direction: str) -> Model:
@@ -69,6 +72,7 @@ def load(path: str, direction: str) -> Model:
         forward=translators[direction],
         back=translators.get(OPPOSITE[direction]) if described["cycled"] else None,
         title=described["title"],
+        kind=described["kind"],
         described={k: described[k] for k in DESCRIBED},
     )
 

@@ -17,7 +17,15 @@ from tfcyclegan.ingest.publication import Job
 from tfcyclegan.ingest.settings import Settings, settings_of
 from tfcyclegan.ingest.workers import Workers
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
-from tfcyclegan.translation import finished, from_records, inputs, model, studies, synthetic_dataset
+from tfcyclegan.translation import (
+    finished,
+    from_records,
+    inputs,
+    model,
+    sampled_dataset,
+    studies,
+    synthetic_dataset,
+)
 from tfcyclegan.translation.finished import Account
 from tfcyclegan.translation.model import Model
 
@@ -38,13 +46,19 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
     ingest_survey.check_input(config.input)
     _check_output(config, directory)
     loaded = model.load(config.model, config.direction)
+    records = inputs.records_in(config)
+    if loaded.kind == "sampler":
+        check_samples(config, loaded, records)
+        return sampled_dataset.run(records, directory, loaded, config)
+    if config.samples:
+        raise UserError("--samples means nothing to a --model that translates.", ExitCode.USAGE)
     if config.audit and loaded.back is None:
         print(
             "note: this model was not trained to come back, so a risk is what it cannot decide"
             " under a mirror, and says nothing of what is lost on the way",
             file=sys.stderr,
         )
-    if records := inputs.records_in(config):
+    if records:
         return from_records.run(records, directory, loaded, config)
     settings = settings_of(config.conversion(loaded.source), {})
     settings = dataclasses.replace(settings, percentiles=loaded.percentiles)
@@ -72,6 +86,18 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
         if config.dataset:
             return _dataset(config, survey, loaded, settings, directory)
         return _studies(config, survey, loaded, settings, directory)
+
+
+def check_samples(config: TranslateConfig, loaded: Model, records: pathlib.Path | None) -> None:
+    """Raises UserError unless a model without a source is asked for records of samples."""
+    if config.dataset and records:
+        return
+    raise UserError(
+        f"--model is a {loaded.title}, which makes images of random numbers and translates none."
+        " Take an export of a model that translates; or give --dataset, and converted records as"
+        " --input, for records of samples to stand beside them.",
+        ExitCode.USAGE,
+    )
 
 
 def _dataset(

@@ -30,7 +30,7 @@ from tfcyclegan.translation import lesion_fate, passes
 from tfcyclegan.translation.model import Model
 from tfcyclegan.translation.volume_report import Report
 
-_ACQUISITION = ("mr/te_ms", "mr/tr_ms", "mr/ti_ms", "mr/flip_deg", "mr/etl")
+ACQUISITION = ("mr/te_ms", "mr/tr_ms", "mr/ti_ms", "mr/flip_deg", "mr/etl")
 
 
 def generator_of(model: Model, config: TranslateConfig) -> str:
@@ -132,7 +132,7 @@ def _record(record: dict, synthetic: np.ndarray, model: Model) -> dict:
     inside[box] = pixels[box]
     return {
         **record,
-        **dict.fromkeys(_ACQUISITION, math.nan),
+        **dict.fromkeys(ACQUISITION, math.nan),
         "image/data": inside,
         # Nothing was measured, so there is no other scale than unit range.
         "image/scale_lo": 0.0,

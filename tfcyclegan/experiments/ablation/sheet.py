@@ -7,7 +7,7 @@ import json
 import pathlib
 
 import numpy as np
-from matplotlib import image as pictures
+from matplotlib import image
 from matplotlib.figure import Figure
 
 from tfcyclegan.data.contact_sheet import BORDER
@@ -32,12 +32,18 @@ def write(study: Study, runs: list[Run], path: pathlib.Path) -> None:
 
 
 def cells(folder: pathlib.Path, size: int) -> dict[str, np.ndarray]:
-    """Returns the pictures of an evaluation by direction [rows, columns, size, size]."""
-    directions = json.loads((folder / "metrics.json").read_text())["directions"]
-    sheet, step = pictures.imread(folder / "samples.png"), size + BORDER
+    """Returns the pictures of an evaluation by direction [rows, columns, size, size].
+
+    Of samples there is one column, because they have no source.
+    """
+    report = json.loads((folder / "metrics.json").read_text())
+    directions = report["directions"]
+    sheet, step = image.imread(folder / "samples.png"), size + BORDER
     rows, columns = sheet.shape[0] // step, sheet.shape[1] // step
     grid = sheet.reshape(rows, step, columns, step)[:, :size, :, :size].transpose(0, 2, 1, 3)
     parts = np.split(grid, len(directions), axis=1)
+    if report.get("model", {}).get("kind") == "sampler":
+        parts = [part[:, :1] for part in parts]
     return dict(zip(directions, parts, strict=True))
 
 
@@ -48,25 +54,37 @@ def draw(sheets: dict[str, dict[str, np.ndarray]]) -> Figure:
 
     Args:
         sheets: Variant to direction to pictures [rows, columns, size, size]; columns are source,
-            synthetic and, of pairs, real and error.
+            synthetic and, of pairs, real and error; or samples alone.
     """
     directions = sorted({name for sheet in sheets.values() for name in sheet})
-    first_sheets = [next(s[name] for s in sheets.values() if name in s) for name in directions]
-    paired = first_sheets[0].shape[1] > 2
-    names = ["source", *sheets, *(["real"] if paired else [])]
+    first_sheets = [_most_columns(sheets, name) for name in directions]
+    paired, sourced = first_sheets[0].shape[1] > 2, first_sheets[0].shape[1] > 1
+    names = [*(["source"] if sourced else []), *sheets, *(["real"] if paired else [])]
     figure = Figure(figsize=(1.7 * len(names), 1.9 * len(directions)), layout="constrained")
     axes = figure.subplots(len(directions), len(names), squeeze=False)
     for number, (direction, first) in enumerate(zip(directions, first_sheets, strict=True)):
         # The slice with the most foreground goes through the ventricles.
         row = int(np.argmax((first[:, 0] > FOREGROUND).mean(axis=(1, 2))))
-        made = [
-            sheet[direction][row, 1] if direction in sheet else None for sheet in sheets.values()
-        ]
-        images = [first[row, 0], *made, *([first[row, 2]] if paired else [])]
-        for axis, name, image in zip(axes[number], names, images, strict=True):
-            if image is not None:
-                axis.imshow(image, cmap="gray", vmin=0, vmax=1)
+        made = [_made(sheet.get(direction), row) for sheet in sheets.values()]
+        source = [first[row, 0]] if sourced else []
+        images = [*source, *made, *([first[row, 2]] if paired else [])]
+        for axis, name, picture in zip(axes[number], names, images, strict=True):
+            if picture is not None:
+                axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
             axis.set_axis_off()
             axis.set_title(name if not number else "", fontsize=8)
-        axes[number, 0].set_title(f"source, {direction}", fontsize=8)
+        if sourced:
+            axes[number, 0].set_title(f"source, {direction}", fontsize=8)
     return figure
+
+
+def _most_columns(sheets: dict[str, dict[str, np.ndarray]], direction: str) -> np.ndarray:
+    """Returns the pictures of a variant that has a source, and the real slice where one has it."""
+    return max((s[direction] for s in sheets.values() if direction in s), key=lambda p: p.shape[1])
+
+
+def _made(pictures: np.ndarray | None, row: int) -> np.ndarray | None:
+    """Returns the synthetic picture of a row, or a sample."""
+    if pictures is None:
+        return None
+    return pictures[row % len(pictures), min(1, pictures.shape[1] - 1)]

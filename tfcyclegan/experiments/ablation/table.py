@@ -164,6 +164,8 @@ def _brain_masks(loaded: list[Loaded]) -> dict[str, list[int]]:
     """Returns where the brain comes from, and in which folds."""
     folds_by_rule: dict[str, set[int]] = {}
     for run, _, evaluated in loaded:
+        if evaluated.report.get("model", {}).get("kind") == "sampler":
+            continue  # which has looked at none
         folds_by_rule.setdefault(
             evaluated.report.get("params", {}).get("brain_mask", ""), set()
         ).add(run.fold)

@@ -38,8 +38,13 @@ def load(directory: pathlib.Path) -> tuple[dict[str, translators.Translator], di
     def translator(name: str) -> translators.Translator:
         return lambda images: loaded.signatures[name](image=images)["image"]
 
+    def sampler(name: str) -> translators.Sampler:
+        made = loaded.signatures[f"sample_{name[-1]}"]
+        return translators.in_parts(lambda numbers: made(seed=numbers)["image"])
+
     description = {
         "title": described.get("model", ""),
+        "kind": described.get("kind", "translator"),
         "cycled": described.get("cycled", True),
         "domain_a": described["domain_a"],
         "domain_b": described["domain_b"],
@@ -54,4 +59,5 @@ def load(directory: pathlib.Path) -> tuple[dict[str, translators.Translator], di
         "trained_on_pairs": described.get("trained_on_pairs", NO_PAIRS),
     }
     directions = described.get("directions", translators.DIRECTIONS)
-    return {name: translator(name) for name in directions}, description
+    made = sampler if description["kind"] == "sampler" else translator
+    return {name: made(name) for name in directions}, description

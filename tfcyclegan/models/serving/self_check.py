@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from tfcyclegan.data import intensity, records, slices, windows
 from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.models.serving import sampling
 from tfcyclegan.models.serving.graph import ServedTranslator
+from tfcyclegan.models.serving.sampling import ServedSampler
 
 PARITY = 1e-5
 """Largest difference allowed between the Keras model and the reloaded SavedModel, unit range."""
@@ -20,20 +22,23 @@ import sys, numpy as np, tensorflow as tf
 directory, arrays = sys.argv[1:]
 probe = np.load(arrays)
 model = tf.saved_model.load(directory)
-examples = tf.constant([row.tobytes() for row in probe["examples"]])
-inputs = {"image": tf.constant(probe["image"]), "volume": tf.constant(probe["volume"])}
+inputs = {name: tf.constant(probe[name]) for name in probe.files if "/" not in name}
+if "examples" in inputs:
+    inputs["examples"] = tf.constant([row.tobytes() for row in probe["examples"]])
 worst = 0.0
 for name in probe.files:
     if "/" in name:
         signature, kind, output = name.split("/")
-        made = model.signatures[signature](**{kind: inputs.get(kind, examples)})[output].numpy()
+        made = model.signatures[signature](**{kind: inputs[kind]})[output].numpy()
         worst = max(worst, float(np.abs(made - probe[name]).max()))
 print(worst)
 """
 """Loads a SavedModel as a stranger would: with TensorFlow alone, without this package."""
 
 
-def check_in_fresh_process(directory: pathlib.Path, served: ServedTranslator) -> float:
+def check_in_fresh_process(
+    directory: pathlib.Path, served: ServedTranslator | ServedSampler
+) -> float:
     """Compares the SavedModel, loaded in a new process, with the Keras model in this one.
 
     Returns:
@@ -44,7 +49,8 @@ def check_in_fresh_process(directory: pathlib.Path, served: ServedTranslator) ->
     """
     with tempfile.TemporaryDirectory() as beside:
         probe = pathlib.Path(beside) / "probe.npz"
-        np.savez(probe, **expectations(served))
+        samples = isinstance(served, ServedSampler)
+        np.savez(probe, **(sampling.expectations(served) if samples else expectations(served)))
         command = [sys.executable, "-c", RELOAD, str(directory), str(probe)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:

@@ -37,18 +37,20 @@ def write_requests(version: pathlib.Path, image_size: int) -> None:
     model = tf.saved_model.load(str(version))
     with tf.io.TFRecordWriter(str(version / REQUESTS)) as writer:
         for name, signature in model.signatures.items():
-            (kind,) = signature.structured_input_signature[1]
+            ((kind, spec),) = signature.structured_input_signature[1].items()
             request = predict_pb2.PredictRequest()
             request.model_spec.name = "tfcyclegan"
             request.model_spec.signature_name = name
-            request.inputs[kind].CopyFrom(tf.make_tensor_proto(sample(kind, image_size)))
+            request.inputs[kind].CopyFrom(tf.make_tensor_proto(sample(kind, image_size, spec)))
             log = prediction_log_pb2.PredictLog(request=request)
             record = prediction_log_pb2.PredictionLog(predict_log=log)
             writer.write(record.SerializeToString())
 
 
-def sample(kind: str, image_size: int) -> np.ndarray | list[bytes]:
+def sample(kind: str, image_size: int, spec: tf.TensorSpec) -> np.ndarray | list[bytes]:
     """Returns one slice as input `kind` takes it; noise, as a volume needs contrast."""
+    if kind in ("seed", "latent"):
+        return np.zeros((1, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
     if kind == "examples":
         random = np.random.default_rng(0)
         return [example(random.integers(0, 1 << 16, (records.SIZE,) * 2, np.uint16))]

@@ -7,10 +7,15 @@ from tfcyclegan.config import TrainConfig
 
 ADAM_BETA_1 = 0.5
 """Zhu et al. (2017), section 7.1 and their code; 0.9 makes the discriminators oscillate."""
+ADAM_BETA_2 = 0.999
 
 
 def make_adam(
-    config: TrainConfig, steps_per_epoch: int, rate: float, factor: keras.Variable
+    config: TrainConfig,
+    steps_per_epoch: int,
+    rate: float,
+    factor: keras.Variable,
+    betas: tuple[float, float] = (ADAM_BETA_1, ADAM_BETA_2),
 ) -> keras.Optimizer:
     """Returns the Adam of a run: a constant rate, then a line to zero; it scales float16's loss.
 
@@ -19,11 +24,12 @@ def make_adam(
         steps_per_epoch: Updates per epoch.
         rate: The rate before the decay.
         factor: The model's `guard.rate_factor`, so that a run that turns back learns more slowly.
+        betas: Adam's.
     """
     schedule = ConstantThenLinear(
         rate, config.decay_start_epoch * steps_per_epoch, config.epochs * steps_per_epoch, factor
     )
-    adam = Adam(schedule, beta_1=ADAM_BETA_1)
+    adam = Adam(schedule, beta_1=betas[0], beta_2=betas[1])
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(adam)
     return adam
@@ -35,6 +41,8 @@ def make_adams(
     factor: keras.Variable,
     *,
     generator_updates: int = 1,
+    discriminator_updates: int = 1,
+    betas: tuple[float, float] = (ADAM_BETA_1, ADAM_BETA_2),
 ) -> dict[str, keras.Optimizer]:
     """Returns the Adam of the generators and that of the discriminators, as `compile` calls them.
 
@@ -43,13 +51,16 @@ def make_adams(
         steps_per_epoch: Steps per epoch.
         factor: As of `make_adam`.
         generator_updates: Updates of the generators in a step.
+        discriminator_updates: Updates of the discriminators in a step.
+        betas: Adam's.
     """
     generator_rate = config.learning_rate
     discriminator_rate = config.discriminator_learning_rate or generator_rate
-    updates = steps_per_epoch * generator_updates
+    of_generators = steps_per_epoch * generator_updates
+    of_others = steps_per_epoch * discriminator_updates
     return {
-        "generator_optimizer": make_adam(config, updates, generator_rate, factor),
-        "discriminator_optimizer": make_adam(config, steps_per_epoch, discriminator_rate, factor),
+        "generator_optimizer": make_adam(config, of_generators, generator_rate, factor, betas),
+        "discriminator_optimizer": make_adam(config, of_others, discriminator_rate, factor, betas),
     }
 
 

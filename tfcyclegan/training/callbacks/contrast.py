@@ -59,7 +59,7 @@ class ContrastWatch(EarlyLook):
     """
 
     def look(self, step):
-        if self.model.data_kind == "unpaired":
+        if self.model.data_kind == "unpaired" and self.model.generators:
             finding = self._finding(step)
             if finding.basin:
                 print(f"warning: {sentence(finding)}", file=sys.stderr)

@@ -51,8 +51,9 @@ def make_validation(
         config.workdir,
         every=every,
         epochs=config.epochs,
-        directions=tuple(model.translators),
+        directions=translators.directions_of(model),
         cycled=model.cycled,
+        samples=model.kind == "sampler",
     )
 
 
@@ -115,7 +116,7 @@ def best_checkpoint(
     config: TrainConfig, model: TranslationModel, validation: Validation, start: Position
 ) -> list[keras.callbacks.Callback]:
     """Returns the callback that keeps the best checkpoint, none where no score can select."""
-    directions = tuple(model.translators)
+    directions = translators.directions_of(model)
     score = score_to_select_by(validation.keys(), directions)
     if score is None:
         return []

@@ -11,7 +11,11 @@ from tfcyclegan import files
 from tfcyclegan.data import batches
 from tfcyclegan.data.contact_sheet import grid
 from tfcyclegan.data.validation_slices import ValidationSlices
+from tfcyclegan.models import translators
 from tfcyclegan.models.translators import DIRECTIONS, OPPOSITE
+
+SHOWN_SAMPLES = 8
+"""Samples of a model without a source, the same latents at every epoch."""
 
 
 class Summaries(keras.callbacks.Callback):
@@ -61,6 +65,13 @@ class Summaries(keras.callbacks.Callback):
         self._val.flush()
 
     def _show(self, epoch: int) -> None:
+        self.model.settle()
+        with self._val.as_default(step=epoch):
+            for domain, sampler in self.model.samplers.items():
+                count = max(SHOWN_SAMPLES, len(self._shown.a))
+                latents = translators.latents_of(sampler, count)
+                images = translators.sampled(sampler, latents).numpy()
+                self._write(epoch, f"samples_{domain}", {"samples": images[::2], "": images[1::2]})
         domains = {"a": self._shown.a.unit(), "b": self._shown.b.unit()}
         with self._val.as_default(step=epoch):
             for name, translator in self._translators.items():
@@ -71,12 +82,16 @@ class Summaries(keras.callbacks.Callback):
                     columns["cycled"] = batches.in_batches(back, columns["fake"])
                 if self._shown.pairs:
                     columns["real"] = domains[name[-1]]
-                picture = grid(tuple(columns.values()))
-                described = "Columns: " + ", ".join(columns)
-                tf.summary.image(f"images/{name}", picture[np.newaxis], description=described)
-                png = tf.io.encode_png(tf.cast(np.rint(picture * 255), tf.uint8))
-                path = self._workdir / "samples" / f"epoch_{epoch:04d}_{name}.png"
-                files.write(path, png.numpy(), flag=None)
+                self._write(epoch, name, columns)
+
+    def _write(self, epoch: int, name: str, columns: dict[str, np.ndarray]) -> None:
+        """Writes a picture of columns into TensorBoard, and as a file."""
+        picture = grid(tuple(columns.values()))
+        described = "Columns: " + ", ".join(filter(None, columns))
+        tf.summary.image(f"images/{name}", picture[np.newaxis], description=described)
+        png = tf.io.encode_png(tf.cast(np.rint(picture * 255), tf.uint8))
+        path = self._workdir / "samples" / f"epoch_{epoch:04d}_{name}.png"
+        files.write(path, png.numpy(), flag=None)
 
 
 def tag(name: str) -> str:

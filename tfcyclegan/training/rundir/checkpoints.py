@@ -135,4 +135,5 @@ def load_run(workdir: str, checkpoint: str = "latest") -> tuple[TranslationModel
             f"--workdir {workdir} holds no {which} yet. Let training finish an epoch.",
             ExitCode.MISSING,
         )
+    model.settle()
     return model, config, position.epoch

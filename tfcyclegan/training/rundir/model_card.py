@@ -7,7 +7,18 @@ import tfcyclegan
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.data import windows
 from tfcyclegan.data.training_slices import pairs_of
+from tfcyclegan.models import translators
 from tfcyclegan.models.translation_model import TranslationModel
+
+INTENDED_USE = {
+    "translator": "Research on translation between MRI sequences.",
+    "sampler": "Research on larger databases of MRI slices. It translates nothing.",
+}
+LIMITS = {
+    "translator": "Synthetic images can lose or invent lesions. Not for diagnosis.",
+    "sampler": "Images are of nobody, and can be near those of a training patient. Not for"
+    " diagnosis.",
+}
 
 
 def model_card(
@@ -19,7 +30,8 @@ def model_card(
         "name": "tfcyclegan",
         "version": tfcyclegan.__version__,
         "model": model.title,
-        "directions": list(model.translators),
+        "kind": model.kind,
+        "directions": list(translators.directions_of(model)),
         "cycled": model.cycled,
         "domain_a": config.domain_a,
         "domain_b": config.domain_b,
@@ -41,8 +53,8 @@ def model_card(
             for line in config.to_flagfile().splitlines()
             if not line.startswith(("--data_dir", "--workdir", "--vgg"))
         ],
-        "intended_use": "Research on translation between MRI sequences.",
-        "limits": "Synthetic images can lose or invent lesions. Not for diagnosis.",
+        "intended_use": INTENDED_USE[model.kind],
+        "limits": LIMITS[model.kind],
     }
 
 

@@ -18,6 +18,7 @@ from tfcyclegan.training.distribution.strategies import LOST_WORKER, is_chief
 from tfcyclegan.training.validation import real_cache as cache
 from tfcyclegan.training.validation.direction import Direction
 from tfcyclegan.training.validation.rows import real_features, scorer
+from tfcyclegan.training.validation.samples import Samples, sample_scorer
 from tfcyclegan.training.validation.sweep import Rows, Sweep
 
 SHARE = 0.1
@@ -50,6 +51,7 @@ class Validation(keras.callbacks.Callback):
         strict: Raise where a score fails, instead of a warning.
         directions: Of the model.
         cycled: Whether it has a way back, which is scored where slices have no pairs.
+        samples: Whether it makes its images of random numbers.
     """
 
     def __init__(
@@ -63,13 +65,16 @@ class Validation(keras.callbacks.Callback):
         strict: bool = False,
         directions: tuple[str, ...] = DIRECTIONS,
         cycled: bool = True,
+        samples: bool = False,
     ):
         super().__init__()
         self._extractor, self._every, self._epochs = extractor, every, epochs
         self._cache, self._strict = pathlib.Path(workdir) / "cache", strict
         domains = {"a": slices.a, "b": slices.b}
         self._directions = {
-            name: Direction(domains[name[0]], domains[name[-1]], slices.pairs, extractor, cycled)
+            name: Samples(domains[name[-1]], extractor)
+            if samples
+            else Direction(domains[name[0]], domains[name[-1]], slices.pairs, extractor, cycled)
             for name in directions
         }
         self._sweeps: dict[str, Sweep] = {}
@@ -118,6 +123,7 @@ class Validation(keras.callbacks.Callback):
 
     def _scores(self, epoch: int) -> dict[str, float]:
         scores, failed = {}, {}
+        self.model.settle()
         for name, direction in self._prepared().items():
             rows = self._sweeps[name](self._rows[name])
             for score, compute in direction.scores(rows, self._real[name]).items():
@@ -143,9 +149,14 @@ class Validation(keras.callbacks.Callback):
         for name, direction in self._directions.items():
             path = self._cache / f"real_{name[-1]}.npz"
             self._real[name] = cache.cached(direction.real, self._extractor, real, path)
-            self._rows[name] = direction.rows()
-            there, back = networks[name], networks.get(OPPOSITE[name])
-            function = scorer(there, back, self._extractor, columns=direction.columns)
+            if isinstance(direction, Samples):
+                sampler = self.model.samplers[name[-1]]
+                self._rows[name] = direction.rows(sampler)
+                function = sample_scorer(sampler, self._extractor)
+            else:
+                self._rows[name] = direction.rows()
+                there, back = networks[name], networks.get(OPPOSITE[name])
+                function = scorer(there, back, self._extractor, columns=direction.columns)
             self._sweeps[name] = Sweep(strategy, function)
         return self._directions
 

@@ -1,0 +1,1 @@
+"""Images from random numbers (Kossen et al. 2021)."""
