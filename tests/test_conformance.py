@@ -15,7 +15,7 @@ from tfcyclegan.config import TrainConfig
 from tfcyclegan.data.intensity import model_to_unit, unit_to_model
 from tfcyclegan.models.build import MODELS, build_model
 from tfcyclegan.models.serving.graph import ServedTranslator
-from tfcyclegan.models.serving.sampling import ServedSampler
+from tfcyclegan.models.serving.sampling import ServedPainter, ServedSampler
 from tfcyclegan.models.translators import DIRECTIONS, latents_of, sampled, translators_of
 from tfcyclegan.training.distribution.replica_state import assign_local_values, count, local_values
 from tfcyclegan.training.distribution.strategies import make_strategy
@@ -56,6 +56,10 @@ MODEL_ROWS = {
         *("--ema_decay=0.9", "--batch_size=8", "--gan_loss=wgan_gp_sn", "--latent_size=8"),
         *("--generator_blocks=9", f"--image_size={2 * SIZE}", "--direction=a_to_b"),
     ),
+    "tumorgan": (
+        *("--pairs=only", "--ema_decay=0.9", "--unet_levels=3", "--generator_blocks=9"),
+        f"--image_size={2 * SIZE}",
+    ),
 }
 """Name of a model to flags that put on all that it keeps between steps, and all its ingredients."""
 STEPS, CUT = 4, 2
@@ -75,12 +79,16 @@ def built(name: str, kind: str, *flags: str):
 
 def batch(model, seed: int, count: int = 2) -> tuple[np.ndarray, ...]:
     """What `data.batches` would bring this model."""
-    assert model.data_kind in ("unpaired", "paired")  # another kind needs another batch here
+    # Another kind needs another batch here.
+    assert model.data_kind in ("unpaired", "paired", "labelled_pairs")
     rng = np.random.default_rng(seed)
     count *= model.batch_details.get("images_per_example", 1)
-    size = 2 * SIZE if model.kind == "sampler" else SIZE
+    size = SIZE if model.kind == "translator" else 2 * SIZE
     images = rng.uniform(-1, 1, (2, count, size, size, 1)).astype(np.float32)
     places = rng.uniform(0, 1, (2, count)).astype(np.float32)
+    if model.data_kind == "labelled_pairs":
+        inside = rng.random((2, count, size, size, 3)) < 0.5
+        return (*images, *(2.0 * inside.astype(np.float32) - 1.0))
     if model.data_kind == "paired":
         return (*images, *(places if model.batch_details["positions"] else ()))
     pairs = images[:, :: model.batch_details.get("images_per_example", 1)] / 2
@@ -215,6 +223,8 @@ def reloaded(run, tmp_path_factory):
     if model.kind == "sampler":
         model.settle()
         served = ServedSampler(model.samplers, image_size=SIZE)
+    elif model.kind == "labels":
+        served = ServedPainter(model.painter, image_size=2 * SIZE)
     else:
         served = ServedTranslator(model.translators, image_size=SIZE, audit=model.cycled)
     tf.saved_model.save(served, folder, signatures=served.signatures())
@@ -238,7 +248,7 @@ def test_eager_graph_and_reloaded_export_are_one_function(run, reloaded, height,
 
 
 def test_a_seed_is_one_image_of_a_reloaded_export_whatever_else_is_asked_for(run, reloaded):
-    if reloaded is None:
+    if reloaded is None or run.model.kind != "sampler":
         return
     for domain, network in run.model.samplers.items():
         expected = sampled(network, latents_of(network, 4))
@@ -247,6 +257,15 @@ def test_a_seed_is_one_image_of_a_reloaded_export_whatever_else_is_asked_for(run
             np.testing.assert_allclose(made, expected.numpy()[seeds], atol=1e-5)
         by_latent = reloaded[f"sample_{domain}_latent"](latent=latents_of(network, 4))["image"]
         np.testing.assert_allclose(by_latent, expected, atol=1e-5)
+
+
+def test_a_reloaded_export_paints_as_the_model(run, reloaded):
+    if reloaded is None or run.model.kind != "labels":
+        return
+    label = tf.constant(batch(run.model, 0, 3)[2])
+    made = reloaded["label_to_images"](label=label)["image"]
+    expected = [sampled(run.model.samplers[domain], label) for domain in "ab"]
+    np.testing.assert_allclose(made, tf.concat(expected, -1), atol=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])

@@ -67,7 +67,8 @@ FEATURES = ("medgan", "idcgan")
 
 
 def test_every_model_has_a_road():
-    assert {"cyclegan", "dcgan", *ROADS} == set(MODELS)  # tests/test_sampler_road.py
+    own = {"cyclegan", "dcgan", "tumorgan"}  # test_end_to_end, test_sampler_road, test_painter_road
+    assert own | set(ROADS) == set(MODELS)
 
 
 @pytest.fixture(scope="module", params=sorted(ROADS))

@@ -38,7 +38,7 @@ def main(config: EvaluateConfig) -> None:
         protocol=config.protocol,
         with_inception_score=config.inception_score,
         cycled=model["cycled"],
-        samples=model.get("kind") == "sampler",
+        kind=model.get("kind", "translator"),
     )
     report |= {"model": model, "split": config.split, **facts_of_records(directory, shards)}
     report |= {"leakage": gate, "memorisation": remember(scored, data, output)}

@@ -9,7 +9,7 @@ import pathlib
 from tfcyclegan.config import ExportConfig, run
 from tfcyclegan.errors import UserError
 from tfcyclegan.models.serving.graph import ServedTranslator
-from tfcyclegan.models.serving.sampling import ServedSampler
+from tfcyclegan.models.serving.sampling import ServedPainter, ServedSampler
 from tfcyclegan.models.serving.version import write_version
 from tfcyclegan.training.rundir.checkpoints import load_run
 from tfcyclegan.training.rundir.model_card import model_card
@@ -29,6 +29,8 @@ def main(config: ExportConfig) -> None:
     card["audit"] = config.audit
     if model.kind == "sampler":
         served = ServedSampler(model.samplers, image_size=training.image_size)
+    elif model.kind == "labels":
+        served = ServedPainter(model.painter, image_size=training.image_size)
     else:
         served = ServedTranslator(
             model.translators,

@@ -8,6 +8,7 @@ from tfcyclegan.config import TrainConfig, run
 from tfcyclegan.data import manifest
 from tfcyclegan.data.training_slices import TrainingSlices
 from tfcyclegan.data.validation_slices import ValidationSlices
+from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.models.build import build_model
 from tfcyclegan.training import fit
 from tfcyclegan.training.distribution.collectives import check_agreement
@@ -24,6 +25,11 @@ from tfcyclegan.training.setup import (
     open_workdir,
     set_up_numerics,
     validation_split,
+)
+
+NO_LABELS = (
+    "--model=tumorgan is validated on label images, and no pair of split {} that was chosen has a"
+    " lesion mask and a brain mask. Convert with masks, or choose more --validation_pairs."
 )
 
 
@@ -46,7 +52,10 @@ def main(config: TrainConfig) -> None:
         patients=config.pair_patients,
         seed=config.seed,
         move=config.moves_pairs,
+        labels_within=config.match_slice_position if config.paints_labels else None,
     )
+    if config.paints_labels and not len(validated.label_images(1)):
+        raise UserError(NO_LABELS.format(split), ExitCode.MISSING)
     check_agreement(strategy, {"the pairs of --data_dir": trained.pairs_hash})
     slices = max(len(trained.a), len(trained.b))
     steps = config.steps_per_epoch or -(-slices // config.batch_size)

@@ -13,8 +13,9 @@ from record_sets import record, write_index, write_shard
 
 from tfcyclegan.data import record_bytes, records
 from tfcyclegan.data.manifest import Shard
+from tfcyclegan.data.training_slices import pairs_of
 from tfcyclegan.errors import UserError
-from tfcyclegan.ingest.verification import output_check, search
+from tfcyclegan.ingest.verification import known_strings, output_check, search
 from tfcyclegan.privacy import guard
 from tfcyclegan.translation import from_records
 
@@ -193,3 +194,12 @@ def test_a_patient_in_two_shards_of_a_split_is_counted_once():
         "train": {"patients": 2, "slices": {"flair": 20}},
         "test": {"patients": 1, "slices": {"flair": 10}},
     }
+
+
+@pytest.mark.parametrize("features", ["vgg19", "randconv_v1", "photographs"])
+def test_what_a_model_says_of_its_pairs_passes_the_check_of_outputs(features):
+    described = {"pairs": {"n_pairs": 971, "n_patients": 1}}
+    assert known_strings.is_known(pairs_of({"pairs": {"n_pairs": 0}}))
+    assert known_strings.is_known(pairs_of(described))
+    described["compared_by"] = {"b": {"network": features, "sha256": "0123456789abcdef"}}
+    assert known_strings.is_known(pairs_of(described)) == (features != "photographs")

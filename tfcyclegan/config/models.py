@@ -14,7 +14,7 @@ ONLY_OF = {
     "nce_weight": ("cut",),
     "nce_layers": ("cut",),
     "nce_patches": ("cut",),
-    "feature_weight": ("medgan", "pan", "idcgan"),
+    "feature_weight": ("medgan", "pan", "idcgan", "tumorgan"),
     "feature_margin": ("pan",),
     "style_weight": ("medgan",),
     "content_weight": ("medgan",),
@@ -43,19 +43,28 @@ NOT_OF = {
         *("pair_weight", "generator", "generator_blocks", "unet_levels", "keep_air"),
         *("position_channels", "adversarial_loss", "accumulate_steps"),
     ),
+    "tumorgan": (
+        *CYCLE,
+        *("pool_size", "discriminator_images", "discriminator_size", "direction", "generator"),
+        *("generator_blocks", "keep_air", "position_channels", "accumulate_steps", "drop_lesions"),
+    ),
 }
 """Model to the flags that mean nothing to it, beside those of other models."""
-PAIRED = ("pix2pix", "reggan", "medgan", "pan", "idcgan")
+PAIRED = ("pix2pix", "reggan", "medgan", "pan", "idcgan", "tumorgan")
+LABELLED = ("tumorgan",)
+"""Models that are shown label images, made of masks."""
 UNPAIRED = ("cut", "dcgan")
 PAIR_WEIGHTS = {
     "cyclegan": 10.0,
     "pix2pix": 100.0,
     "reggan": 20.0,
     "idcgan": 150.0,
+    "tumorgan": 10.0,
 } | dict.fromkeys(("cut", "medgan", "pan", "dcgan"), 0.0)
 """Of the error on pairs: the papers', and ours for a CycleGAN."""
-FEATURE_WEIGHTS = {"medgan": 20.0, "pan": 1.0, "idcgan": 150.0}
-"""Of the difference between features, as in the papers or their public ports."""
+FEATURE_WEIGHTS = {"medgan": 20.0, "pan": 1.0, "idcgan": 150.0, "tumorgan": 1.0}
+"""Of the difference between features, as in papers or their public ports; that of tumorgan is ours.
+"""
 NCE_WEIGHTS = {"cut": 1.0, "fastcut": 10.0}
 """Of the contrastive loss, as in the paper."""
 OF_PAIRS = ("pair_weight", "pair_patients", *OF_PAIRED_CYCLEGAN)
@@ -91,15 +100,20 @@ def rules() -> Iterator[Rule]:
             f"--{name} means nothing to --pairs=none: leave it out",
         )
     yield (
-        ["generator", "unet_levels"],
-        lambda v: v["generator"] in DEEP or v["unet_levels"] == DEFAULTS["unet_levels"],
+        ["model", "generator", "unet_levels"],
+        lambda v: _is_deep(v) or v["unet_levels"] == DEFAULTS["unet_levels"],
         "--unet_levels needs --generator=unet_deep or casnet",
     )
     yield (
-        ["generator", "unet_levels", "image_size"],
-        lambda v: v["generator"] not in DEEP or v["image_size"] % 2 ** v["unet_levels"] == 0,
-        "--generator=unet_deep or casnet needs an --image_size that 2 to the power of --unet_levels"
-        " divides: take fewer levels",
+        ["model", "generator", "unet_levels", "image_size"],
+        lambda v: not _is_deep(v) or v["image_size"] % 2 ** v["unet_levels"] == 0,
+        "--generator=unet_deep or casnet, and --model=tumorgan, need an --image_size that 2 to the"
+        " power of --unet_levels divides: take fewer levels",
+    )
+    yield (
+        ["model", "image_size"],
+        lambda v: v["model"] not in LABELLED or v["image_size"] >= 64,
+        "--model=tumorgan needs an --image_size of at least 64: one discriminator sees half of it",
     )
     yield (
         ["model", "image_size"],
@@ -146,6 +160,10 @@ def rules() -> Iterator[Rule]:
         lambda v: v["model"] != "reggan" or _registers(v["registration_size"], v["image_size"]),
         "--registration_size is a power of 2, at least 8, of which --image_size is a multiple",
     )
+
+
+def _is_deep(values: dict) -> bool:
+    return values["generator"] in DEEP or values["model"] in LABELLED
 
 
 def _says_nothing(name: str, value) -> bool:

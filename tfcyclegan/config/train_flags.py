@@ -71,7 +71,10 @@ class NetworkFlags(Command):
     model: str = flag(
         "cyclegan",
         "What is trained.",
-        choices=["cyclegan", "pix2pix", "reggan", "cut", "medgan", "pan", "idcgan", "dcgan"],
+        choices=[
+            *("cyclegan", "pix2pix", "reggan", "cut", "medgan", "pan", "idcgan", "dcgan"),
+            "tumorgan",
+        ],
     )
     direction: str = flag(
         "both",

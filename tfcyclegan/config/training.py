@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from tfcyclegan.config.domains import DOMAINS_DIFFER
 from tfcyclegan.config.evaluation import EXTRACTOR_IS_KNOWN
-from tfcyclegan.config.models import FEATURE_WEIGHTS, NCE_WEIGHTS, PAIR_WEIGHTS, rules
+from tfcyclegan.config.models import FEATURE_WEIGHTS, LABELLED, NCE_WEIGHTS, PAIR_WEIGHTS, rules
 from tfcyclegan.config.train_flags import (
     DataFlags,
     NetworkFlags,
@@ -120,6 +120,11 @@ class TrainConfig(RunFlags, OptimisationFlags, ObjectiveFlags, NetworkFlags, Dat
     def moves_pairs(self) -> bool:
         """Whether slices of pairs are moved onto each other; RegGAN's network does that itself."""
         return self.model != "reggan"
+
+    @property
+    def paints_labels(self) -> bool:
+        """Whether the model is shown label images, for which slices are read with their masks."""
+        return self.model in LABELLED
 
     @property
     def weight_of_pairs(self) -> float:

@@ -75,6 +75,33 @@ def augment(image: tf.Tensor, seed: tf.Tensor, settings: Augmentation) -> tf.Ten
         An image of the same shape and range.
     """
     draws = tf.random.stateless_uniform([5], seed)
+    image = _turned(image, draws, seed, settings)
+    if settings.brightness:
+        image = tf.clip_by_value(image * _factor(draws[3], settings.brightness), 0.0, 1.0)
+    if settings.contrast:
+        image = _change_contrast(image, _factor(draws[4], settings.contrast))
+    return image
+
+
+def augment_masks(masks: tf.Tensor, seed: tf.Tensor, settings: Augmentation) -> tf.Tensor:
+    """Turns and crops masks as `augment` does the slice with that seed.
+
+    Args:
+        masks: bool [H, W, C].
+        seed: int64 [2].
+        settings: Those of the slice.
+
+    Returns:
+        bool [H, W, C]; a pixel is inside where half of it is.
+    """
+    draws = tf.random.stateless_uniform([5], seed)
+    return _turned(tf.cast(masks, tf.float32), draws, seed, settings) >= 0.5
+
+
+def _turned(
+    image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor, settings: Augmentation
+) -> tf.Tensor:
+    """Returns an image [H, W, C] cropped, flipped and rotated."""
     if settings.enlarge_crop:
         image = _enlarge_and_crop(image, tf.random.fold_in(seed, CROP), settings.enlarge_crop)
     for axis, direction, draw in ((1, "horizontal", draws[0]), (0, "vertical", draws[1])):
@@ -82,10 +109,6 @@ def augment(image: tf.Tensor, seed: tf.Tensor, settings: Augmentation) -> tf.Ten
             image = tf.where(draw < 0.5, tf.reverse(image, [axis]), image)
     if settings.rotations:
         image = _rotate_by_one_of(image, draws[2], settings.rotations)
-    if settings.brightness:
-        image = tf.clip_by_value(image * _factor(draws[3], settings.brightness), 0.0, 1.0)
-    if settings.contrast:
-        image = _change_contrast(image, _factor(draws[4], settings.contrast))
     return image
 
 
@@ -98,12 +121,12 @@ def _enlarge_and_crop(image: tf.Tensor, seed: tf.Tensor, factor: float) -> tf.Te
 
     Reference: Zhu et al. 2017, arXiv:1703.10593, and its authors' PyTorch code, resize_and_crop.
     """
-    height, width = image.shape[:2]
+    height, width, channels = image.shape
     size = round(factor * height), round(factor * width)
     # With antialias weights are exact, not of a table of 1024; bicubic overshoots at edges.
     large = tf.image.resize(image, size, "bicubic", antialias=True)
     large = tf.clip_by_value(large, 0.0, 1.0)
-    return tf.image.stateless_random_crop(large, (height, width, 1), seed)
+    return tf.image.stateless_random_crop(large, (height, width, channels), seed)
 
 
 def _rotate_by_one_of(image: tf.Tensor, draw: tf.Tensor, degrees: tuple[float, ...]) -> tf.Tensor:

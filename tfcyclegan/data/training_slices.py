@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from tfcyclegan.data import pair_fit
+from tfcyclegan.data import labels, pair_fit
+from tfcyclegan.data.labels import Labels
 from tfcyclegan.data.pairing import Pairs, pair
 from tfcyclegan.data.slices import Slices
 from tfcyclegan.errors import ExitCode, UserError
@@ -42,6 +43,7 @@ class TrainingSlices:
         pairs: Slices of a and b that show the same places; None where a run learns from none.
         fit: What `pair_fit` found of the pairs that headers promise; empty where none was sought.
         pairs_hash: 32 hex digits that stand for all of that.
+        labels: Of the pairs, where a run learns to paint them.
     """
 
     a: Slices
@@ -49,6 +51,7 @@ class TrainingSlices:
     pairs: Pairs | None = None
     fit: dict[str, int] = dataclasses.field(default_factory=dict)
     pairs_hash: str = ""
+    labels: Labels | None = None
 
     @classmethod
     def choose(
@@ -60,6 +63,7 @@ class TrainingSlices:
         patients: int = 0,
         seed: int = 0,
         move: bool = True,
+        labels_within: float | None = None,
     ) -> "TrainingSlices":
         """Returns what --pairs and --pair_patients ask for, of the pairs that fit (`pair_fit`).
 
@@ -71,9 +75,10 @@ class TrainingSlices:
                 draws, so that more patients are the same ones and others; 0 means all.
             seed: Of that order.
             move: Whether slices of b that have moved are moved back.
+            labels_within: The tolerance of `labels.of_pairs`; None where labels are not wanted.
 
         Raises:
-            UserError: "only", and there are no pairs.
+            UserError: "only", and there are no pairs; or labels are wanted, and no pair has masks.
         """
         if pairs == "none":
             return cls(slices_a, slices_b)
@@ -90,19 +95,39 @@ class TrainingSlices:
                 ExitCode.MISSING,
             )
         found_out = fit.described(), fit.digest()
+        if labels_within is not None:
+            return cls._labelled(found, *found_out, labels_within)
         if pairs == "only":
             return cls(found.a, found.b, found, *found_out)
         return cls(slices_a, slices_b, found if len(found) else None, *found_out)
 
+    @classmethod
+    def _labelled(cls, found: Pairs, described: dict, digest: str, within: float):
+        kept, made = labels.of_pairs(found, within)
+        if not len(kept):
+            raise UserError(
+                "--model=tumorgan needs pairs with a lesion mask and a brain mask, and split train"
+                " has none. Convert with masks (docs/datasets.md).",
+                ExitCode.MISSING,
+            )
+        described = described | {
+            "n_without_masks": len(found) - len(kept),
+            "n_without_donors": int((made.count == 0).sum()),
+        }
+        return cls(kept.a, kept.b, kept, described, digest, made)
+
     def cautions(self) -> list[str]:
         """Returns what to warn of before a run learns from these, in sentences."""
-        count = self.fit.get("n_left_out", 0)
-        if not count:
-            return []
-        subject = f"{count} pairs are" if count > 1 else "1 pair is"
+        reasons = {
+            "n_left_out": "left out: the slices do not show one place. tools/compare_domains.py"
+            " says more.",
+            "n_without_masks": "left out: they have no lesion mask or no brain mask.",
+            "n_without_donors": "shown with their own lesion alone: that of no other patient fits.",
+        }
         return [
-            f"{subject} left out: the slices do not show one place. tools/compare_domains.py says"
-            " more."
+            f"{count} pairs are {reason}" if count > 1 else f"1 pair is {reason}"
+            for name, reason in reasons.items()
+            if (count := self.fit.get(name, 0))
         ]
 
     @property

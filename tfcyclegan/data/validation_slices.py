@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from tfcyclegan.data.pairing import evenly_spaced, pair
+from tfcyclegan.data import labels
+from tfcyclegan.data.pairing import Pairs, evenly_spaced, pair
 from tfcyclegan.data.slices import Slices
 
 
@@ -47,6 +48,16 @@ class ValidationSlices:
         rows_a, rows_b = (evenly_spaced(len(slices), count) for slices in (self.a, self.b))
         both = min(len(rows_a), len(rows_b))
         return ValidationSlices(self.a.take(rows_a[:both]), self.b.take(rows_b[:both]), 0)
+
+    def label_images(self, count: int) -> np.ndarray:
+        """Returns `count` label images of virtual patients, float32 [count, S, S, 3], model range.
+
+        Brains are those of the pairs, lesions those of others among them; both were loaded with
+        their masks.
+        """
+        rows = np.arange(self.pairs)
+        pairs = Pairs(self.a.take(rows), self.b.take(rows), 0, 0)
+        return labels.images(labels.drawn(labels.of_pairs(pairs)[1], np.arange(count))[0])
 
     def __str__(self) -> str:
         if len(self.a) == len(self.b) == self.pairs:

@@ -6,6 +6,7 @@ from tfcyclegan.evaluation.cases import FOREGROUND_RULE
 from tfcyclegan.evaluation.figures import distances
 from tfcyclegan.evaluation.scoring import MODEL, Scored
 from tfcyclegan.metrics.extractors import Extractor
+from tfcyclegan.models.translators import MADE_OF
 
 FEW_PATIENTS = 10
 """With fewer, percentile intervals are too narrow."""
@@ -31,10 +32,10 @@ def of(report: dict, scored: list[Scored], extractor: Extractor) -> list[str]:
 
 def _about_data(report: dict):
     model = report["model"]
-    if model.get("kind") == "sampler":
+    if of := MADE_OF.get(model.get("kind")):
         yield (
-            "The model makes images of random numbers. It has no source, so that paired figures are"
-            " null, and its images are of nobody."
+            f"The model makes images of {of}. It has no source, so that paired figures are null,"
+            " and its images are of nobody."
         )
     elif not report["n_pairs"]:
         cycles = " Cycle and identity figures are self-consistency, not fidelity."

@@ -24,7 +24,7 @@ from tfcyclegan.evaluation.figures.distances import (
     standard_error,
 )
 from tfcyclegan.evaluation.figures.entries import SEED, mean_over_patients, null, plain
-from tfcyclegan.evaluation.metrics_json import SCHEMA_VERSION, figure
+from tfcyclegan.evaluation.metrics_json import SCHEMA_VERSION, figure, has_source
 from tfcyclegan.evaluation.scoring import MODEL
 
 LABELS = ("direction", "method", "patient", "n_slices")
@@ -158,8 +158,8 @@ def check(runs: list[Evaluated]) -> None:
 
 def unlike(first: dict, other: dict, keys: Iterable[str] = tuple(SAME)) -> list[str]:
     """Returns in which of `SAME` two reports differ, and what they say of it."""
-    if "sampler" in (_at(first, "model.kind"), _at(other, "model.kind")):
-        keys = [key for key in keys if key != "params.brain_mask"]  # a sampler has looked at none
+    if not all(map(has_source, (first, other))):
+        keys = [key for key in keys if key != "params.brain_mask"]  # who has none looked at none
     return [
         f"{SAME[key]} ({key} {_short(_at(first, key))}, {_short(_at(other, key))})"
         for key in keys
@@ -225,8 +225,8 @@ def _difference(run: Evaluated, first: Evaluated, direction: str, name: str) -> 
     if name == "kid_patient":
         return _kid_difference(run.sums.get(direction), first.sums.get(direction))
     if all(JACKKNIFE in side for side in entries):
-        samples = {_at(side.report, "model.kind") == "sampler" for side in (run, first)}
-        return _frechet_difference(*entries, alike=len(samples) == 1)
+        sourced = {has_source(side.report) for side in (run, first)}
+        return _frechet_difference(*entries, alike=len(sourced) == 1)
     values_run, values_first = (side.patients.get((direction, name), {}) for side in (run, first))
     patients = sorted(values_run.keys() & values_first.keys())
     if not patients:

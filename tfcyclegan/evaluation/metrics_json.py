@@ -85,6 +85,11 @@ def slice_rows(scored: list[Scored]) -> tuple[list[str], list[dict]]:
     return ["direction", "method", "patient", "series", "slice", *names], rows
 
 
+def has_source(report: dict) -> bool:
+    """Whether the model of a report makes its images of images."""
+    return report.get("model", {}).get("kind", "translator") == "translator"
+
+
 def patient_rows(scored: list[Scored]) -> tuple[list[str], list[dict]]:
     """Returns columns and rows of metrics_per_patient.csv, one row per patient and method."""
     names, rows = [], []

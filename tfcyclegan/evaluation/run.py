@@ -9,9 +9,10 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from tfcyclegan import files
-from tfcyclegan.data import intensity, manifest
+from tfcyclegan.data import intensity, labels, manifest
 from tfcyclegan.data.contact_sheet import grid
 from tfcyclegan.data.manifest import Shard
+from tfcyclegan.data.pairing import Pairs
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation import inputs, kernel_sums, metrics_json, plots
 from tfcyclegan.evaluation.cases import NO_SOURCE, cases_of, of_samples
@@ -54,7 +55,7 @@ def evaluate(
     protocol: str = "default",
     with_inception_score: bool = False,
     cycled: bool = True,
-    samples: bool = False,
+    kind: str = "translator",
 ) -> tuple[dict, list[Scored]]:
     """Scores both directions of a model and every baseline.
 
@@ -65,7 +66,8 @@ def evaluate(
         protocol: "paper" adds the figures of `figures.paper`.
         with_inception_score: Add it; the extractor is the FID network.
         cycled: Whether the model was trained to come back.
-        samples: Whether it makes its images of random numbers, as many as there are real ones.
+        kind: Of the model. One without a source makes as many images as there are real ones, of
+            random numbers ("sampler") or of the labels of pairs ("labels").
 
     Returns:
         The report, and per direction the images behind it.
@@ -81,12 +83,14 @@ def evaluate(
             data.train.get(case.name[-1]),
             with_inception_score=with_inception_score,
         )
-        if samples:
+        owners = None
+        if kind != "translator":
             case = of_samples(case)
-            fake = generate(translators[case.name], case.name, len(case.target))
+            given, owners = sampled_from(kind, data.pairs, len(case.target))
+            fake = generate(translators[case.name], case.name, given)
         else:
             fake = translate(translators[case.name], case.name, case.source.unit())
-        scored.append(score(case, fake, distribution, with_paper=protocol == "paper"))
+        scored.append(score(case, fake, distribution, owners, with_paper=protocol == "paper"))
     fakes = {result.case.name[0]: result.fake for result in scored}
     report = metrics_json.frame(scored, extractor, protocol) | inputs.describe(data)
     report["self_consistency"] = (
@@ -104,6 +108,28 @@ def facts_of_records(directory: pathlib.Path, shards: list[Shard]) -> dict:
         "split_hash": manifest.split_hash(shards),
         "window_percentiles": manifest.window_percentiles(directory),
     }
+
+
+def sampled_from(kind: str, pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what `count` images without a source are made of, and whose they are.
+
+    A sample is nobody's: each counts as a patient of its own. What is painted of a label counts
+    as of the patient whose brain it has.
+
+    Raises:
+        UserError: No pair has the masks that a label is made of.
+    """
+    if kind == "sampler":
+        return np.arange(count), np.array([f"sample {n}".encode() for n in range(count)])
+    kept, made = labels.of_pairs(pairs)
+    if not len(kept):
+        raise UserError(
+            "A model of labels is scored on pairs with a lesion mask and a brain mask, and this"
+            " split has none. Convert with masks, or choose another --split.",
+            ExitCode.MISSING,
+        )
+    masks, rows = labels.drawn(made, np.arange(count))
+    return labels.images(masks), kept.a.metadata["id/patient"][rows]
 
 
 def remember(scored: list[Scored], data: Inputs, output: pathlib.Path) -> dict:

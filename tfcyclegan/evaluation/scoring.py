@@ -50,6 +50,7 @@ def score(
     case: Case,
     fake: np.ndarray,
     distribution: Distribution,
+    owners: np.ndarray | None = None,
     *,
     with_paper: bool,
 ) -> Scored:
@@ -59,16 +60,16 @@ def score(
         case: What is scored.
         fake: Translations of all source slices, or samples.
         distribution: Real features, and what compares others with them.
+        owners: The patient of each sample; None of translations, which are their sources'.
         with_paper: Add the figures of `paper`.
     """
     everyone = patients_of(case.source)
     whole = {MODEL: fake, "copy_source": case.source.unit()}
     scored = Scored(case, fake, distribution, {}, {}, {}, {}, {})
-    # A sample is nobody's: each counts as a patient of its own.
-    own = np.array([f"sample {n}".encode() for n in range(len(fake))])
-    owners = {MODEL: own if case.reason == NO_SOURCE else everyone, "copy_source": everyone}
+    of_model = everyone if owners is None else owners
     for method, images in whole.items():
-        scored.features[method] = distribution.of(images, owners[method])
+        whose = of_model if method == MODEL else everyone
+        scored.features[method] = distribution.of(images, whose)
         scored.entries[method] = distribution.entries(scored.features[method])
     if case.paired is None:
         _unpaired(scored, whole)
@@ -148,9 +149,9 @@ def _about(case, name: str) -> tuple[str, int]:
     return (lesions.NO_LESIONS if n_known else lesions.NO_MASKS), n_known
 
 
-def generate(sampler: translators.Sampler, case_name: str, count: int) -> np.ndarray:
-    """Returns so many samples, float32 [N, H, W, 1], checked as `translate` checks."""
-    return _finite(sampler(np.arange(count)), case_name)
+def generate(sampler: translators.Sampler, case_name: str, given: np.ndarray) -> np.ndarray:
+    """Returns the samples of numbers or labels, float32 [N, H, W, 1], checked as `translate`."""
+    return _finite(sampler(given), case_name)
 
 
 def translate(translator: translators.Translator, case_name: str, images: np.ndarray) -> np.ndarray:

@@ -46,6 +46,6 @@ def load_translators(
         # A split that was selected by is no test.
         "selection": described.get("selection"),
     }
-    if trained.kind == "sampler":
+    if trained.kind != "translator":
         return translators.samplers_of(trained), description
     return translators.translators_of(trained), description

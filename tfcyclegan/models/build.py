@@ -12,6 +12,7 @@ from tfcyclegan.models.pan import build as pan
 from tfcyclegan.models.pix2pix import build as pix2pix
 from tfcyclegan.models.reggan import build as reggan
 from tfcyclegan.models.translation_model import TranslationModel
+from tfcyclegan.models.tumorgan import build as tumorgan
 
 MODELS: dict[str, Callable[[TrainConfig, int], TranslationModel]] = {
     "cyclegan": cyclegan.build,
@@ -22,6 +23,7 @@ MODELS: dict[str, Callable[[TrainConfig, int], TranslationModel]] = {
     "pan": pan.build,
     "idcgan": idcgan.build,
     "dcgan": dcgan.build,
+    "tumorgan": tumorgan.build,
 }
 """Value of --model to what builds it from the flags and the updates per epoch."""
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.models.step.image_pool import ImagePool
 from tfcyclegan.models.step.nonfinite import NonFiniteGuard
 from tfcyclegan.models.step.replicas import FitsOnWorkers
@@ -84,8 +85,21 @@ class TranslationModel(FitsOnWorkers, keras.Model):
 
     @property
     def samplers(self) -> dict[str, keras.Model]:
-        """The networks to use that make images of random numbers, by domain, "a" first."""
+        """What makes images without a source to use, by domain, "a" first: networks in model range.
+
+        Of random numbers [N, z] where `kind` is "sampler", of label images [N, H, W, 3] where it
+        is "labels".
+        """
         return {}
+
+    def sampled_from(self, slices: ValidationSlices, count: int) -> np.ndarray:
+        """Returns what `samplers` are given for `count` fixed images, float32 [count, ...].
+
+        Args:
+            slices: Of a run; those that labels are made of, where they are.
+            count: How many.
+        """
+        raise NotImplementedError
 
     def settle(self) -> None:
         """Brings what is used, but not trained, up to date with the weights; before every use."""

@@ -1,5 +1,6 @@
 """A generator as a function of images in unit range."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -18,7 +19,9 @@ INTO = {"a": "b_to_a", "b": "a_to_b"}
 Translator = Callable[[tf.Tensor], tf.Tensor]
 """From float32 [N, H, W, 1] to the same shape, both in unit range."""
 Sampler = Callable[[np.ndarray], np.ndarray]
-"""From the numbers of samples, int64 [N], to the samples, float32 [N, H, W, 1] in unit range."""
+"""From numbers int64 [N], or label images, to the samples, float32 [N, H, W, 1] in unit range."""
+MADE_OF = {"sampler": "random numbers", "labels": "label images"}
+"""Kind of a model without a source to what it makes its images of, for texts."""
 BATCH = 16
 """Samples made at once."""
 
@@ -93,17 +96,27 @@ def sampler_of(sampler) -> Sampler:
     return in_parts(of_numbers)
 
 
-def in_parts(made: Callable[[tf.Tensor], tf.Tensor]) -> Sampler:
+def in_parts(made: Callable[[tf.Tensor], tf.Tensor], dtype: tf.DType = tf.int64) -> Sampler:
     """Wraps what makes a few samples at once for any number of them."""
 
-    def images(numbers: np.ndarray) -> np.ndarray:
-        starts = range(0, len(numbers), BATCH)
-        parts = [made(tf.constant(numbers[i : i + BATCH], tf.int64)) for i in starts]
+    def images(given: np.ndarray) -> np.ndarray:
+        starts = range(0, len(given), BATCH)
+        parts = [made(tf.constant(given[i : i + BATCH], dtype)) for i in starts]
         return np.concatenate([part.numpy() for part in parts])
 
     return images
 
 
 def samplers_of(model) -> dict[str, Sampler]:
-    """Returns what makes the samples of each direction that a `TranslationModel` has."""
-    return {INTO[domain]: sampler_of(network) for domain, network in model.samplers.items()}
+    """Returns what makes the samples of each direction that a `TranslationModel` has.
+
+    Where its `kind` is "labels" they are made of label images [N, H, W, 3] in place of numbers.
+    """
+    made = painter_of if model.kind == "labels" else sampler_of
+    return {INTO[domain]: made(network) for domain, network in model.samplers.items()}
+
+
+def painter_of(sampler) -> Sampler:
+    """Wraps what paints label images in model range for the images in unit range."""
+    made = tf.function(functools.partial(sampled, sampler), autograph=False)
+    return in_parts(made, tf.float32)

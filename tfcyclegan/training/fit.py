@@ -13,6 +13,7 @@ from tfcyclegan.config import TrainConfig
 from tfcyclegan.data.augment import Augmentation
 from tfcyclegan.data.batches import training_batches
 from tfcyclegan.data.intensity import stored_to_unit
+from tfcyclegan.data.labelled_batches import labelled_batches
 from tfcyclegan.data.paired_batches import paired_batches
 from tfcyclegan.data.slices import as_it_is
 from tfcyclegan.data.training_slices import TrainingSlices
@@ -110,6 +111,8 @@ def _share(
         "augmentation": augmentation_of(config),
         "context": context,
     }
+    if model.data_kind == "labelled_pairs":
+        return labelled_batches(trained.pairs, trained.labels, **common)
     if model.data_kind == "paired":
         details = model.batch_details
         return paired_batches(

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfcyclegan import files
 from tfcyclegan.config import TrainConfig
-from tfcyclegan.data import manifest
+from tfcyclegan.data import labels, manifest
 from tfcyclegan.data.lesion_free import MASK, lesion_free
 from tfcyclegan.data.slices import Slices, load_slices
 from tfcyclegan.data.training_slices import TrainingSlices
@@ -73,7 +73,7 @@ def load_domains(
             split=split,
             sequence=sequence,
             image_size=config.image_size,
-            masks=(MASK,) if drops else (),
+            masks=labels.MASKS if config.paints_labels else (MASK,) if drops else (),
         )
         loaded.append(lesion_free(slices) if drops else slices)
         if drops:

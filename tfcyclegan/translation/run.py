@@ -16,6 +16,7 @@ from tfcyclegan.ingest.account import card, summary
 from tfcyclegan.ingest.publication import Job
 from tfcyclegan.ingest.settings import Settings, settings_of
 from tfcyclegan.ingest.workers import Workers
+from tfcyclegan.models.translators import MADE_OF
 from tfcyclegan.privacy.pseudonyms import Pseudonyms
 from tfcyclegan.translation import (
     finished,
@@ -47,7 +48,7 @@ def run(config: TranslateConfig, directory: pathlib.Path) -> int:
     _check_output(config, directory)
     loaded = model.load(config.model, config.direction)
     records = inputs.records_in(config)
-    if loaded.kind == "sampler":
+    if loaded.kind != "translator":
         check_samples(config, loaded, records)
         return sampled_dataset.run(records, directory, loaded, config)
     if config.samples:
@@ -93,7 +94,8 @@ def check_samples(config: TranslateConfig, loaded: Model, records: pathlib.Path 
     if config.dataset and records:
         return
     raise UserError(
-        f"--model is a {loaded.title}, which makes images of random numbers and translates none."
+        f"--model is a {loaded.title}, which makes images of {MADE_OF[loaded.kind]} and translates"
+        " none."
         " Take an export of a model that translates; or give --dataset, and converted records as"
         " --input, for records of samples to stand beside them.",
         ExitCode.USAGE,

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from tfcyclegan.data.contact_sheet import BORDER
 from tfcyclegan.data.intensity import FOREGROUND
+from tfcyclegan.evaluation.metrics_json import has_source
 from tfcyclegan.evaluation.plots import save
 from tfcyclegan.experiments.ablation.runs import Run
 from tfcyclegan.experiments.ablation.study import TEST, Study
@@ -42,7 +43,7 @@ def cells(folder: pathlib.Path, size: int) -> dict[str, np.ndarray]:
     rows, columns = sheet.shape[0] // step, sheet.shape[1] // step
     grid = sheet.reshape(rows, step, columns, step)[:, :size, :, :size].transpose(0, 2, 1, 3)
     parts = np.split(grid, len(directions), axis=1)
-    if report.get("model", {}).get("kind") == "sampler":
+    if not has_source(report):
         parts = [part[:, :1] for part in parts]
     return dict(zip(directions, parts, strict=True))
 

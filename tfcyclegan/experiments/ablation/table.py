@@ -10,7 +10,7 @@ from tfcyclegan.data.training_slices import pairs_of
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation import comparison, scoring
 from tfcyclegan.evaluation.figures.entries import mean_over_patients, null, strict_json
-from tfcyclegan.evaluation.metrics_json import NOT_FOR_DIAGNOSIS, figure
+from tfcyclegan.evaluation.metrics_json import NOT_FOR_DIAGNOSIS, figure, has_source
 from tfcyclegan.experiments.ablation.runs import Run, done, every
 from tfcyclegan.experiments.ablation.study import TEST, Study
 from tfcyclegan.training.rundir.workdir import recorded
@@ -164,8 +164,8 @@ def _brain_masks(loaded: list[Loaded]) -> dict[str, list[int]]:
     """Returns where the brain comes from, and in which folds."""
     folds_by_rule: dict[str, set[int]] = {}
     for run, _, evaluated in loaded:
-        if evaluated.report.get("model", {}).get("kind") == "sampler":
-            continue  # which has looked at none
+        if not has_source(evaluated.report):
+            continue  # it has looked at none
         folds_by_rule.setdefault(
             evaluated.report.get("params", {}).get("brain_mask", ""), set()
         ).add(run.fold)

@@ -19,6 +19,9 @@ WRITERS = ("config", "data", "imaging", "ingest", "privacy", "translation")
 _OWN = re.compile(
     r"|[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}|<[0-9]{1,2}"
     r"|[A-Z][A-Za-z0-9]{1,40}(Error|Warning|Exception|Refusal)|[a-z]+\.error"
+    # What a model says of the pairs that it learnt from, of training_slices.pairs_of.
+    r"|[0-9]{1,9} pairs? of [0-9]{1,9} patients?"
+    r"(, features of (randconv_v1|vgg16|vgg19) \(sha256 [0-9a-f]{8}\))?"
 )
 
 

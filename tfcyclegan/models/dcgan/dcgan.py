@@ -5,6 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
+from tfcyclegan.models import translators
 from tfcyclegan.models.losses.adversarial import generator_adversarial_loss
 from tfcyclegan.models.losses.sampling import (
     MADE_TARGETS,
@@ -100,6 +101,9 @@ class DCGAN(TranslationModel):
     def samplers(self):
         kind = "average" if self.ema_decay else "generator"
         return {domain: getattr(self, f"{kind}_{domain}") for domain in self.domains}
+
+    def sampled_from(self, slices, count):
+        return translators.latents_of(next(iter(self.samplers.values())), count)
 
     def variables_of(self, kind: str) -> list:
         """Trainable variables of all generators, or of all discriminators."""

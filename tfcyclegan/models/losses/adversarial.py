@@ -18,7 +18,7 @@ def _mean_per_example(values: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(values, axis=tf.range(1, tf.rank(values)))
 
 
-def _score_loss(scores: tf.Tensor, target: float, kind: str) -> tf.Tensor:
+def score_loss(scores: tf.Tensor, target: float, kind: str) -> tf.Tensor:
     if kind == "vanilla":
         targets = tf.ones_like(scores) * target
         values = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=scores)
@@ -39,7 +39,7 @@ def generator_adversarial_loss(fake_scores: tf.Tensor, *, kind: str) -> tf.Tenso
         fake_scores: Logits [N, h, w, 1] of translated images.
         kind: "vanilla" (cross-entropy) or "lsgan" (squared distance from 1).
     """
-    return _score_loss(fake_scores, 1.0, kind)
+    return score_loss(fake_scores, 1.0, kind)
 
 
 def discriminator_adversarial_loss(
@@ -54,7 +54,7 @@ def discriminator_adversarial_loss(
         fake_scores: Logits [N, h, w, 1] of translated images.
         kind: "vanilla" or "lsgan" (1 for real, 0 for fake).
     """
-    return 0.5 * (_score_loss(real_scores, 1.0, kind) + _score_loss(fake_scores, 0.0, kind))
+    return 0.5 * (score_loss(real_scores, 1.0, kind) + score_loss(fake_scores, 0.0, kind))
 
 
 def cycle_loss(real: tf.Tensor, cycled: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ WIDEST = 8
 """Most filters of a level, as a multiple of the first's."""
 
 
-def deep_unet(x, filters: int, levels: int, weights: Weights):
+def deep_unet(x, filters: int, levels: int, weights: Weights, images: int = 1):
     """Returns the image before its tanh: C64-C128-C256-C512 x (levels - 3) and back.
 
     Isola et al. (2017), arXiv:1611.07004, section 6.1.1, without dropout: 4x4 convolutions of
@@ -22,6 +22,7 @@ def deep_unet(x, filters: int, levels: int, weights: Weights):
         filters: Filters of the first level, 64 in the paper.
         levels: At least 2; 8 for 256 px in the paper.
         weights: Of its convolutions.
+        images: How many images it makes, as channels.
     """
     widths = [filters * min(2**level, WIDEST) for level in range(levels)]
     skips = []
@@ -36,7 +37,7 @@ def deep_unet(x, filters: int, levels: int, weights: Weights):
     for width, skip in zip(widths[-2::-1], skips[-2::-1], strict=True):
         x = InstanceNormalization()(_doubled(x, width, weights, use_bias=False))
         x = keras.layers.Concatenate()([x, skip])
-    return _doubled(x, 1, weights, use_bias=True)
+    return _doubled(x, images, weights, use_bias=True)
 
 
 def cascade(x, filters: int, levels: int, blocks: int, weights: Weights):

@@ -1,4 +1,4 @@
-"""The graph that a model server runs for a model that makes images of random numbers."""
+"""The graphs that a model server runs for models that make images without a source."""
 
 import functools
 
@@ -54,16 +54,57 @@ class ServedSampler(tf.Module):
                 named[name] = whole.get_concrete_function()
         return {"serving_default": next(iter(named.values())), **named}
 
+    def expectations(self) -> dict[str, np.ndarray]:
+        """Returns inputs by kind, and by SIGNATURE/KIND/OUTPUT what Keras makes of them."""
+        seeds, arrays = np.array([0, 7, 2**40], np.int64), {}
+        arrays["seed"] = seeds
+        for domain, made in self.ways.items():
+            latents = translators.latents(tf.constant(seeds), made.input_signature[0].shape[1])
+            arrays["latent"] = latents.numpy()
+            for name, kind in ((f"sample_{domain}", "seed"), (f"sample_{domain}_latent", "latent")):
+                arrays[f"{name}/{kind}/image"] = made(latents).numpy()
+        first = next(iter(self.ways))
+        arrays["serving_default/seed/image"] = arrays[f"sample_{first}/seed/image"]
+        return arrays
 
-def expectations(served: ServedSampler) -> dict[str, np.ndarray]:
-    """Returns inputs by kind, and by SIGNATURE/KIND/OUTPUT what Keras makes of them."""
-    seeds, arrays = np.array([0, 7, 2**40], np.int64), {}
-    arrays["seed"] = seeds
-    for domain, made in served.ways.items():
-        latents = translators.latents(tf.constant(seeds), made.input_signature[0].shape[1])
-        arrays["latent"] = latents.numpy()
-        for name, kind in ((f"sample_{domain}", "seed"), (f"sample_{domain}_latent", "latent")):
-            arrays[f"{name}/{kind}/image"] = made(latents).numpy()
-    first = next(iter(served.ways))
-    arrays["serving_default/seed/image"] = arrays[f"sample_{first}/seed/image"]
-    return arrays
+
+class ServedPainter(tf.Module):
+    """A painter of label images behind the signature of an export.
+
+    `label_to_images` takes `label`, float32 [N, H, W, 3] in model range: lesion, brain without
+    lesion and ventricle, 1 inside and -1 outside. It returns `image`, float32 [N, H, W, 2] in unit
+    range, domain a first.
+
+    Args:
+        painter: Keras model in model range.
+        image_size: Height and width that the model was trained at.
+    """
+
+    def __init__(self, painter: keras.Model, *, image_size: int):
+        super().__init__(name="tfcyclegan")
+        self.weights = [v.value for v in painter.variables]
+        self.image_size = image_size
+        label = tf.TensorSpec(
+            [None, image_size, image_size, painter.input_shape[-1]], tf.float32, name="label"
+        )
+        painted = functools.partial(translators.sampled, painter)
+        self.made = tf.function(painted, input_signature=[label], autograph=False)
+
+    def signatures(self) -> dict:
+        """Returns the signatures by name, as tf.saved_model.save takes them."""
+
+        def of_label(label):
+            return {"image": self.made(label)}
+
+        whole = tf.function(of_label, input_signature=self.made.input_signature, autograph=False)
+        concrete = whole.get_concrete_function()
+        return {"serving_default": concrete, "label_to_images": concrete}
+
+    def expectations(self) -> dict[str, np.ndarray]:
+        """Returns inputs by kind, and by SIGNATURE/KIND/OUTPUT what Keras makes of them."""
+        shape = (2, *self.made.input_signature[0].shape[1:])
+        inside = np.random.default_rng(0).random(shape) < 0.5
+        label = 2.0 * inside.astype(np.float32) - 1.0
+        made = self.made(tf.constant(label)).numpy()
+        names = ("serving_default", "label_to_images")
+        return {"label": label, **{f"{name}/label/image": made for name in names}}

@@ -13,6 +13,7 @@ from tfcyclegan.data.training_slices import NO_PAIRS
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.models import translators
 
+DOMAINS = ("a", "b")
 CARD = pathlib.Path("assets.extra") / "model_card.json"
 
 
@@ -42,6 +43,14 @@ def load(directory: pathlib.Path) -> tuple[dict[str, translators.Translator], di
         made = loaded.signatures[f"sample_{name[-1]}"]
         return translators.in_parts(lambda numbers: made(seed=numbers)["image"])
 
+    def painter(name: str) -> translators.Sampler:
+        made, channel = loaded.signatures["label_to_images"], DOMAINS.index(name[-1])
+
+        def image(labels: tf.Tensor) -> tf.Tensor:
+            return made(label=labels)["image"][..., channel : channel + 1]
+
+        return translators.in_parts(image, tf.float32)
+
     description = {
         "title": described.get("model", ""),
         "kind": described.get("kind", "translator"),
@@ -59,5 +68,5 @@ def load(directory: pathlib.Path) -> tuple[dict[str, translators.Translator], di
         "trained_on_pairs": described.get("trained_on_pairs", NO_PAIRS),
     }
     directions = described.get("directions", translators.DIRECTIONS)
-    made = sampler if description["kind"] == "sampler" else translator
+    made = {"translator": translator, "sampler": sampler, "labels": painter}[description["kind"]]
     return {name: made(name) for name in directions}, description

@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from tfcyclegan.data import intensity, records, slices, windows
 from tfcyclegan.errors import ExitCode, UserError
-from tfcyclegan.models.serving import sampling
 from tfcyclegan.models.serving.graph import ServedTranslator
-from tfcyclegan.models.serving.sampling import ServedSampler
+from tfcyclegan.models.serving.sampling import ServedPainter, ServedSampler
 
 PARITY = 1e-5
 """Largest difference allowed between the Keras model and the reloaded SavedModel, unit range."""
@@ -37,7 +36,7 @@ print(worst)
 
 
 def check_in_fresh_process(
-    directory: pathlib.Path, served: ServedTranslator | ServedSampler
+    directory: pathlib.Path, served: ServedTranslator | ServedSampler | ServedPainter
 ) -> float:
     """Compares the SavedModel, loaded in a new process, with the Keras model in this one.
 
@@ -49,8 +48,8 @@ def check_in_fresh_process(
     """
     with tempfile.TemporaryDirectory() as beside:
         probe = pathlib.Path(beside) / "probe.npz"
-        samples = isinstance(served, ServedSampler)
-        np.savez(probe, **(sampling.expectations(served) if samples else expectations(served)))
+        own = isinstance(served, ServedSampler | ServedPainter)
+        np.savez(probe, **(served.expectations() if own else expectations(served)))
         command = [sys.executable, "-c", RELOAD, str(directory), str(probe)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:

@@ -8,15 +8,15 @@ import tensorflow as tf
 from tfcyclegan import files
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.models.serving.graph import ServedTranslator
-from tfcyclegan.models.serving.sampling import ServedSampler
+from tfcyclegan.models.serving.sampling import ServedPainter, ServedSampler
 from tfcyclegan.models.serving.saved_model import CARD
 from tfcyclegan.models.serving.self_check import check_in_fresh_process
 from tfcyclegan.models.serving.warmup import write_requests
 
+Served = ServedTranslator | ServedSampler | ServedPainter
 
-def write_version(
-    output: pathlib.Path, served: ServedTranslator | ServedSampler, card: dict
-) -> pathlib.Path:
+
+def write_version(output: pathlib.Path, served: Served, card: dict) -> pathlib.Path:
     """Writes OUTPUT/<next version> beside, checks it in a fresh process, and renames it.
 
     Raises:
@@ -27,9 +27,7 @@ def write_version(
         return _write_version(output, served, card)
 
 
-def _write_version(
-    output: pathlib.Path, served: ServedTranslator | ServedSampler, card: dict
-) -> pathlib.Path:
+def _write_version(output: pathlib.Path, served: Served, card: dict) -> pathlib.Path:
     try:
         files.remove_unfinished(output.iterdir())
         taken = [int(path.name) for path in output.iterdir() if path.name.isdecimal()]

@@ -49,7 +49,7 @@ def write_requests(version: pathlib.Path, image_size: int) -> None:
 
 def sample(kind: str, image_size: int, spec: tf.TensorSpec) -> np.ndarray | list[bytes]:
     """Returns one slice as input `kind` takes it; noise, as a volume needs contrast."""
-    if kind in ("seed", "latent"):
+    if kind in ("seed", "latent", "label"):
         return np.zeros((1, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
     if kind == "examples":
         random = np.random.default_rng(0)

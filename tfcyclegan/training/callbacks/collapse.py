@@ -50,7 +50,8 @@ class CollapseWatch(EarlyLook):
         """Looks at a model without a source: over the whole slice, as samples have no heads yet."""
         self.model.settle()
         for domain, sampler in self.model.samplers.items():
-            made = translators.sampler_of(sampler)(np.arange(SLICES))
+            given = self.model.sampled_from(self._slices, SLICES)
+            made = translators.sampled(sampler, given).numpy()
             real = self._images[domain]
             of_real = difference(real, np.ones(real.shape[:3], bool))
             share = difference(made, np.ones(made.shape[:3], bool)) / of_real if of_real else np.nan

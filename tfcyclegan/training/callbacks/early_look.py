@@ -26,7 +26,7 @@ class EarlyLook(keras.callbacks.Callback):
 
     def __init__(self, slices: ValidationSlices, start: Position, *, steps: int, epochs: int):
         super().__init__()
-        shown = slices.shown(SLICES)
+        self._slices, shown = slices, slices.shown(SLICES)
         self._images, self._pairs = {"a": shown.a.unit(), "b": shown.b.unit()}, shown.pairs
         self._start, self._steps = start, steps
         self._due = max(1, int(DECIDED_AT * steps * epochs))

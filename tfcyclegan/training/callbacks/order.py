@@ -23,7 +23,6 @@ from tfcyclegan.training.rundir.workdir import BEST_FOLDER, record
 from tfcyclegan.training.stop_request import StopRequest
 from tfcyclegan.training.validation import Validation, epochs_between
 
-SHOWN_PAIRS = 4
 KEPT_BESTS = 2
 CHECKPOINT_MINUTES = 30.0
 """Between checkpoints inside an epoch: the most that a run loses which ends without a signal."""
@@ -53,7 +52,7 @@ def make_validation(
         epochs=config.epochs,
         directions=translators.directions_of(model),
         cycled=model.cycled,
-        samples=model.kind == "sampler",
+        samples=model.kind != "translator",
     )
 
 
@@ -95,7 +94,7 @@ def make_callbacks(
         validation,
         summaries.Summaries(
             config.workdir,
-            validated.shown(SHOWN_PAIRS),
+            validated,
             translators.translators_of(model),
             config.to_flagfile(),
             validation.due,

@@ -15,7 +15,8 @@ from tfcyclegan.models import translators
 from tfcyclegan.models.translators import DIRECTIONS, OPPOSITE
 
 SHOWN_SAMPLES = 8
-"""Samples of a model without a source, the same latents at every epoch."""
+"""Samples of a model without a source, the same at every epoch."""
+SHOWN_PAIRS = 4
 
 
 class Summaries(keras.callbacks.Callback):
@@ -27,7 +28,7 @@ class Summaries(keras.callbacks.Callback):
 
     Args:
         workdir: Directory of the run.
-        shown: The slices that are shown.
+        slices: Those of validation, of which `SHOWN_PAIRS` are shown.
         translators: Translator of each direction.
         text: Shown under "flags", the run's flagfile.
         due: Tells whether epoch 0, 1, ... gets pictures.
@@ -36,7 +37,7 @@ class Summaries(keras.callbacks.Callback):
     def __init__(
         self,
         workdir: str,
-        shown: ValidationSlices,
+        slices: ValidationSlices,
         translators: dict,
         text: str,
         due: Callable[[int], bool],
@@ -44,7 +45,8 @@ class Summaries(keras.callbacks.Callback):
         super().__init__()
         self._translators = translators
         self._workdir = pathlib.Path(workdir)
-        self._shown, self._text, self._due = shown, text, due
+        self._slices, self._text, self._due = slices, text, due
+        self._shown = slices.shown(SHOWN_PAIRS)
 
     def on_train_begin(self, logs=None):
         self._train = tf.summary.create_file_writer(str(self._workdir / "train"))
@@ -69,8 +71,8 @@ class Summaries(keras.callbacks.Callback):
         with self._val.as_default(step=epoch):
             for domain, sampler in self.model.samplers.items():
                 count = max(SHOWN_SAMPLES, len(self._shown.a))
-                latents = translators.latents_of(sampler, count)
-                images = translators.sampled(sampler, latents).numpy()
+                given = self.model.sampled_from(self._slices, count)
+                images = translators.sampled(sampler, given).numpy()
                 self._write(epoch, f"samples_{domain}", {"samples": images[::2], "": images[1::2]})
         domains = {"a": self._shown.a.unit(), "b": self._shown.b.unit()}
         with self._val.as_default(step=epoch):

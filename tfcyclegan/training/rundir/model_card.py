@@ -13,11 +13,14 @@ from tfcyclegan.models.translation_model import TranslationModel
 INTENDED_USE = {
     "translator": "Research on translation between MRI sequences.",
     "sampler": "Research on larger databases of MRI slices. It translates nothing.",
+    "labels": "Research on larger databases of MRI slices with tumours. It translates nothing.",
 }
 LIMITS = {
     "translator": "Synthetic images can lose or invent lesions. Not for diagnosis.",
     "sampler": "Images are of nobody, and can be near those of a training patient. Not for"
     " diagnosis.",
+    "labels": "Images are of nobody, with the brain of one patient and the lesion of another. Not"
+    " for diagnosis.",
 }
 
 

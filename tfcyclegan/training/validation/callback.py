@@ -51,7 +51,7 @@ class Validation(keras.callbacks.Callback):
         strict: Raise where a score fails, instead of a warning.
         directions: Of the model.
         cycled: Whether it has a way back, which is scored where slices have no pairs.
-        samples: Whether it makes its images of random numbers.
+        samples: Whether it makes its images without a source.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Validation(keras.callbacks.Callback):
         self._cache, self._strict = pathlib.Path(workdir) / "cache", strict
         domains = {"a": slices.a, "b": slices.b}
         self._directions = {
-            name: Samples(domains[name[-1]], extractor)
+            name: Samples(slices, name[-1], extractor)
             if samples
             else Direction(domains[name[0]], domains[name[-1]], slices.pairs, extractor, cycled)
             for name in directions
@@ -151,7 +151,7 @@ class Validation(keras.callbacks.Callback):
             self._real[name] = cache.cached(direction.real, self._extractor, real, path)
             if isinstance(direction, Samples):
                 sampler = self.model.samplers[name[-1]]
-                self._rows[name] = direction.rows(sampler)
+                self._rows[name] = direction.rows(self.model)
                 function = sample_scorer(sampler, self._extractor)
             else:
                 self._rows[name] = direction.rows()

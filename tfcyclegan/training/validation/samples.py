@@ -6,9 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfcyclegan import metrics
-from tfcyclegan.data.slices import Slices
+from tfcyclegan.data.validation_slices import ValidationSlices
 from tfcyclegan.metrics.extractors import Extractor, frechet_name
 from tfcyclegan.models import translators
+from tfcyclegan.models.translation_model import TranslationModel
 from tfcyclegan.training.validation.sweep import Rows
 
 
@@ -19,18 +20,20 @@ class Samples:
     patient of its own.
 
     Args:
-        real: Slices of the domain that is sampled.
+        slices: Of the run.
+        domain: Which of them is sampled.
         extractor: Makes the features of the distances.
     """
 
     columns: tuple[str, ...] = ()
 
-    def __init__(self, real: Slices, extractor: Extractor):
-        self.real, self._frechet = real, frechet_name(extractor)
+    def __init__(self, slices: ValidationSlices, domain: str, extractor: Extractor):
+        self._slices, self._frechet = slices, frechet_name(extractor)
+        self.real = {"a": slices.a, "b": slices.b}[domain]
 
-    def rows(self, sampler) -> Rows:
+    def rows(self, model: TranslationModel) -> Rows:
         """Returns what `sample_scorer` takes, a row for each sample."""
-        return {"latent": translators.latents_of(sampler, len(self.real))}
+        return {"given": model.sampled_from(self._slices, len(self.real))}
 
     def names(self) -> tuple[str, ...]:
         """Returns the names of the scores."""
@@ -55,5 +58,5 @@ class Samples:
 
 
 def sample_scorer(sampler, extractor: Extractor) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
-    """Returns the function from a batch of `latent` [N, z] to features of its samples, [N, d]."""
-    return lambda batch: extractor(translators.sampled(sampler, batch["latent"]))
+    """Returns the function from a batch of `given` [N, ...] to features of its samples, [N, d]."""
+    return lambda batch: extractor(translators.sampled(sampler, batch["given"]))

@@ -1,0 +1,1 @@
+"""Images of label masks (after the idea of Li et al. 2020)."""
