@@ -74,7 +74,7 @@ def main(config: TrainConfig) -> None:
         model = build_model(made, steps)
     check_features(config, model)
     if is_chief(strategy):
-        open_workdir(config, shards, trained, sys.argv[1:])
+        open_workdir(config, shards, trained, model, sys.argv[1:])
     fit.fit(config, model, trained, validated, steps)
 
 

@@ -8,6 +8,8 @@ import pytest
 from ablation_studies import finish, study
 
 from tfcyclegan.errors import UserError
+from tfcyclegan.evaluation.figures.entries import strict_json
+from tfcyclegan.experiments.ablation import printed
 from tfcyclegan.experiments.ablation import runs as ablation_runs
 from tfcyclegan.experiments.ablation import study as ablation_study
 from tfcyclegan.experiments.ablation import table as ablation_table
@@ -57,7 +59,7 @@ def say(run, brain="estimated", name="test", **report):
 def test_evaluations_of_one_fold_by_different_rules_make_no_table(made):
     for run in made:
         say(run, "of the records" if run.fold else "estimated")
-    text = ablation_table.markdown(collect(made))
+    text = printed.markdown(collect(made))
     assert "of one kind, and means mix them: estimated in folds [0]; of the records in fo" in text
     say(made[-1], "the head")
     told = "differ in the brain masks .*of the records, the head.*Remove eval from"
@@ -67,7 +69,7 @@ def test_evaluations_of_one_fold_by_different_rules_make_no_table(made):
 
 
 def test_a_table_of_one_kind_says_nothing_of_it(made):
-    assert "not of one kind" not in ablation_table.markdown(collect(made))
+    assert "not of one kind" not in printed.markdown(collect(made))
 
 
 def test_folds_by_different_rules_for_fluid_or_of_different_records_make_no_table(made):
@@ -93,7 +95,7 @@ def test_a_spread_over_seeds_needs_no_copy_source(made):
     of = collect(made)
     better = of["sets"]["test"]["a_to_b"][RATIO]["better"]
     assert better["of_copy_source"] is None and better["seed_sd"] == pytest.approx(0.0707, abs=1e-4)
-    assert "± 0.071" in ablation_table.markdown(of)
+    assert "± 0.071" in printed.markdown(of)
 
 
 def test_two_patients_have_the_interval_between_them():
@@ -128,26 +130,28 @@ def test_nothing_finished_is_a_table_without_figures(tmp_path):
     runs = ablation_runs.plan(study(), tmp_path)
     collected = collect(runs)
     assert collected["sets"] == {"test": {}} and collected["variants"]["plain"]["steps"] is None
-    assert "0 of 8 runs are done" in ablation_table.markdown(collected)
+    assert "0 of 8 runs are done" in printed.markdown(collected)
 
 
 def test_the_table_says_what_the_figures_are(made):
     made[3].note(failed="error: broken", trained=False)
     made[1].note(failed="error: mended since")
     collected = collect(made, phantom=False)
-    text = ablation_table.markdown(collected)
-    assert json.loads(ablation_table.strict_json(collected))["variants"]["plain"] == {
+    text = printed.markdown(collected)
+    assert json.loads(strict_json(collected))["variants"]["plain"] == {
         "trained": 4,
         "steps": 40,
         "minutes": 3.0,
+        "seconds_per_step": None,
+        "parameters": None,
         "trained_on_pairs": ["no pairs"],
     }
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert rows[2] == "| plain | 4 | 40 | 3.0 | no pairs |"
+    assert rows[2] == "| plain | 4 | 40 | 3.0 | - | - | no pairs |"
     assert rows[4] == "| method | volume PSNR, dB | less plain | ventricles | less plain |"
     assert rows[6].startswith("| copy_source | 10 [9, 12] | -2.5 [-3.5, -1.5] | -1 [-1, -1] | ")
     assert rows[8].startswith("| better | 15.5 [13.5, 17.5] ± 2.1 | 3 [3, 3] | 0.35 [0.2, 0.45]")
     assert "± 0.071 (40%)" in rows[8]
     assert "Pictures in this directory show patients" in text
     assert "- failed: better fold 1 seed 0: error: broken" in text and "mended" not in text
-    assert "Pictures" not in ablation_table.markdown(collect(made))
+    assert "Pictures" not in printed.markdown(collect(made))

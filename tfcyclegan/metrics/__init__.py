@@ -15,6 +15,7 @@ from tfcyclegan.metrics.kernel_distance import (
     kernel_distance,
     kernel_distance_patient,
     kernel_distance_patient_difference,
+    kernel_distance_patient_draws,
     kernel_distance_patient_interval,
 )
 from tfcyclegan.metrics.kernel_subsets import SubsetDistance, kernel_distance_subsets
@@ -62,6 +63,7 @@ __all__ = [
     "kernel_distance",
     "kernel_distance_patient",
     "kernel_distance_patient_difference",
+    "kernel_distance_patient_draws",
     "kernel_distance_patient_interval",
     "kernel_distance_subsets",
     "mae",

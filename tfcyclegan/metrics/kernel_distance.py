@@ -167,6 +167,38 @@ def kernel_distance_patient_difference(
     return _interval(sums, difference, seed, resamples, level)
 
 
+def kernel_distance_patient_draws(
+    sums: PatientKernelSums, *, seed: int, resamples: int = 2000
+) -> np.ndarray:
+    """Returns `kernel_distance_patient`, and after it that of every resample of the patients.
+
+    Models over the same patients, in one order, are given the same draws by the same seed.
+
+    Returns:
+        float64 [1 + resamples]; NaN for a draw of fewer than two patients on a side.
+    """
+    w, v = (
+        np.concatenate([np.ones((1, drawn.shape[1])), drawn])
+        for drawn in _draws(sums, seed, resamples)
+    )
+    return sums.distances(w, v)
+
+
+def _draws(sums: PatientKernelSums, seed: int, resamples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns weights of real patients [B, P] and of fake ones [B, Q]."""
+    real, fake = sums.patients_real, sums.patients_fake
+    if set(real) & set(fake):
+        everyone = list(dict.fromkeys(real + fake))
+        draws = resampling_weights(len(everyone), seed=seed, resamples=resamples)
+        column = {patient: i for i, patient in enumerate(everyone)}
+        return tuple(draws[:, [column[patient] for patient in side]] for side in (real, fake))
+    # Two seeds: sides without a common patient are drawn independently.
+    return (
+        resampling_weights(len(real), seed=seed, resamples=resamples),
+        resampling_weights(len(fake), seed=seed + 1, resamples=resamples),
+    )
+
+
 def _interval(
     sums: PatientKernelSums,
     statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
@@ -175,19 +207,8 @@ def _interval(
     level: float,
 ) -> Interval:
     real, fake = sums.patients_real, sums.patients_fake
-    if set(real) & set(fake):
-        everyone = list(dict.fromkeys(real + fake))
-        draws = resampling_weights(len(everyone), seed=seed, resamples=resamples)
-        column = {patient: i for i, patient in enumerate(everyone)}
-        w = draws[:, [column[patient] for patient in real]]
-        v = draws[:, [column[patient] for patient in fake]]
-        n_patients = len(everyone)
-    else:
-        # Two seeds: sides without a common patient are drawn independently.
-        w = resampling_weights(len(real), seed=seed, resamples=resamples)
-        v = resampling_weights(len(fake), seed=seed + 1, resamples=resamples)
-        n_patients = len(real) + len(fake)
-    samples = statistic(w, v)
+    n_patients = len(set(real) | set(fake))
+    samples = statistic(*_draws(sums, seed, resamples))
     samples = samples[np.isfinite(samples)]
     if not samples.size:
         raise ValueError("An interval expected samples of two or more patients. Received: none.")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 import sys
 
@@ -114,7 +115,11 @@ def check_features(config: TrainConfig, model: TranslationModel) -> None:
 
 
 def open_workdir(
-    config: TrainConfig, shards: list, trained: TrainingSlices, arguments: list[str]
+    config: TrainConfig,
+    shards: list,
+    trained: TrainingSlices,
+    model: TranslationModel,
+    arguments: list[str],
 ) -> None:
     """Writes flags.txt and run.json, or checks that the run found there is this one.
 
@@ -122,6 +127,7 @@ def open_workdir(
         config: Flags of the run.
         shards: Its records.
         trained: What of them it learns from.
+        model: What learns.
         arguments: The command line, which run.json keeps.
 
     Raises:
@@ -132,6 +138,10 @@ def open_workdir(
         "pairs_hash": trained.pairs_hash,
         "weights": {"pair_weight": config.weight_of_pairs, "nce_weight": config.weight_of_nce},
         "validation_split": validation_split(config, shards),
+        "parameters": {
+            name: sum(math.prod(v.shape) for v in network.trainable_variables)
+            for name, network in model.networks.items()
+        },
     }
     claim_workdir(config, {name: described[name] for name in RECORDS})
     workdir = pathlib.Path(config.workdir)

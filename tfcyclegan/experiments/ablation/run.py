@@ -7,7 +7,7 @@ from tfcyclegan import config, files
 from tfcyclegan.data import manifest
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation.figures import entries
-from tfcyclegan.experiments.ablation import sheet, table
+from tfcyclegan.experiments.ablation import printed, sheet, table
 from tfcyclegan.experiments.ablation.clock import Clock, Failed, OutOfTime
 from tfcyclegan.experiments.ablation.runs import check, done, plan, work
 from tfcyclegan.experiments.ablation.study import Study, read
@@ -45,7 +45,7 @@ def run(settings: config.AblationConfig) -> None:
             print(f"{run}: {run.account()['minutes']:.1f} min, {shown(study, runs)}", flush=True)
             write(study, runs, output)
     write(study, runs, output)
-    print(table.markdown(table.collect(study, runs)))
+    print(printed.markdown(table.collect(study, runs)))
     finish(study, runs, failed, settings.budget_minutes)
 
 
@@ -59,7 +59,7 @@ def write(study: Study, runs: list, output: pathlib.Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     collected = table.collect(study, runs)
     files.write(output / "table.json", entries.strict_json(collected))
-    files.write(output / "table.md", table.markdown(collected) + "\n")
+    files.write(output / "table.md", printed.markdown(collected) + "\n")
     sheet.write(study, runs, output / "sheet.png")
 
 

@@ -214,17 +214,22 @@ def steps_of(run: Run, study: Study, output: pathlib.Path, clock: Clock) -> int:
 
 def known_steps(run: Run, study: Study, output: pathlib.Path) -> int:
     """Returns what `steps_of` returns, or 0 where the flags as they are now need a trial first."""
+    minutes = run.variant.minutes or study.minutes
+    rate = 0.0 if study.steps else known_rate(run, output)
+    return max(1, round(rate * 60 * minutes)) if rate else study.steps
+
+
+def known_rate(run: Run, output: pathlib.Path) -> float:
+    """Returns the steps a second that a trial of these flags had, or 0 where there is none."""
     path = _trial_of(run, output)
-    if study.steps or not path.is_file():
-        return study.steps
+    if not path.is_file():
+        return 0.0
     measured = json.loads(path.read_text())
     tried = TrainConfig.of_run(["--data_dir=-", "--workdir=-", *measured["flags"]])
     # How long a recipe is says nothing of its speed, and the study has lengths of its own.
     lengths = {name: getattr(run.variant.config, name) for name in LENGTHS}
-    if workdir.changed_flags(dataclasses.replace(tried, **lengths), run.variant.config):
-        return 0
-    minutes = run.variant.minutes or study.minutes
-    return max(1, round(measured["steps_per_second"] * 60 * minutes))
+    changed = workdir.changed_flags(dataclasses.replace(tried, **lengths), run.variant.config)
+    return 0.0 if changed else measured["steps_per_second"]
 
 
 def _trial_of(run: Run, output: pathlib.Path) -> pathlib.Path:

@@ -9,13 +9,12 @@ import statistics
 from tfcyclegan.data.training_slices import pairs_of
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation import comparison, scoring
-from tfcyclegan.evaluation.figures.entries import mean_over_patients, null, strict_json
-from tfcyclegan.evaluation.metrics_json import NOT_FOR_DIAGNOSIS, figure, has_source
-from tfcyclegan.experiments.ablation.runs import Run, done, every
+from tfcyclegan.evaluation.figures.entries import mean_over_patients, null
+from tfcyclegan.evaluation.metrics_json import NOT_FOR_DIAGNOSIS, has_source
+from tfcyclegan.experiments.ablation import distances
+from tfcyclegan.experiments.ablation.runs import Run, done, every, known_rate
 from tfcyclegan.experiments.ablation.study import TEST, Study
 from tfcyclegan.training.rundir.workdir import recorded
-
-__all__ = ["collect", "markdown", "strict_json"]
 
 COPY = "copy_source"
 FIGURES = {
@@ -32,8 +31,6 @@ FIGURES = {
     "source_correlation_scalp": "in the scalp",
 }
 """Figures of an evaluation, and how the table calls them."""
-INSTEAD = {"fluid_contrast_log_ratio": "ventricle_contrast_log_ratio"}
-"""A figure that is left out of the printed table where the records allow a better one."""
 PRIVATE = (
     "Pictures in this directory show patients: sheet.png, and samples.png and report.html of the"
     " evaluations. They stay here."
@@ -72,7 +69,24 @@ def collect(study: Study, runs: list[Run]) -> dict:
         },
         "brain_masks": {name: _brain_masks(evaluations) for name, evaluations in loaded.items()},
         "sets": {name: _set(study, _values(evaluations)) for name, evaluations in loaded.items()},
+        "distances": {
+            name: distances.of_directions(*_by_method(study, evaluations), study.reference)
+            for name, evaluations in loaded.items()
+        },
     }
+
+
+def _by_method(study: Study, loaded: list[Loaded]) -> tuple[dict, dict]:
+    """Returns variant to (fold, seed) to its evaluation, and one evaluation of each fold."""
+    cells = {variant.name: {} for variant in study.variants}
+    for run, method, evaluated in loaded:
+        if method != COPY:
+            cells[method][run.fold, run.seed] = evaluated
+    firsts = {}
+    for of_variant in cells.values():
+        for (fold, _), evaluated in of_variant.items():
+            firsts.setdefault((fold, 0), evaluated)
+    return cells, firsts
 
 
 def _lengths(name: str, runs: list[Run]) -> dict:
@@ -89,8 +103,24 @@ def _lengths(name: str, runs: list[Run]) -> dict:
         "trained": len(finished),
         "steps": steps or None,
         "minutes": statistics.fmean(minutes) if minutes else None,
+        "seconds_per_step": _seconds(name, runs),
+        "parameters": _parameters(recorded(trained[0])) if trained else None,
         "trained_on_pairs": sorted({pairs_of(recorded(workdir)) for workdir in trained}),
     }
+
+
+def _seconds(name: str, runs: list[Run]) -> float | None:
+    """Returns how long a step of a variant's trial took; nothing where none was made."""
+    of_variant = next(run for run in runs if run.variant.name == name)
+    rate = known_rate(of_variant, of_variant.directory.parents[2])
+    return 1 / rate if rate else None
+
+
+def _parameters(described: dict) -> dict[str, int] | None:
+    """Returns how many parameters generators have, and all networks that are trained."""
+    counts = described.get("parameters", {})
+    generators = sum(n for name, n in counts.items() if name.startswith("generator"))
+    return {"generators": generators, "all": sum(counts.values())} if counts else None
 
 
 def _set(study: Study, values: dict[tuple, dict[str, float]]) -> dict:
@@ -228,69 +258,3 @@ def interval(patients: dict[str, float]) -> dict:
     if not patients:
         return null(NO_RUN)
     return mean_over_patients(list(patients.values()), alone=ONE_PATIENT)
-
-
-def markdown(collected: dict) -> str:
-    """Returns the table that a person reads; docs/studies.md explains it."""
-    count = collected["runs"]
-    lines = [
-        f"# {collected['title']}",
-        "",
-        f"{count['done']} of {count['planned']} runs are done. Mean over patients [95 % interval"
-        " over patients] ± standard deviation over seeds (the worst seed's size, as a share of"
-        f" copy_source's). {collected['notice']}",
-    ]
-    lines += ["", collected["pictures"]] if collected["pictures"] else []
-    for name, rules in collected["brain_masks"].items():
-        if len(rules) > 1:
-            kinds = "; ".join(f"{rule} in folds {folds}" for rule, folds in sorted(rules.items()))
-            lines += ["", f"The brain of {name} is not of one kind, and means mix them: {kinds}."]
-    lines += ["", _row(["variant", "runs", "steps", "minutes", "trained on"]), _row(["---"] * 5)]
-    for name, variant in collected["variants"].items():
-        minutes = "-" if variant["minutes"] is None else f"{variant['minutes']:.1f}"
-        pairs = "; ".join(variant["trained_on_pairs"]) or "-"
-        lines.append(
-            _row([name, str(variant["trained"]), str(variant["steps"] or "-"), minutes, pairs])
-        )
-    for name, directions in collected["sets"].items():
-        for direction, figures in directions.items():
-            lines += ["", f"## {name}, {direction}", ""]
-            lines += _table(collected, figures)
-    lines += ["", *(f"- failed: {run}: {text}" for run, text in collected["failed"].items())]
-    return "\n".join(lines).rstrip()
-
-
-def _table(collected: dict, figures: dict) -> list[str]:
-    """Returns the lines of one direction: every figure, and its difference to the reference."""
-    names = [name for name in FIGURES if _has(figures, name)]
-    names = [name for name in names if INSTEAD.get(name) not in names]
-    heading = ["method"]
-    for name in names:
-        heading += [FIGURES[name], f"less {collected['reference']}"]
-    lines = [_row(heading), _row(["---"] * len(heading))]
-    for method in (COPY, *collected["variants"]):
-        cells = [method]
-        for name in names:
-            summary = figures[name][method]
-            cells.append(figure(summary) + ("" if method == COPY else _beside(name, summary)))
-            itself = method == collected["reference"]
-            cells.append("" if itself else figure(summary["difference"]))
-        lines.append(_row(cells))
-    return lines
-
-
-def _beside(name: str, of: dict) -> str:
-    """Returns the spread over seeds, and for a log-ratio what is left of copy-source's."""
-    spread = f" ± {of['seed_sd']:.2g}" if of["seed_sd"] is not None else ""
-    with_share = name.endswith("log_ratio") and of["of_copy_source"] is not None
-    return spread + (f" ({of['of_copy_source']:.0%})" if with_share else "")
-
-
-def _has(figures: dict, name: str) -> bool:
-    return name in figures and any(
-        summary["value"] is not None for summary in figures[name].values()
-    )
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
