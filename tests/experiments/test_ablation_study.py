@@ -92,6 +92,7 @@ def test_the_studies_of_the_project_are_read_and_say_how_to_use_them(path, monke
         ('name = "ema"', 'name = "e/ma"', "variants 2: name must be letters, digits"),
         ('name = "ema"', 'name = "plain"', "name of all variants must differ. Twice: plain"),
         ('name = "ema"', "nam = 3", "variants 2: the key name is missing"),
+        ('name = "ema"', 'name = "blurred_target"', "blurred_target is a baseline of every table"),
         ('name = "elsewhere"', 'name = "test"', "name of all external must differ. Twice: test"),
         ('data_dir = "others"', 'data_dir = "others"\nsplit = "all"', "split must be train, val"),
         (

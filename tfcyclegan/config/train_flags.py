@@ -58,7 +58,8 @@ class DataFlags(Command):
     )
     match_slice_position: float = flag(
         0.0,
-        "Draw b within this share of the head from a's slice position; 0 draws it anywhere.",
+        "Draw b, or the lesion that --model=tumorgan plants, within this share of the head from a's"
+        " slice position; 0 draws it anywhere.",
         lower=0.0,
         upper=1.0,
     )
@@ -96,7 +97,8 @@ class NetworkFlags(Command):
     )
     unet_levels: int = flag(
         8,
-        "Levels of --generator=unet_deep and casnet: 8 for 256 px, 7 for 128 px.",
+        "Levels of --generator=unet_deep and casnet, and of --model=tumorgan: 8 for 256 px, 7 for"
+        " 128 px.",
         lower=2,
         upper=10,
     )
@@ -146,8 +148,9 @@ class ObjectiveFlags(Command):
     )
     pair_weight: float = flag(
         0.0,
-        "Weight of the mean absolute error on pairs; 0 is the model's own: 10 inside the head, but"
-        " over the whole slice 100 for pix2pix and 20 for RegGAN.",
+        "Weight of the error on pairs; 0 is the model's own: 10 inside the head, but over the whole"
+        " slice 100 for pix2pix, 20 for reggan and 150 for idcgan, and 10 in the brain for"
+        " tumorgan.",
         lower=0.0,
     )
     pair_ssim_weight: float = flag(
@@ -187,7 +190,7 @@ class ObjectiveFlags(Command):
     feature_weight: float = flag(
         0.0,
         "Weight of the difference between features on pairs; 0 is the model's own: 20 for medgan, 1"
-        " for pan, 150 for idcgan.",
+        " for pan, 150 for idcgan, 1 for tumorgan.",
         lower=0.0,
     )
     feature_margin: float = flag(

@@ -1,5 +1,6 @@
 """The table of a study as a person reads it; docs/studies.md explains it."""
 
+from tfcyclegan.evaluation.figures.baselines import BASELINES
 from tfcyclegan.evaluation.metrics_json import figure
 from tfcyclegan.experiments.ablation import distances
 from tfcyclegan.experiments.ablation.table import COPY, FIGURES
@@ -92,11 +93,12 @@ def _table(collected: dict, figures: dict) -> list[str]:
     for name in names:
         heading += [FIGURES[name], f"less {collected['reference']}"]
     lines = [_row(heading), _row(["---"] * len(heading))]
-    for method in (COPY, *collected["variants"]):
+    baselines = [m for m in BASELINES if any(_is(figures[name][m]) for name in names)]
+    for method in (*(baselines or [COPY]), *collected["variants"]):
         cells = [method]
         for name in names:
             summary = figures[name][method]
-            cells.append(figure(summary) + ("" if method == COPY else _beside(name, summary)))
+            cells.append(figure(summary) + ("" if method in BASELINES else _beside(name, summary)))
             itself = method == collected["reference"]
             cells.append("" if itself else figure(summary["difference"]))
         lines.append(_row(cells))
@@ -111,9 +113,11 @@ def _beside(name: str, of: dict) -> str:
 
 
 def _has(figures: dict, name: str) -> bool:
-    return name in figures and any(
-        summary["value"] is not None for summary in figures[name].values()
-    )
+    return name in figures and any(map(_is, figures[name].values()))
+
+
+def _is(entry: dict) -> bool:
+    return entry["value"] is not None
 
 
 def _row(cells: list[str]) -> str:

@@ -6,6 +6,7 @@ import re
 
 from tfcyclegan.config import TrainConfig
 from tfcyclegan.errors import ExitCode, UserError
+from tfcyclegan.evaluation.figures.baselines import BASELINES
 
 try:
     import tomllib
@@ -213,6 +214,10 @@ def _check_names(path: pathlib.Path, reference: str, variants, external) -> None
         twice = sorted({name for name in kind_names if kind_names.count(name) > 1})
         if twice:
             raise UserError(f"{path}: the name of all {kind} must differ. Twice: {twice[0]}.")
+    if taken := sorted(BASELINES.keys() & set(names)):
+        raise UserError(
+            f"{path}: {taken[0]} is a baseline of every table. Give the variant another name."
+        )
     if reference not in names:
         raise UserError(
             f"{path}: reference must be the name of a variant, {', '.join(names)}. Received:"

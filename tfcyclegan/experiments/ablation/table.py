@@ -9,6 +9,7 @@ import statistics
 from tfcyclegan.data.training_slices import pairs_of
 from tfcyclegan.errors import ExitCode, UserError
 from tfcyclegan.evaluation import comparison, scoring
+from tfcyclegan.evaluation.figures.baselines import BASELINES
 from tfcyclegan.evaluation.figures.entries import mean_over_patients, null
 from tfcyclegan.evaluation.metrics_json import NOT_FOR_DIAGNOSIS, has_source
 from tfcyclegan.experiments.ablation import distances
@@ -21,6 +22,8 @@ FIGURES = {
     "psnr_volume": "volume PSNR, dB",
     "psnr_volume_brain": "brain PSNR, dB",
     "ssim_brain": "brain SSIM",
+    "ssim": "SSIM of the frame",
+    "psnr_volume_lesion": "PSNR in lesions, dB",
     "ventricle_contrast_log_ratio": "ventricles",
     "fluid_contrast_log_ratio": "fluid",
     "lesion_contrast_log_ratio": "lesions",
@@ -80,7 +83,7 @@ def _by_method(study: Study, loaded: list[Loaded]) -> tuple[dict, dict]:
     """Returns variant to (fold, seed) to its evaluation, and one evaluation of each fold."""
     cells = {variant.name: {} for variant in study.variants}
     for run, method, evaluated in loaded:
-        if method != COPY:
+        if method not in BASELINES:
             cells[method][run.fold, run.seed] = evaluated
     firsts = {}
     for of_variant in cells.values():
@@ -136,14 +139,15 @@ def _set(study: Study, values: dict[tuple, dict[str, float]]) -> dict:
                 for seed in study.seeds
                 if (method, direction, figure_name, fold, seed) in values
             }
-            for method in (COPY, *(variant.name for variant in study.variants))
+            for method in (*BASELINES, *(variant.name for variant in study.variants))
         }
         entries = {method: entry(cells, len(folds)) for method, cells in cells_by_method.items()}
         for method, summary in entries.items():
             summary["difference"] = difference(
                 cells_by_method[method], cells_by_method[study.reference]
             )
-            summary["of_copy_source"] = share(summary, entries[COPY]) if method != COPY else None
+            own = method not in BASELINES
+            summary["of_copy_source"] = share(summary, entries[COPY]) if own else None
         directions.setdefault(direction, {})[figure_name] = entries
     return directions
 
@@ -161,8 +165,8 @@ def load(study: Study, runs: list[Run]) -> dict[str, list[Loaded]]:
 def _load(runs: list[Run], name: str) -> list[Loaded]:
     results, firsts = [], {}
     for run in runs:
-        for method in (COPY, run.variant.name):
-            reported_method = COPY if method == COPY else scoring.MODEL
+        for method in (*BASELINES, run.variant.name):
+            reported_method = method if method in BASELINES else scoring.MODEL
             loaded = comparison.load(run.evaluation(name), str(run), reported_method)
             # On other records every fold is tested on the same patients.
             of_patients = run.fold if name == TEST else None
