@@ -157,3 +157,34 @@ def test_samples_are_the_two_channels_of_what_is_painted():
 def test_a_flag_that_the_model_has_no_use_for_is_refused_by_name(flags, message):
     with pytest.raises(UserError, match=message):
         TrainConfig.parse("--data_dir=d", "--workdir=w", *TINY, *flags)
+
+
+@pytest.mark.parametrize("foreign", [(30, 12, 8), (20, 20, 8)])
+def test_the_discriminators_are_asked_for_what_the_table_says(foreign):
+    """By hand, in least squares: with equal labels no label is wrong."""
+    model = tiny_model(*TINY, "--adversarial_loss=lsgan")
+    real = tf.concat(images(), -1)
+    own, other = labels((20, 20, 8)), labels(foreign)
+    fakes = [0.5 * real, -real]
+    values, _ = model._taught_discriminators(real, own, other, fakes)
+
+    def squares(network, image, label, target, window=None):
+        beside = np.concatenate([image, label], -1)
+        if window:
+            top, left, _ = window  # the centre of 8 pixels is 3.5 on, that of the window 15.5
+            beside = beside[:, top - 12 : top + 20, left - 12 : left + 20]
+        scores = network(beside, training=True)
+        scores = np.array(scores[0] if isinstance(scores, list) else scores)
+        return ((scores - target) ** 2).mean((1, 2, 3))
+
+    main, local = model.discriminator, model.discriminator_local
+    expected = squares(main, real, own, 1)
+    expected = expected + (squares(main, fakes[0], own, 0) + squares(main, fakes[1], other, 0)) / 2
+    if foreign != (20, 20, 8):
+        expected = expected + squares(main, real, other, 0) / 2
+    np.testing.assert_allclose(values["discriminator_loss"], expected / 2, rtol=1e-4)
+    places = (20, 20, 8), foreign
+    parts = [squares(local, real, own, 1, places[0])]
+    parts += [squares(local, fakes[0], own, 0, places[0]) / 2]
+    parts += [squares(local, fakes[1], other, 0, places[1]) / 2]
+    np.testing.assert_allclose(values["discriminator_local_loss"], sum(parts) / 2, rtol=1e-4)
