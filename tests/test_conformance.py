@@ -54,7 +54,7 @@ MODEL_ROWS = {
     "idcgan": ("--pairs=only", "--ema_decay=0.9", "--keep_air", "--generator=idcgan"),
     "dcgan": (
         *("--ema_decay=0.9", "--batch_size=8", "--gan_loss=wgan_gp_sn", "--latent_size=8"),
-        *("--generator_blocks=9", f"--image_size={2 * SIZE}", "--direction=a_to_b"),
+        *("--generator_blocks=9", f"--image_size={2 * SIZE}", "--direction=b_to_a"),
     ),
     "tumorgan": (
         *("--pairs=only", "--ema_decay=0.9", "--unet_levels=3", "--generator_blocks=9"),

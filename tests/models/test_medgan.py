@@ -142,7 +142,10 @@ def test_the_gradient_reaches_the_first_unet(model):
         (("--pair_weight=5",), "--pair_weight means nothing to --model=medgan"),
         (("--feature_margin=1",), "--feature_margin means nothing to --model=medgan"),
         (("--discriminator_images=2",), "--discriminator_images means nothing"),
-        (("--image_size=36",), "--generator=unet_deep or casnet needs an --image_size"),
+        (
+            ("--image_size=36",),
+            "--model=tumorgan, need an --image_size",
+        ),
     ],
 )
 def test_a_flag_that_the_model_has_no_use_for_is_refused_by_name(flags, message):

@@ -239,5 +239,7 @@ def test_unknown_choices_are_named():
         ValueError, match="generator: expected one of resnet, .*, idcgan. Received: 'vit'"
     ):
         generators.build_generator(kind="vit", filters=4, blocks=1, name="g", **TINY)
-    with pytest.raises(ValueError, match="initializer: expected he_normal or normal_0.02"):
+    with pytest.raises(
+        ValueError, match="initializer: expected he_normal or one of normal_0.02, normal_0.05"
+    ):
         discriminators.build_discriminator(filters=4, initializer="zeros", seed=1, name="d")

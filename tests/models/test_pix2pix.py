@@ -139,7 +139,7 @@ def test_parts_are_the_whole_batch():
         (("--match_slice_position=0.1",), "--match_slice_position means nothing"),
         (("--r1_weight=1",), "--r1_weight means nothing"),
         (("--position_channels=both",), "to the generator alone"),
-        (("--image_size=36",), "--generator=unet_deep or casnet needs an --image_size that 2"),
+        (("--image_size=36",), "--model=tumorgan, need an --image_size that 2"),
         (("--generator=resnet",), "--unet_levels needs --generator=unet_deep"),
         (("--model=cyclegan", "--direction=a_to_b"), "--direction means nothing to --model=cycl"),
     ],

@@ -29,6 +29,7 @@ def watched(capsys, kind: str = "paired", samplers: dict | None = None, **genera
     watch = CollapseWatch(validated, Position(0, 0), steps=10, epochs=4)
     model = SimpleNamespace(data_kind=kind, generators=generators, samplers=samplers or {})
     model.settle = lambda: None
+    model.sampled_from = lambda slices, count: np.random.default_rng(1).normal(size=(count, 4))
     watch.set_model(model)
     watch.on_epoch_begin(0)
     told = []
