@@ -36,6 +36,8 @@ OWN = {
     "tumorgan_128": ("--image_size=64", "--generator_blocks=9", "--unet_levels=3"),
     "dcgan_256": ("--image_size=64", "--generator_blocks=9", "--batch_size=8"),
     "tumorgan_256": ("--image_size=64", "--generator_blocks=9", "--unet_levels=3"),
+    # At 256 px with several examples two runs differ in their last bits (docs/training.md).
+    "idcgan_256": ("--image_size=128",),
 }
 """Configuration to what it cannot have as small as the others, or has not at all."""
 SHARE = {"dcgan_128": 8}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from record_sets import record
-from tiny_models import TINY, batch
+from tiny_models import TINY, batch, tiny_model
 
 from tfcyclegan import export, files
 from tfcyclegan.config import ExportConfig, TrainConfig
@@ -284,3 +284,14 @@ def tiny() -> ServedTranslator:
     image = keras.Input((None, None, 1))
     identity = keras.Model(image, keras.layers.Rescaling(0.5)(image))
     return ServedTranslator({"a_to_b": identity, "b_to_a": identity}, image_size=32)
+
+
+@pytest.mark.parametrize(("size", "levels"), [(32, 4), (128, 7)])
+def test_an_export_is_checked_on_images_that_its_network_can_pad(size, levels):
+    """Reflection adds less than an image: the deepest U-Net of 128 px needs 44 pixels."""
+    flags = ("--model=pix2pix", "--pairs=only", "--generator=unet_deep", "--direction=a_to_b")
+    model = tiny_model(*flags, f"--image_size={size}", f"--unet_levels={levels}")
+    served = ServedTranslator(model.translators, image_size=size)
+    for name, array in self_check.expectations(served).items():
+        assert np.isfinite(array).all(), name
+        assert name != "image" or max(array.shape[1:3]) % 2**levels

@@ -72,9 +72,11 @@ def expectations(served: ServedTranslator) -> dict[str, np.ndarray]:
     Windows, decoding and resampling go the way of training here, not that of the graph.
     """
     random = np.random.default_rng(0)
-    image = random.uniform(0, 1, (2, 50, 66, 1)).astype(np.float32)
+    # No multiple of what a network halves, and at least what the deepest U-Net of this size pads.
+    half = max(32, served.image_size // 2)
+    image = random.uniform(0, 1, (2, half + 18, half + 34, 1)).astype(np.float32)
     image[:, :12] = 0.0  # air, which a network may treat apart
-    volume = random.uniform(0, 900, (2, 34, 37)).astype(np.float32)
+    volume = random.uniform(0, 900, (2, half + 2, half + 5)).astype(np.float32)
     stored = random.integers(0, 1 << 16, (1, records.SIZE, records.SIZE), np.uint16)
     window = windows.volume_window(volume, percentiles=served.percentiles)
     unit = intensity.scanner_to_unit(volume, window)
