@@ -5,9 +5,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfcyclegan.data.validation_slices import ValidationSlices
+from tfcyclegan.models.step.gradients import summed
 from tfcyclegan.models.step.image_pool import ImagePool
 from tfcyclegan.models.step.nonfinite import NonFiniteGuard
-from tfcyclegan.models.step.replicas import FitsOnWorkers
+from tfcyclegan.models.step.replicas import FitsOnWorkers, update_if
+
+NORMS = ("generator_gradient_norm", "discriminator_gradient_norm")
+"""Names of the norms of the gradients in the logs."""
 
 
 class TranslationModel(FitsOnWorkers, keras.Model):
@@ -129,6 +133,38 @@ class TranslationModel(FitsOnWorkers, keras.Model):
         """Variables that each replica keeps for itself: running means of the epoch, and pools."""
         held = [variable for metric in self.metrics for variable in metric.variables]
         return held + [variable for pool in self.pools.values() for variable in pool.variables]
+
+    def last_update(
+        self,
+        values: dict[str, tf.Tensor],
+        descent_g: list[tf.Tensor],
+        descent_d: list[tf.Tensor],
+        *states,
+        before: tf.Tensor | bool = True,
+    ) -> dict:
+        """Ends a step of generators and discriminators: `_update` changes all, or nothing does.
+
+        Args:
+            values: Losses and diagnostics per example; the norms of the gradients join them.
+            descent_g: This replica's share of the gradient of each variable of the generators.
+            descent_d: The same of the discriminators.
+            *states: What `_update` takes between gradients and values.
+            before: Whether the updates before it in the step were good.
+
+        Returns:
+            Means of the tracked losses and of the diagnostics since the start of the epoch.
+        """
+        descent_g, norm_g = summed(descent_g, self.optimizer)
+        descent_d, norm_d = summed(descent_d, self.discriminator_optimizer)
+        values = values | dict(zip(NORMS, (norm_g, norm_d), strict=True))
+        good = self.guard.admit(
+            [values[name] for name in self.tracked],
+            (self.optimizer, norm_g),
+            (self.discriminator_optimizer, norm_d),
+            before=before,
+        )
+        update_if(good, self._update, (descent_g, descent_d, *states, values))
+        return self.get_metrics_result()
 
     def track(self, values: dict[str, tf.Tensor], diagnosed: tuple[str, ...] = ()) -> None:
         """Takes the values of a step into the running means.

@@ -14,10 +14,9 @@ from tfcyclegan.models.cyclegan.objective import (
 from tfcyclegan.models.cyclegan.pairs import of_examples, pair_losses, shares_of_pairs
 from tfcyclegan.models.networks.discriminator_view import AS_IT_IS, View
 from tfcyclegan.models.step.early_updates import update_early
-from tfcyclegan.models.step.gradients import over_parts, replica_loss, summed
+from tfcyclegan.models.step.gradients import over_parts, replica_loss
 from tfcyclegan.models.step.image_pool import ImagePool
 from tfcyclegan.models.step.moving_average import average_of, follow
-from tfcyclegan.models.step.replicas import update_if
 from tfcyclegan.models.translation_model import TranslationModel
 
 
@@ -179,17 +178,7 @@ class CycleGAN(TranslationModel):
             names=(*self.objective.discriminator_losses, *ACCURACIES),
         )
         values |= judged
-        descent_g, norm_g = summed(descent_g, self.optimizer)
-        descent_d, norm_d = summed(descent_d, self.discriminator_optimizer)
-        values |= {"generator_gradient_norm": norm_g, "discriminator_gradient_norm": norm_d}
-        good = self.guard.admit(
-            [values[name] for name in self.tracked],
-            (self.optimizer, norm_g),
-            (self.discriminator_optimizer, norm_d),
-            before=good,
-        )
-        update_if(good, self._update, (descent_g, descent_d, pool_a, pool_b, values))
-        return self.get_metrics_result()
+        return self.last_update(values, descent_g, descent_d, pool_a, pool_b, before=good)
 
     def _batch(self, data: tuple[tf.Tensor, ...]) -> Batch:
         """Returns the tensors of a batch by their names; which there are is known when tracing."""

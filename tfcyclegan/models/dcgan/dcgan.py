@@ -17,12 +17,10 @@ from tfcyclegan.models.losses.sampling import (
 from tfcyclegan.models.networks.batch_statistics import measure
 from tfcyclegan.models.networks.spectral import advance
 from tfcyclegan.models.step.early_updates import update_early
-from tfcyclegan.models.step.gradients import replica_loss, summed
+from tfcyclegan.models.step.gradients import replica_loss
 from tfcyclegan.models.step.moving_average import average_of, follow
-from tfcyclegan.models.step.replicas import update_if
-from tfcyclegan.models.translation_model import TranslationModel
+from tfcyclegan.models.translation_model import NORMS, TranslationModel
 
-NORMS = ("generator_gradient_norm", "discriminator_gradient_norm")
 CRITIC_UPDATES = 5
 """Updates of a critic for each of its generator."""
 MEASURED = 256
@@ -144,17 +142,7 @@ class DCGAN(TranslationModel):
         judged, descent_d = self._taught_discriminators(self.updates - 1, *shares[-1])
         del judged["loss"]
         values |= judged
-        descent_g, norm_g = summed(descent_g, self.optimizer)
-        descent_d, norm_d = summed(descent_d, self.discriminator_optimizer)
-        values |= dict(zip(NORMS, (norm_g, norm_d), strict=True))
-        good = self.guard.admit(
-            [values[name] for name in self.tracked],
-            (self.optimizer, norm_g),
-            (self.discriminator_optimizer, norm_d),
-            before=good,
-        )
-        update_if(good, self._update, (descent_g, descent_d, values))
-        return self.get_metrics_result()
+        return self.last_update(values, descent_g, descent_d, before=good)
 
     def _update(self, descent_g, descent_d, values: dict) -> None:
         self.optimizer.apply(descent_g, self.variables_of("generator"))

@@ -9,10 +9,8 @@ import tensorflow as tf
 
 from tfcyclegan.models.losses.adversarial import generator_adversarial_loss, judged
 from tfcyclegan.models.one_way.own_networks import OwnNetworks
-from tfcyclegan.models.step.gradients import over_parts, replica_loss, summed
-from tfcyclegan.models.step.replicas import update_if
-
-NORMS = ("generator_gradient_norm", "discriminator_gradient_norm")
+from tfcyclegan.models.step.gradients import over_parts, replica_loss
+from tfcyclegan.models.translation_model import NORMS
 
 
 class OneWay(OwnNetworks):
@@ -112,18 +110,8 @@ class OneWay(OwnNetworks):
             names=self.discriminator_values,
         )
         values |= judged
-        descent_g, norm_g = summed(descent_g, self.optimizer)
-        descent_d, norm_d = summed(descent_d, self.discriminator_optimizer)
-        values |= dict(zip(NORMS, (norm_g, norm_d), strict=True))
-        good = self.guard.admit(
-            [values[name] for name in self.tracked],
-            (self.optimizer, norm_g),
-            (self.discriminator_optimizer, norm_d),
-            before=before,
-        )
         states = [state for _, state in seen]
-        update_if(good, self._update, (descent_g, descent_d, states, values))
-        return self.get_metrics_result()
+        return self.last_update(values, descent_g, descent_d, states, before=before)
 
     def _through(self, direction: str, fakes: tf.Tensor) -> tuple[tf.Tensor, tuple]:
         """Returns `discriminator_images` fakes for each new one, and its pool's state after."""

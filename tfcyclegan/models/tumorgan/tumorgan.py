@@ -13,12 +13,10 @@ from tfcyclegan.models.losses.adversarial import (
     share_judged_right,
 )
 from tfcyclegan.models.losses.regional import regional_difference, regional_l1, windows
-from tfcyclegan.models.step.gradients import replica_loss, summed
+from tfcyclegan.models.step.gradients import replica_loss
 from tfcyclegan.models.step.moving_average import average_of, follow
-from tfcyclegan.models.step.replicas import update_if
-from tfcyclegan.models.translation_model import TranslationModel
+from tfcyclegan.models.translation_model import NORMS, TranslationModel
 
-NORMS = ("generator_gradient_norm", "discriminator_gradient_norm")
 LOCAL_WEIGHT = WRONG_LABEL_WEIGHT = 0.5
 LOSSES = ("loss", "generator_loss", "pair_loss", "perceptual_loss")
 JUDGED = ("discriminator_loss", "discriminator_local_loss")
@@ -137,16 +135,7 @@ class TumorGAN(TranslationModel):
         values, fakes, descent_g = self._taught_generator(real, own, foreign)
         judged, descent_d = self._taught_discriminators(real, own, foreign, fakes)
         values |= judged
-        descent_g, norm_g = summed(descent_g, self.optimizer)
-        descent_d, norm_d = summed(descent_d, self.discriminator_optimizer)
-        values |= dict(zip(NORMS, (norm_g, norm_d), strict=True))
-        good = self.guard.admit(
-            [values[name] for name in self.tracked],
-            (self.optimizer, norm_g),
-            (self.discriminator_optimizer, norm_d),
-        )
-        update_if(good, self._update, (descent_g, descent_d, values))
-        return self.get_metrics_result()
+        return self.last_update(values, descent_g, descent_d)
 
     def _update(self, descent_g, descent_d, values: dict) -> None:
         self.optimizer.apply(descent_g, self.generator.trainable_variables)
