@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfcyclegan.data.augment import Augmentation, augment_masks
 from tfcyclegan.data.batches import look, numbers_of, seed_of, shuffled
-from tfcyclegan.data.labels import Labels
+from tfcyclegan.data.labels import Labels, channels
 from tfcyclegan.data.pairing import Pairs
 from tfcyclegan.data.slices import as_it_is
 
@@ -68,5 +68,5 @@ def labelled_batches(
 
 def _label(lesion: tf.Tensor, brain: tf.Tensor, ventricle: tf.Tensor) -> tf.Tensor:
     """Returns what `labels.images` does of masks [S, S], inside the graph of a dataset."""
-    inside = tf.stack([lesion & brain, brain & ~lesion, ventricle], -1)
+    inside = tf.stack(channels(lesion, brain, ventricle), -1)
     return 2.0 * tf.cast(inside, tf.float32) - 1.0

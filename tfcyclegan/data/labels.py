@@ -79,9 +79,13 @@ def images(masks: np.ndarray) -> np.ndarray:
 
     Channels are lesion, brain without lesion, and ventricle: 1 inside and -1 outside.
     """
-    lesion, brain, ventricle = np.moveaxis(masks, -1, 0)
-    inside = np.stack([lesion, brain & ~lesion, ventricle], -1)
+    inside = np.stack(channels(*np.moveaxis(masks, -1, 0)), -1)
     return 2.0 * inside.astype(np.float32) - 1.0
+
+
+def channels(lesion, brain, ventricle) -> list:
+    """Returns what a label image says of a pixel, of masks: arrays or tensors of bool."""
+    return [lesion & brain, brain & ~lesion, ventricle]
 
 
 def drawn(labels: Labels, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
